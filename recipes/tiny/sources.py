@@ -1,0 +1,75 @@
+"""The table of Debian packages that hold the tiny model's audio.
+
+Everything is free to redistribute; DATA.md says more about each licence. Nothing is installed and
+nothing is committed: `prepare.py` fetches the packages by name and converts what it finds.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Source:
+    """One package: where its audio lies and what is known about it."""
+
+    package: str
+    domain: str  # "speech", "music" or "sound"; selects the package on the command line
+    layout: str  # key of `clips.LAYOUTS`: how audio files, languages and transcripts are found
+    licence: str
+    native_rate: str  # as recorded, for the reader; the converter measures it per file
+    minutes: int  # about, after conversion
+    text_package: str | None = None  # a second package that holds the transcripts
+    language: str | None = None
+    max_band_edge: int = 12_000  # Hz; lower where the recording carries less than its rate allows
+
+    @property
+    def packages(self) -> list[str]:
+        """Every Debian package needed to convert this source."""
+        return [self.package] + ([self.text_package] if self.text_package else [])
+
+
+def _asterisk(language: str, licence: str, minutes: int) -> Source:
+    package = f"asterisk-core-sounds-{language}"
+    return Source(
+        f"{package}-g722", "speech", "asterisk", licence, "16 kHz", minutes, package, language, 8000
+    )
+
+
+def _fillets(language: str, native_rate: str, minutes: int, max_band_edge: int) -> Source:
+    return Source(
+        f"fillets-ng-data-{language}",
+        "speech",
+        "fillets",
+        "GPL-2",
+        native_rate,
+        minutes,
+        "fillets-ng-data",
+        language,
+        max_band_edge,
+    )
+
+
+def _queen(licence: str, minutes: int) -> Source:
+    package = "flight-of-the-amazon-queen"
+    return Source(package, "speech", "queen", licence, "11 kHz", minutes, None, "en", 5500)
+
+
+# In order of use: a run that is stopped early keeps the most useful part.
+SOURCES = [
+    _asterisk("en", "CC-BY-SA-3.0", 25),
+    _asterisk("es", "CC-BY-SA-3.0", 29),
+    _asterisk("fr", "CC-BY-SA-3.0", 24),
+    _asterisk("ru", "CC-BY-3.0", 24),
+    Source("festvox-ru", "speech", "festvox", "BSD-like", "16 kHz", 100, None, "ru", 7400),
+    _fillets("cs", "22-44 kHz", 97, 12_000),
+    _fillets("nl", "22 kHz", 91, 7000),
+    Source("tuxpaint-stamps-default", "speech", "tuxpaint", "GPL-2+", "44.1 kHz", 137),
+    _queen("free, not to be sold by itself", 278),
+    Source("planetblupi-music-ogg", "music", "plain", "GPL-3+", "44.1 kHz", 162),
+    Source("wesnoth-1.16-music", "music", "plain", "GPL-2+", "44.1 kHz", 126),
+    Source("ufoai-music", "music", "plain", "CC-BY(-SA)-3.0, GPL-2+", "44.1 kHz", 240),
+    Source("supertux-data", "music", "plain", "GPL-2+ or GPL-3+", "44.1 kHz", 96),
+    Source("hydrogen-drumkits", "sound", "plain", "GPL, CC-BY(-SA)-3.0, CC0", "44.1 kHz", 20),
+    Source("megaglest-data", "sound", "plain", "CC-BY-SA-3.0", "22-44 kHz", 26),
+    Source("ufoai-sound", "sound", "plain", "CC-BY(-SA)-3.0, GPL-2+", "22-44 kHz", 13),
+    Source("boswars-data", "sound", "plain", "GPL-2+", "22-44 kHz", 7),
+]

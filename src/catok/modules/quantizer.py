@@ -1,0 +1,190 @@
+"""The residual quantizer: a stack of small codebooks, each coding what the ones before left over.
+
+Type "rlfq" (all released models) looks codes up by cosine in a low-dimensional factorised space
+and passes the raw code row on; type "rvq" looks up by plain squared distance. Formulas:
+`spec/checkpoints.md` (c), paper section 2. All arithmetic is float32 under every autocast, and the
+weights stay float32 when the model around them is cast to half precision.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn.utils.parametrizations import weight_norm
+
+
+@dataclass(frozen=True)
+class QuantizerConfig:
+    """`num_quantizers` codebooks of `codebook_size` rows; latents of `input_dim` in and out."""
+
+    input_dim: int = 768
+    inner_dim: int = 512
+    num_quantizers: int = 32
+    codebook_size: int = 1024
+    codebook_dim: int = 8
+    kind: Literal["rlfq", "rvq"] = "rlfq"
+
+    def __post_init__(self) -> None:
+        for name in ("input_dim", "inner_dim", "num_quantizers", "codebook_size", "codebook_dim"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if self.kind not in ("rlfq", "rvq"):
+            raise ValueError(f'quantizer kind must be "rlfq" or "rvq", got {self.kind!r}')
+
+
+@dataclass(frozen=True)
+class LayerOutput:
+    """What one codebook did with its input.
+
+    `codes` `[B, F]`; `projected` `[B, d, F]`, the low-dimensional input; `chosen` `[B, d, F]`, the
+    code rows; `contribution` `[B, inner_dim, F]`, added to the latents and taken off the residual.
+    """
+
+    codes: Tensor
+    projected: Tensor
+    chosen: Tensor
+    contribution: Tensor
+
+
+@dataclass(frozen=True)
+class Quantized:
+    """Result of a quantizer pass.
+
+    `latents` `[B, input_dim, F]`; `codes` `[B, K, F]` int64; `projected` `[B, K, d, F]`, every
+    codebook's input (detached; codebook revival draws from it); the two losses are scalars.
+    """
+
+    latents: Tensor
+    codes: Tensor
+    projected: Tensor
+    codebook_loss: Tensor
+    commitment_loss: Tensor
+
+
+def _pointwise(inside: int, outside: int) -> nn.Module:
+    return weight_norm(nn.Conv1d(inside, outside, kernel_size=1))
+
+
+class Codebook(nn.Module):
+    """One factorised codebook: project down, look up, project up."""
+
+    def __init__(self, config: QuantizerConfig) -> None:
+        super().__init__()
+        self.cosine = config.kind == "rlfq"
+        self.in_proj = _pointwise(config.inner_dim, config.codebook_dim)
+        self.out_proj = _pointwise(config.codebook_dim, config.inner_dim)
+        self.codebook = nn.Embedding(config.codebook_size, config.codebook_dim)
+
+    @torch.no_grad()
+    def look_up(self, projected: Tensor) -> Tensor:
+        """Nearest codes `[B, F]` of low-dimensional vectors `[B, d, F]`; ties to the lowest code."""
+        queries = projected.transpose(1, 2).flatten(0, 1)
+        rows = self.codebook.weight
+        if self.cosine:
+            queries, rows = F.normalize(queries), F.normalize(rows)
+        distance = (
+            queries.pow(2).sum(1, keepdim=True)
+            - 2 * queries @ rows.t()
+            + rows.pow(2).sum(1, keepdim=True).t()
+        )
+        return distance.argmin(dim=1).view(projected.shape[0], -1)
+
+    def forward(self, residual: Tensor) -> LayerOutput:
+        """Quantize `[B, inner_dim, F]`; gradients pass straight through to the input."""
+        projected = self.in_proj(residual)
+        codes = self.look_up(projected)
+        chosen = self.codebook(codes).transpose(1, 2)
+        passed_on = projected + (chosen - projected).detach()
+        return LayerOutput(codes, projected, chosen, self.out_proj(passed_on))
+
+    def decode(self, codes: Tensor) -> Tensor:
+        """Codes `[B, F]` -> their contribution `[B, inner_dim, F]`."""
+        return self.out_proj(self.codebook(codes).transpose(1, 2))
+
+
+class ResidualQuantizer(nn.Module):
+    """`[B, input_dim, F]` latents <-> `[B, K, F]` codes; any prefix of the codebooks decodes."""
+
+    def __init__(self, config: QuantizerConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.input_proj = _pointwise(config.input_dim, config.inner_dim)
+        self.output_proj = _pointwise(config.inner_dim, config.input_dim)
+        self.quantizers = nn.ModuleList(Codebook(config) for _ in range(config.num_quantizers))
+
+    def _apply(self, fn, recurse=True):
+        """Follow the model to another device, but keep float32 when it is cast to half."""
+
+        def keep_dtype(tensor: Tensor) -> Tensor:
+            moved = fn(tensor)
+            return moved if moved.dtype == tensor.dtype else tensor.to(moved.device)
+
+        return super()._apply(keep_dtype, recurse)
+
+    def forward(
+        self,
+        latents: Tensor,
+        num_quantizers: int | Tensor | None = None,
+        mask: Tensor | None = None,
+    ) -> Quantized:
+        """Quantize with gradients (straight-through) and losses.
+
+        `num_quantizers`: how many codebooks, one number for all or `[B]` per row (quantizer
+        dropout: codebooks past a row's number are still looked up, but add neither to its latents
+        nor to the losses). `mask` `[B, F]` bool: frames that exist; the others are quantized as
+        silence and bear no loss. Losses are means over frames and dimensions, averaged over rows
+        and summed over codebooks (paper section 3).
+        """
+        with torch.autocast(latents.device.type, enabled=False):
+            latents = latents.float()
+            batch, _, frames = latents.shape
+            kept = latents.new_ones(batch, 1, frames) if mask is None else mask.float()[:, None]
+            share = kept.sum(dim=(1, 2)).clamp(min=1)
+            per_row = isinstance(num_quantizers, Tensor)
+            depth = len(self.quantizers) if per_row or num_quantizers is None else num_quantizers
+            residual = self.input_proj(latents)
+            total = torch.zeros_like(residual)
+            codebook_loss = commitment_loss = latents.new_zeros(())
+            codes, projected = [], []
+            for index, layer in enumerate(self.quantizers[:depth]):
+                out = layer(residual * kept)
+                residual = residual - out.contribution * kept
+                active = (num_quantizers > index).float() if per_row else latents.new_ones(batch)
+                total = total + out.contribution * kept * active[:, None, None]
+                weight = active[:, None, None] * kept / share[:, None, None] / batch
+                towards_code = (out.chosen.detach() - out.projected).pow(2).mean(1, keepdim=True)
+                towards_input = (out.chosen - out.projected.detach()).pow(2).mean(1, keepdim=True)
+                commitment_loss = commitment_loss + (towards_code * weight).sum()
+                codebook_loss = codebook_loss + (towards_input * weight).sum()
+                codes.append(out.codes)
+                projected.append(out.projected.detach())
+            return Quantized(
+                latents=self.output_proj(total),
+                codes=torch.stack(codes, dim=1),
+                projected=torch.stack(projected, dim=1),
+                codebook_loss=codebook_loss,
+                commitment_loss=commitment_loss,
+            )
+
+    @torch.no_grad()
+    def encode(self, latents: Tensor, num_quantizers: int | None = None) -> Tensor:
+        """Latents `[B, input_dim, F]` -> codes `[B, K, F]`; K codes are a prefix of more codes."""
+        with torch.autocast(latents.device.type, enabled=False):
+            residual = self.input_proj(latents.float())
+            codes = []
+            for layer in self.quantizers[:num_quantizers]:
+                out = layer(residual)
+                residual = residual - out.contribution
+                codes.append(out.codes)
+            return torch.stack(codes, dim=1)
+
+    def decode(self, codes: Tensor) -> Tensor:
+        """Codes `[B, K, F]`, K at most the number of codebooks -> latents `[B, input_dim, F]`."""
+        with torch.autocast(codes.device.type, enabled=False):
+            layers = self.quantizers[: codes.shape[1]]
+            contributions = [
+                layer.decode(row) for layer, row in zip(layers, codes.unbind(1), strict=True)
+            ]
+            return self.output_proj(torch.stack(contributions).sum(0))

@@ -1,0 +1,75 @@
+"""Streaming state as a value: what a causal stack remembers of each row, and nothing else.
+
+A step takes a state and returns the next one; the old one stays valid, so a stream can be forked
+or replayed. Every row has its own clock: rows pause, restart and end independently.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass
+class StageState:
+    """The memory of one Transformer stage: frames seen per row and recent keys and values.
+
+    `positions` `[B]` int64; `keys` and `values` per layer `[B, H, P, D]`, the newest last, P at
+    most window - 1 and common to all rows: a row that has seen fewer than P frames owns only its
+    last `positions` entries.
+    """
+
+    positions: Tensor
+    keys: tuple[Tensor, ...]
+    values: tuple[Tensor, ...]
+
+    def first(self) -> Tensor:
+        """Index `[B]` of the first cached key that each row owns."""
+        past = self.keys[0].shape[2]
+        return past - self.positions.clamp(max=past)
+
+
+@dataclass
+class StackState:
+    """The memory of an encoder or decoder: one `StageState` for each Transformer stage."""
+
+    stages: tuple[StageState, ...]
+
+    @property
+    def batch_size(self) -> int:
+        """Number of rows B."""
+        return self.stages[0].positions.shape[0]
+
+    def reset(self, rows: Sequence[int] | Tensor | int | None = None) -> "StackState":
+        """Start rows anew, as if they had never heard anything; returns this same state.
+
+        `rows`: indices, a bool mask `[B]`, or None for all rows. Raises ValueError on a row that
+        does not exist.
+        """
+        keep = torch.ones(self.batch_size, dtype=torch.bool)
+        if rows is None:
+            keep[:] = False
+        else:
+            rows = torch.as_tensor(rows)
+            if rows.dtype == torch.bool and rows.shape != keep.shape:
+                raise ValueError(f"a row mask needs shape [{self.batch_size}], got {rows.shape}")
+            try:
+                keep[rows.cpu()] = False
+            except IndexError as error:
+                raise ValueError(f"this state has {self.batch_size} rows, not {rows}") from error
+        for stage in self.stages:
+            stage.positions = stage.positions * keep.to(stage.positions.device)
+        return self
+
+
+def append_recent(past: Tensor, chunk: Tensor, active: Tensor | None, capacity: int) -> Tensor:
+    """The newest `capacity` of past and chunk along time, both `[B, H, T, D]`.
+
+    Rows that are not `active` `[B]` keep what they had, still at the end of the time axis.
+    """
+    recent = torch.cat((past, chunk), dim=2)
+    if active is not None:
+        idle = torch.cat((chunk, past), dim=2)
+        recent = torch.where(active[:, None, None, None], recent, idle)
+    return recent[:, :, max(0, recent.shape[2] - capacity) :]

@@ -1,0 +1,157 @@
+"""The causal Transformer stage, the one building block of CAT (paper 1.3, `spec/checkpoints.md` (c))."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from catok.modules.attention import CausalAttention
+from catok.modules.rope import rotations
+from catok.modules.state import StageState, append_recent
+
+
+@dataclass(frozen=True)
+class TransformerConfig:
+    """One stage: projection in, `layers` pre-norm blocks of one width, projection out.
+
+    `window` is how far back attention sees, in seconds.
+    """
+
+    input_dim: int
+    output_dim: int
+    width: int
+    layers: int
+    heads: int
+    feedforward: int
+    window: float = 10.0
+    layer_scale: float = 0.01
+    max_period: float = 10_000.0
+
+    def __post_init__(self) -> None:
+        for name in ("input_dim", "output_dim", "width", "layers", "heads", "feedforward"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if self.width % self.heads or (self.width // self.heads) % 2:
+            raise ValueError(
+                f"width {self.width} must divide into {self.heads} heads of an even size (RoPE pairs)"
+            )
+        if self.window <= 0:
+            raise ValueError(f"window is a duration in seconds above 0, got {self.window}")
+
+
+class LayerScale(nn.Module):
+    """A learned gain per channel on a residual branch."""
+
+    def __init__(self, width: int, init: float) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.full((width,), init))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.scale * x
+
+
+class Block(nn.Module):
+    """Pre-norm attention and feed-forward: x + s1 * Attn(LN(x)); x + s2 * FFN(LN(x))."""
+
+    def __init__(self, config: TransformerConfig, window: int) -> None:
+        super().__init__()
+        self.self_attn = CausalAttention(config.width, config.heads, window)
+        self.norm1 = nn.LayerNorm(config.width)
+        self.norm2 = nn.LayerNorm(config.width)
+        self.ffn = nn.Sequential(
+            nn.Linear(config.width, config.feedforward, bias=False),
+            nn.GELU(),
+            nn.Linear(config.feedforward, config.width, bias=False),
+        )
+        self.layer_scale_1 = LayerScale(config.width, config.layer_scale)
+        self.layer_scale_2 = LayerScale(config.width, config.layer_scale)
+
+    def forward(
+        self,
+        x: Tensor,
+        rotation: tuple[Tensor, Tensor],
+        past: tuple[Tensor, Tensor] | None = None,
+        first: Tensor | None = None,
+    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        """As `CausalAttention.forward`."""
+        mixed, chunk = self.self_attn(self.norm1(x), rotation, past, first)
+        x = x + self.layer_scale_1(mixed)
+        return x + self.layer_scale_2(self.ffn(self.norm2(x))), chunk
+
+
+class Transformer(nn.Module):
+    """A run of blocks of one width."""
+
+    def __init__(self, config: TransformerConfig, window: int) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(Block(config, window) for _ in range(config.layers))
+
+
+class TransformerStage(nn.Module):
+    """`[B, input_dim, T]` -> `[B, output_dim, T]`, causal, seeing `window` frames.
+
+    `always_project` False leaves out the projections where the dimensions agree (the 24 kHz
+    release), True has them everywhere (the 48 kHz releases).
+    """
+
+    def __init__(self, config: TransformerConfig, window: int, always_project: bool) -> None:
+        super().__init__()
+        if window < 1:
+            raise ValueError(
+                f"a window of {config.window} s is shorter than one frame of its stage: widen it"
+            )
+        self.config = config
+        self.window = window
+
+        def projection(inside: int, outside: int) -> nn.Module:
+            if inside == outside and not always_project:
+                return nn.Identity()
+            return nn.Linear(inside, outside, bias=False)
+
+        self.input_proj = projection(config.input_dim, config.width)
+        self.transformer = Transformer(config, window)
+        self.output_proj = projection(config.width, config.output_dim)
+
+    def _rotation(self, positions: Tensor) -> tuple[Tensor, Tensor]:
+        config = self.config
+        return rotations(positions, config.width // config.heads, config.max_period)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The whole sequence at once, from frame 0."""
+        rotation = self._rotation(torch.arange(x.shape[2], device=x.device))
+        x = self.input_proj(x.transpose(1, 2))
+        for block in self.transformer.layers:
+            x, _ = block(x, rotation)
+        return self.output_proj(x).transpose(1, 2)
+
+    def step(
+        self, x: Tensor, state: StageState, active: Tensor | None = None
+    ) -> tuple[Tensor, StageState]:
+        """The next T frames of every row; rows not `active` `[B]` neither advance nor forget."""
+        steps = x.shape[2]
+        frames = state.positions[:, None] + torch.arange(steps, device=x.device)
+        cos, sin = self._rotation(frames)
+        rotation = cos.unsqueeze(1), sin.unsqueeze(1)  # one angle per row for all heads
+        first = state.first()
+        keys, values = [], []
+        x = self.input_proj(x.transpose(1, 2))
+        for block, *past in zip(self.transformer.layers, state.keys, state.values, strict=True):
+            x, (k, v) = block(x, rotation, (past[0], past[1]), first)
+            keys.append(append_recent(past[0], k, active, self.window - 1))
+            values.append(append_recent(past[1], v, active, self.window - 1))
+        advance = steps if active is None else steps * active
+        positions = state.positions + advance
+        return self.output_proj(x).transpose(1, 2), StageState(
+            positions, tuple(keys), tuple(values)
+        )
+
+    def initial_state(self, batch_size: int) -> StageState:
+        """A state for `batch_size` rows that have heard nothing."""
+        weight = next(self.parameters())
+        heads = self.config.heads
+        empty = weight.new_zeros(batch_size, heads, 0, self.config.width // heads)
+        return StageState(
+            positions=torch.zeros(batch_size, dtype=torch.int64, device=weight.device),
+            keys=(empty,) * self.config.layers,
+            values=(empty,) * self.config.layers,
+        )

@@ -1,0 +1,1 @@
+"""The tokenizer itself: configuration, model, streaming sessions and checkpoints."""

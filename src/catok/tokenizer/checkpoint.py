@@ -1,0 +1,157 @@
+"""Folders of weights: config.json + safetensors, single or sharded, local or from the hub.
+
+A folder written here is in the released layout (tensor names and config.json), with this package's
+own strict configuration under the key "catok"; that key tells the two kinds apart.
+"""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+from huggingface_hub import snapshot_download
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from catok.tokenizer.config import TokenizerConfig
+from catok.tokenizer.model import CausalAudioTokenizer, Part
+from catok.tokenizer.released import canonical_name, read_config, released_names, write_config
+
+EMBEDDED = Path(__file__).parents[1] / "checkpoints"
+CONFIG, WEIGHTS, INDEX = "config.json", "model.safetensors", "model.safetensors.index.json"
+
+
+def load(
+    name_or_path: str | Path,
+    *,
+    device: str | torch.device = "cpu",
+    dtype: torch.dtype = torch.float32,
+    part: Part = "all",
+) -> CausalAudioTokenizer:
+    """Build the tokenizer that a name, folder or hub id stands for; see `from_pretrained`."""
+    folder = find_folder(name_or_path)
+    config = load_config(folder)
+    with torch.device("meta"):
+        model = CausalAudioTokenizer(config, part=part, model_id=Path(str(name_or_path)).name)
+    wanted = dict(model.state_dict())
+    model.load_state_dict(_read_tensors(folder, wanted, part), assign=True)
+    return model.to(device=device, dtype=dtype).eval()
+
+
+def save(model: CausalAudioTokenizer, folder: str | Path, *, dtype: torch.dtype | None = None) -> None:
+    """Write config.json and model.safetensors, each to a temporary file first.
+
+    `dtype` narrows the stored floats, for example float16 to halve the file.
+    """
+    if model.part != "all":
+        raise ValueError(f"only the {model.part} is loaded; load part='all' to save a whole model")
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    state = {
+        name: tensor.detach().to("cpu", dtype or tensor.dtype).contiguous()
+        for name, tensor in model.state_dict().items()
+    }
+    config = write_config(model.config)
+    config["dtype"] = str(next(iter(state.values())).dtype).removeprefix("torch.")
+    config["catok"] = {"format": 1, "tokenizer": model.config.to_dict()}
+    weights = folder / f".{WEIGHTS}.{os.getpid()}"
+    save_file(released_names(state, model.config), weights, metadata={"format": "pt"})
+    os.replace(weights, folder / WEIGHTS)
+    text = folder / f".{CONFIG}.{os.getpid()}"
+    text.write_text(json.dumps(config, indent=2) + "\n")
+    os.replace(text, folder / CONFIG)
+
+
+def find_folder(name_or_path: str | Path) -> Path:
+    """An embedded name or a local folder as it is; a hub id downloaded. ValueError if not found."""
+    path = Path(name_or_path)
+    if path.is_dir():
+        return path
+    if (EMBEDDED / str(name_or_path) / CONFIG).is_file():
+        return EMBEDDED / str(name_or_path)
+    looks_like_hub_id = str(name_or_path).count("/") == 1 and str(name_or_path)[0] not in "./~"
+    if not looks_like_hub_id:
+        embedded = sorted(p.parent.name for p in EMBEDDED.glob(f"*/{CONFIG}"))
+        raise ValueError(
+            f"no folder {str(name_or_path)!r}: give a local folder, a hub id owner/name, or one of "
+            f"the embedded models {embedded}"
+        )
+    try:
+        return Path(snapshot_download(str(name_or_path), allow_patterns=["*.json", "*.safetensors"]))
+    except Exception as error:
+        raise ValueError(
+            f"could not fetch {str(name_or_path)!r} from the hub ({type(error).__name__}): check the "
+            "name and the network, or pass a local folder"
+        ) from error
+
+
+def load_config(folder: str | Path) -> TokenizerConfig:
+    """The configuration in a folder's config.json, of either kind."""
+    path = Path(folder) / CONFIG
+    try:
+        data = json.loads(path.read_text())
+    except FileNotFoundError as error:
+        raise ValueError(f"{folder} holds no {CONFIG}: it is not a model folder") from error
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} is not valid JSON ({error}): fetch the file again") from error
+    if not isinstance(data, dict):
+        raise ValueError(f"{path} must hold a JSON object")
+    if "catok" not in data:
+        return read_config(data)
+    own: dict[str, Any] = data["catok"]
+    if own.get("format") != 1:
+        raise ValueError(f"{path} was written by a newer catok (format {own.get('format')}): upgrade")
+    return TokenizerConfig.from_dict(own["tokenizer"])
+
+
+def _weight_files(folder: Path) -> list[Path]:
+    """The shards that the index lists, or the single file."""
+    if (folder / INDEX).is_file():
+        try:
+            names = sorted(set(json.loads((folder / INDEX).read_text())["weight_map"].values()))
+        except (json.JSONDecodeError, KeyError, AttributeError) as error:
+            raise ValueError(f"{folder / INDEX} is damaged ({error}): fetch it again") from error
+        files = [folder / name for name in names]
+    elif (folder / WEIGHTS).is_file():
+        files = [folder / WEIGHTS]
+    else:
+        files = sorted(folder.glob("model-*.safetensors"))
+    missing = [file.name for file in files if not file.is_file()]
+    if missing or not files:
+        raise ValueError(f"{folder} lacks weights: {missing or WEIGHTS}; fetch the whole folder")
+    return files
+
+
+def _read_tensors(folder: Path, wanted: dict[str, Tensor], part: Part) -> dict[str, Tensor]:
+    """The tensors named in `wanted`, float32, from all shards; ValueError on any disagreement."""
+    other_half = {"all": "", "encoder": "decoder.", "decoder": "encoder."}[part]
+    found: dict[str, Tensor] = {}
+    extra: list[str] = []
+    for file in _weight_files(folder):
+        try:
+            with safe_open(file, framework="pt") as shard:
+                for stored in shard.keys():  # noqa: SIM118 - not a mapping
+                    name = canonical_name(stored)
+                    if name in wanted:
+                        found[name] = shard.get_tensor(stored).float()
+                    elif not stored.endswith("_scb") and not (
+                        other_half and name.startswith(other_half)
+                    ):
+                        extra.append(stored)
+        except (SafetensorError, OSError) as error:
+            raise ValueError(f"{file} cannot be read ({error}): fetch it again") from error
+    missing = sorted(set(wanted) - set(found))
+    wrong = [
+        f"{name}: file {list(found[name].shape)}, config {list(wanted[name].shape)}"
+        for name in found
+        if found[name].shape != wanted[name].shape
+    ]
+    for what, names in (("missing", missing), ("unknown", extra), ("wrongly shaped", wrong)):
+        if names:
+            raise ValueError(
+                f"{folder}: {len(names)} {what} tensors, such as {names[:3]}; the weights do not "
+                "belong to this config.json"
+            )
+    return found

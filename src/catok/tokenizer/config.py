@@ -1,0 +1,150 @@
+"""The configuration of a whole tokenizer, and its strict reading from plain dictionaries."""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
+from importlib import resources
+from typing import Any, TypeVar
+
+from catok.modules.patch import PatchConfig
+from catok.modules.quantizer import QuantizerConfig
+from catok.modules.stack import StageConfig
+from catok.modules.transformer import TransformerConfig
+
+T = TypeVar("T")
+PRESETS = resources.files("catok.tokenizer") / "presets"
+
+
+@dataclass(frozen=True)
+class TokenizerConfig:
+    """Everything that decides a tokenizer's weights and numerics.
+
+    The encoder folds `channels` interleaved waveforms (sample_rate x channels steps per second)
+    down to one frame of `quantizer.input_dim` latents; the decoder, by default its mirror image,
+    unfolds it back. `always_project`: see `TransformerStage`.
+    """
+
+    encoder: tuple[StageConfig, ...]
+    decoder: tuple[StageConfig, ...] = ()
+    quantizer: QuantizerConfig = field(default_factory=QuantizerConfig)
+    sample_rate: int = 24_000
+    channels: int = 1
+    always_project: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "encoder", tuple(self.encoder))
+        object.__setattr__(self, "decoder", tuple(self.decoder) or mirror(self.encoder))
+        if self.sample_rate < 1 or self.channels < 1:
+            raise ValueError(
+                f"sample_rate and channels must be at least 1, got {self.sample_rate} and "
+                f"{self.channels}"
+            )
+        if _patch_product(self.encoder) != _patch_product(self.decoder):
+            raise ValueError(
+                f"the decoder unfolds {_patch_product(self.decoder)} steps per frame, the encoder "
+                f"folds {_patch_product(self.encoder)}: make their patches agree"
+            )
+        if self.frame_steps % self.channels:
+            raise ValueError(
+                f"a frame of {self.frame_steps} interleaved steps does not hold whole "
+                f"samples of {self.channels} channels"
+            )
+        latent = self.quantizer.input_dim
+        _check_chain("encoder", self.encoder, 1, latent, unfold=False)
+        _check_chain("decoder", self.decoder, latent, 1, unfold=True)
+
+    @property
+    def frame_steps(self) -> int:
+        """Interleaved waveform steps per frame."""
+        return _patch_product(self.encoder)
+
+    @property
+    def frame_size(self) -> int:
+        """Samples per channel per frame."""
+        return self.frame_steps // self.channels
+
+    @property
+    def frame_rate(self) -> float:
+        """Frames per second."""
+        return self.sample_rate / self.frame_size
+
+    @classmethod
+    def preset(cls, name: str) -> "TokenizerConfig":
+        """A named configuration: "24khz", "nano" and "v2" are the released models, "tiny" is the
+        embedded default. They stand in `presets/NAME.json`. Raises ValueError on other names.
+        """
+        known = {file.name.removesuffix(".json"): file for file in PRESETS.iterdir()}
+        if name not in known:
+            raise ValueError(f"no preset called {name!r}; known are {sorted(known)}")
+        return cls.from_dict(json.loads(known[name].read_text()))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain dictionaries and lists, for JSON; `from_dict` reads them back."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> "TokenizerConfig":
+        """Read `to_dict`'s output. Raises ValueError on unknown, missing or ill-typed keys."""
+        data = dict(data)
+        for side in ("encoder", "decoder"):
+            stages = data.get(side, ())
+            if not isinstance(stages, Sequence) or isinstance(stages, str):
+                raise ValueError(f"the tokenizer config needs a list of stages under {side!r}")
+            data[side] = tuple(_stage(stage, f"{side}[{i}]") for i, stage in enumerate(stages))
+        if "quantizer" in data:
+            data["quantizer"] = strict(QuantizerConfig, data["quantizer"], "quantizer")
+        return strict(cls, data, "tokenizer config")
+
+
+def mirror(encoder: Sequence[StageConfig]) -> tuple[StageConfig, ...]:
+    """The decoder of an encoder: the same stages backwards, inputs and outputs swapped."""
+    return tuple(
+        replace(stage, input_dim=stage.output_dim, output_dim=stage.input_dim)
+        if isinstance(stage, TransformerConfig)
+        else stage
+        for stage in reversed(encoder)
+    )
+
+
+def strict(kind: type[T], data: Any, where: str) -> T:
+    """Build the dataclass `kind` from a mapping. Raises ValueError naming unknown or missing keys."""
+    if not isinstance(data, Mapping):
+        raise ValueError(f"{where} must be a table of keys, got {type(data).__name__}")
+    known = [field.name for field in fields(kind)]  # type: ignore[arg-type]
+    unknown = sorted(set(data) - set(known))
+    if unknown:
+        raise ValueError(f"unknown keys in {where}: {unknown}; known are {known}")
+    try:
+        return kind(**data)
+    except TypeError as error:
+        raise ValueError(f"{where}: {error}") from error
+
+
+def _stage(data: Any, where: str) -> StageConfig:
+    is_patch = isinstance(data, Mapping) and set(data) == {"size"}
+    return strict(PatchConfig if is_patch else TransformerConfig, data, where)
+
+
+def _patch_product(stages: Sequence[StageConfig]) -> int:
+    return math.prod(stage.size for stage in stages if isinstance(stage, PatchConfig))
+
+
+def _check_chain(
+    side: str, stages: Sequence[StageConfig], dim: int, end: int, *, unfold: bool
+) -> None:
+    """Follow the channel count through the stages; ValueError where two do not fit."""
+    for index, stage in enumerate(stages):
+        where = f"{side} stage {index}"
+        if isinstance(stage, TransformerConfig):
+            if stage.input_dim != dim:
+                raise ValueError(f"{where} takes {stage.input_dim} channels but is given {dim}")
+            dim = stage.output_dim
+        elif not unfold:
+            dim = dim * stage.size
+        elif dim % stage.size:
+            raise ValueError(f"{where} cannot unfold {dim} channels by {stage.size}")
+        else:
+            dim = dim // stage.size
+    if dim != end:
+        raise ValueError(f"the {side} ends with {dim} channels where {end} are needed")
