@@ -31,6 +31,7 @@ SAMPLE_RATE = 24_000
 G722_RATE = 16_000
 MIN_SECONDS = 0.3
 SILENCE_PEAK = 1e-3  # G.722 decodes digital silence to a few units in the last place
+MAX_CHARACTERS_PER_SECOND = 25  # nobody speaks faster: the speaker read less than the text
 SPLITS = ("test", "valid", "train")  # of files with equal bytes the first split keeps one
 
 
@@ -116,6 +117,10 @@ def convert_source(source: Source, out: Path, cache: Path) -> None:
             continue
         seen |= {digest, target}
         counts["converted"] += 1
+        text = clip.text
+        if text and len(text) > MAX_CHARACTERS_PER_SECOND * seconds:
+            text = None
+            counts["text dropped"] += 1
         rows.append(
             {
                 "audio": target.relative_to(out).as_posix(),
@@ -123,7 +128,7 @@ def convert_source(source: Source, out: Path, cache: Path) -> None:
                 "domain": clip.domain,
                 "source": source.package,
                 "language": clip.language,
-                "text": clip.text,
+                "text": text,
                 "band_edge": min(rate // 2, source.max_band_edge),
                 "split": split_of(source.layout, clip.stem),
             }

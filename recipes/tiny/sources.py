@@ -50,26 +50,26 @@ def _fillets(language: str, native_rate: str, minutes: int, max_band_edge: int) 
 
 def _queen(licence: str, minutes: int) -> Source:
     package = "flight-of-the-amazon-queen"
-    return Source(package, "speech", "queen", licence, "11 kHz", minutes, None, "en", 5500)
+    return Source(package, "speech", "queen", licence, "11 kHz", minutes, None, "en", 4600)
 
 
 # In order of use: a run that is stopped early keeps the most useful part.
 SOURCES = [
     _asterisk("en", "CC-BY-SA-3.0", 25),
-    _asterisk("es", "CC-BY-SA-3.0", 29),
-    _asterisk("fr", "CC-BY-SA-3.0", 24),
+    _asterisk("es", "CC-BY-SA-3.0", 30),
+    _asterisk("fr", "CC-BY-SA-3.0", 25),
     _asterisk("ru", "CC-BY-3.0", 24),
     Source("festvox-ru", "speech", "festvox", "BSD-like", "16 kHz", 100, None, "ru", 7400),
-    _fillets("cs", "22-44 kHz", 97, 12_000),
+    _fillets("cs", "22-44 kHz", 101, 12_000),
     _fillets("nl", "22 kHz", 91, 7000),
-    Source("tuxpaint-stamps-default", "speech", "tuxpaint", "GPL-2+", "44.1 kHz", 137),
-    _queen("free, not to be sold by itself", 278),
-    Source("planetblupi-music-ogg", "music", "plain", "GPL-3+", "44.1 kHz", 162),
-    Source("wesnoth-1.16-music", "music", "plain", "GPL-2+", "44.1 kHz", 126),
+    Source("tuxpaint-stamps-default", "speech", "tuxpaint", "GPL-2+", "44.1 kHz", 119),
+    _queen("free, not to be sold by itself", 276),
+    Source("planetblupi-music-ogg", "music", "plain", "GPL-3+", "44.1 kHz", 163),
+    Source("wesnoth-1.16-music", "music", "plain", "GPL-2+", "44.1 kHz", 128),
     Source("ufoai-music", "music", "plain", "CC-BY(-SA)-3.0, GPL-2+", "44.1 kHz", 240),
-    Source("supertux-data", "music", "plain", "GPL-2+ or GPL-3+", "44.1 kHz", 96),
-    Source("hydrogen-drumkits", "sound", "plain", "GPL, CC-BY(-SA)-3.0, CC0", "44.1 kHz", 20),
-    Source("megaglest-data", "sound", "plain", "CC-BY-SA-3.0", "22-44 kHz", 26),
-    Source("ufoai-sound", "sound", "plain", "CC-BY(-SA)-3.0, GPL-2+", "22-44 kHz", 13),
-    Source("boswars-data", "sound", "plain", "GPL-2+", "22-44 kHz", 7),
+    Source("supertux-data", "music", "plain", "GPL-2+, GPL-3+", "8-96 kHz", 101),
+    Source("hydrogen-drumkits", "sound", "plain", "GPL, CC-BY(-SA)-3.0, CC0", "22-48 kHz", 19),
+    Source("megaglest-data", "sound", "plain", "CC-BY-SA-3.0", "11-48 kHz", 68),
+    Source("ufoai-sound", "sound", "plain", "CC-BY(-SA)-3.0, GPL-2+", "8-48 kHz", 28),
+    Source("boswars-data", "sound", "plain", "GPL-2+", "11-44 kHz", 7),
 ]

@@ -1,4 +1,4 @@
-"""Audio files and tensors: read, write, resample, mix. Nothing else in catok touches audio files.
+"""Audio files: read, write, convert on the way. Nothing else in catok touches audio files.
 
 Audio is float32 `[C, T]`, full scale [-1, 1]. Resampling T samples gives exactly
 ceil(T * new rate / old rate), so that nothing is lost at the end.
@@ -9,17 +9,16 @@ import os
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
-from numbers import Integral
 from types import TracebackType
 from typing import BinaryIO
 
 import numpy as np
 import soundfile
-import soxr
 import torch
 from torch import Tensor
 
-from catok.catfile import StrPath, replacing
+from catok.files import StrPath, replacing
+from catok.resampling import check_mix, check_rate, describe, mix, resample, resample_blocks
 
 _WAV = ("WAV", "PCM_16")
 _FORMATS = {  # suffix -> container and default subtype
@@ -91,6 +90,28 @@ def read_blocks(
     return _blocks(_open(path), _name(path), sample_rate, channels, seconds)
 
 
+def load_crop(
+    path: StrPath, offset: float, seconds: float, *, sample_rate: int, channels: int
+) -> Tensor:
+    """Part of a file from `offset` seconds on: float32 `[C, T]`, T at most seconds x sample_rate.
+
+    Seeks, so that a crop of a long file costs no more than one of a short file. Raises ValueError
+    as `load_audio` does, and when nothing lies at the offset.
+    """
+    try:
+        with soundfile.SoundFile(path) as reader:
+            reader.seek(min(int(offset * reader.samplerate), max(0, reader.frames - 1)))
+            wanted = -(-int(seconds * reader.samplerate * 1000) // 1000)
+            samples = reader.read(wanted, dtype="float32", always_2d=True).T
+            rate = reader.samplerate
+    except (soundfile.LibsndfileError, OSError) as error:
+        raise ValueError(f"{path} cannot be read ({error}): remove it from the manifest") from error
+    if samples.shape[1] == 0 or not np.isfinite(samples).all():
+        raise ValueError(f"{path} holds no finite samples at {offset} s: mend or remove it")
+    audio = mix(torch.from_numpy(samples).clamp(-1, 1), channels)
+    return resample(audio, rate, sample_rate)[:, : round(seconds * sample_rate)]
+
+
 def audio_info(path_or_file: StrPath | BinaryIO) -> AudioInfo:
     """Sample rate, channels and length, from the file's header where it states the length.
 
@@ -106,41 +127,6 @@ def audio_info(path_or_file: StrPath | BinaryIO) -> AudioInfo:
         return AudioInfo(reader.samplerate, reader.channels, samples)
 
 
-def resample(audio: Tensor, from_rate: int, to_rate: int) -> Tensor:
-    """Resample `[..., C, T]` from one rate in Hz to another: `[..., C, ceil(T * to / from)]`.
-
-    Very high quality, linear phase, no gradient; dtype and device are kept. Raises ValueError for
-    rates that are not positive integers and for audio that is not floating point or has no samples.
-    """
-    _check_rate(from_rate)
-    _check_rate(to_rate)
-    if not audio.is_floating_point() or audio.dim() < 1 or audio.numel() == 0:
-        raise ValueError(f"expected float samples [..., C, T], got {_describe(audio)}")
-    if from_rate == to_rate:
-        return audio
-    length = _resampled_length(audio.shape[-1], from_rate, to_rate)
-    flat = audio.detach().float().cpu().reshape(-1, audio.shape[-1])
-    tail = flat.new_zeros(flat.shape[0], _tail(from_rate, to_rate))
-    samples = torch.cat([flat, tail], dim=1).T.contiguous().numpy()
-    result = torch.from_numpy(soxr.resample(samples, from_rate, to_rate, quality="VHQ"))
-    return result[:length].T.reshape(*audio.shape[:-1], length).to(audio)
-
-
-def mix(audio: Tensor, channels: int) -> Tensor:
-    """Change the channels of `[..., C, T]`: to 1 by the mean, from 1 by repetition.
-
-    Raises ValueError for any other change, for example stereo to 5.1.
-    """
-    if audio.dim() < 2:
-        raise ValueError(f"expected [..., C, T], got {_describe(audio)}: add C with `audio[None]`")
-    _check_mix(audio.shape[-2], channels, "audio")
-    if audio.shape[-2] == channels:
-        return audio
-    if channels == 1:
-        return audio.mean(dim=-2, keepdim=True)
-    return audio.repeat_interleave(channels, dim=-2)
-
-
 def save_audio(
     path_or_file: StrPath | BinaryIO,
     audio: Tensor,
@@ -150,17 +136,18 @@ def save_audio(
 ) -> None:
     """Write audio `[C, T]` or `[T]`, float in [-1, 1] (clipped), at `sample_rate` Hz.
 
-    The suffix chooses the format (none, or a nameless file object: WAV); `subtype` is soundfile's name of the sample format,
-    by default 16-bit PCM for WAV and FLAC. A path is replaced only when the whole file is written.
+    The suffix chooses the format (none, or a nameless file object: WAV); `subtype` is soundfile's
+    name of the sample format, by default 16-bit PCM for WAV and FLAC. A path is replaced only when
+    the whole file is written.
     Raises ValueError for audio of another shape or dtype, without samples or with NaN or Inf, for
     an unknown format and for a missing folder.
     """
     if audio.dim() not in (1, 2):
-        raise ValueError(f"expected [C, T] or [T], got {_describe(audio)}: save one item at a time")
+        raise ValueError(f"expected [C, T] or [T], got {describe(audio)}: save one item at a time")
     audio = audio[None] if audio.dim() == 1 else audio
     channels, samples = audio.shape
     if channels > max(samples, 16):
-        raise ValueError(f"expected [C, T], got {_describe(audio)}: transpose it with `audio.T`")
+        raise ValueError(f"expected [C, T], got {describe(audio)}: transpose it with `audio.T`")
     with AudioWriter(path_or_file, sample_rate, channels, subtype=subtype) as writer:
         writer.write(audio)
 
@@ -184,7 +171,7 @@ class AudioWriter:
         *,
         subtype: str | None = None,
     ) -> None:
-        _check_rate(sample_rate)
+        check_rate(sample_rate)
         self._target, self._name = path_or_file, _name(path_or_file)
         self._format, self._subtype = _format(self._name, _is_path(path_or_file), subtype)
         self.sample_rate, self.channels = sample_rate, channels
@@ -220,8 +207,7 @@ class AudioWriter:
             raise ValueError("open the AudioWriter first: `with AudioWriter(...) as writer:`")
         if audio.dim() != 2 or audio.shape[0] != self.channels or not audio.is_floating_point():
             raise ValueError(
-                f"expected float audio [{self.channels}, n] for {self._name}, got "
-                f"{_describe(audio)}"
+                f"expected float audio [{self.channels}, n] for {self._name}, got {describe(audio)}"
             )
         for block in audio.detach().split(_WRITE_BLOCK, dim=1):
             samples = block.float().cpu().T.contiguous().numpy()
@@ -275,13 +261,13 @@ def _blocks(
     reader: _Reader, name: str, sample_rate: int, channels: int, seconds: float
 ) -> Iterator[Tensor]:
     """Check the conversion at once, then give the converted blocks `[C, n]`; closes the reader."""
-    _check_rate(sample_rate, f"sample_rate for {name}")
-    _check_mix(reader.channels, channels, name)
+    check_rate(sample_rate, f"sample_rate for {name}")
+    check_mix(reader.channels, channels, name)
 
     def blocks() -> Iterator[Tensor]:
         with reader:
             decoded = (mix(block, channels) for block in _decoded(reader, name, seconds))
-            for block in _resampled(decoded, channels, reader.samplerate, sample_rate):
+            for block in resample_blocks(decoded, channels, reader.samplerate, sample_rate):
                 yield block.clamp_(-1.0, 1.0)
 
     return blocks()
@@ -311,37 +297,6 @@ def _decoded(reader: _Reader, name: str, seconds: float) -> Iterator[Tensor]:
         raise ValueError(f"{name} holds no samples: record or export it again")
 
 
-def _resampled(
-    blocks: Iterator[Tensor], channels: int, from_rate: int, to_rate: int
-) -> Iterator[Tensor]:
-    """`resample` of a stream of blocks `[C, n]`, equal to that of the whole."""
-    if from_rate == to_rate:
-        yield from blocks
-        return
-    stream = soxr.ResampleStream(from_rate, to_rate, channels, dtype="float32", quality="VHQ")
-    received = given = 0
-    for block in blocks:
-        received += block.shape[1]
-        samples = stream.resample_chunk(block.T.contiguous().numpy())
-        given += len(samples)
-        if len(samples):
-            yield torch.from_numpy(samples.T.copy())
-    tail = np.zeros((_tail(from_rate, to_rate), channels), dtype=np.float32)
-    samples = stream.resample_chunk(tail, last=True)
-    missing = _resampled_length(received, from_rate, to_rate) - given
-    if missing:
-        yield torch.from_numpy(samples[:missing].T.copy())
-
-
-def _resampled_length(samples: int, from_rate: int, to_rate: int) -> int:
-    return -(-samples * to_rate // from_rate)
-
-
-def _tail(from_rate: int, to_rate: int) -> int:
-    """Zeros to append so that soxr, which rounds its length, gives at least the ceiling."""
-    return -(-from_rate // to_rate) + 1
-
-
 def _format(name: str, is_path: bool, subtype: str | None) -> tuple[str, str]:
     suffix = os.path.splitext(name)[1].lower()
     if not is_path and suffix not in _FORMATS:
@@ -357,16 +312,6 @@ def _format(name: str, is_path: bool, subtype: str | None) -> tuple[str, str]:
     return container, subtype
 
 
-def _check_rate(rate: int, name: str = "sample rate") -> None:
-    if not isinstance(rate, Integral) or rate < 1:
-        raise ValueError(f"{name} must be a positive integer in Hz, got {rate!r}")
-
-
-def _check_mix(have: int, want: int, name: str) -> None:
-    if want < 1 or (want != have and 1 not in (have, want)):
-        raise ValueError(f"cannot mix {name} of {have} channels into {want}: choose {have} or 1")
-
-
 def _is_path(path_or_file: StrPath | BinaryIO) -> bool:
     return isinstance(path_or_file, (str, os.PathLike))
 
@@ -375,7 +320,3 @@ def _name(path_or_file: StrPath | BinaryIO) -> str:
     if isinstance(path_or_file, (str, os.PathLike)):
         return os.fspath(path_or_file)
     return str(getattr(path_or_file, "name", "the file object"))
-
-
-def _describe(audio: Tensor) -> str:
-    return f"{audio.dtype} {list(audio.shape)}"

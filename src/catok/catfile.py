@@ -14,17 +14,16 @@ significant bit first. This module knows numpy only; `catok.codes.Encoded` is it
 import io
 import os
 import re
-import secrets
 import struct
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import BinaryIO
 
 import numpy as np
 
-StrPath = str | os.PathLike[str]
+from catok.files import StrPath, replacing
 
 MAGIC = b"CATK"
 VERSION = 1
@@ -173,39 +172,11 @@ def read_header(path_or_file: StrPath | BinaryIO) -> CatHeader:
 
 
 @contextmanager
-def replacing(path: StrPath) -> Iterator[str]:
-    """Context of a new temporary file beside `path`: yields its path, for the caller to fill.
-
-    On a clean exit the temporary file takes the place of `path` in one step; on an exception it
-    is removed and whatever `path` held before stays. Raises ValueError when the folder does not
-    exist or cannot be written, or when `path` is a folder or a device.
-    """
-    target = os.path.realpath(path)  # a symbolic link keeps pointing at the new content
-    folder, base = os.path.split(target)
-    if not os.path.isdir(folder):
-        raise ValueError(f"cannot write {path}: folder {folder} does not exist, create it first")
-    if os.path.exists(target) and not os.path.isfile(target):
-        raise ValueError(f"cannot write {path}: it is not a regular file, choose another name")
-    temporary = os.path.join(folder, f".{base[:50]}.{secrets.token_hex(4)}.tmp")
-    try:
-        open(temporary, "xb").close()
-    except OSError as error:
-        raise ValueError(f"cannot write in folder {folder}: {error.strerror}") from error
-    try:
-        yield temporary
-        os.replace(temporary, target)
-    except BaseException:
-        with suppress(FileNotFoundError):
-            os.remove(temporary)
-        raise
-
-
-@contextmanager
 def _opened(path_or_file: StrPath | BinaryIO) -> Iterator[tuple[BinaryIO, str, int]]:
     """Yield a file positioned at its header, a name for messages, and the bytes it holds."""
     if isinstance(path_or_file, (str, os.PathLike)):
         try:
-            file = open(path_or_file, "rb", buffering=0)  # no read-ahead into other planes
+            file = io.FileIO(path_or_file)  # unbuffered: no read-ahead into other planes
         except OSError as error:
             raise ValueError(f"cannot open {path_or_file}: {error.strerror}") from error
         with file:

@@ -5,7 +5,7 @@ own strict configuration under the key "catok"; that key tells the two kinds apa
 """
 
 import json
-import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,53 +15,43 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from catok.files import replacing
 from catok.tokenizer.config import TokenizerConfig
-from catok.tokenizer.model import CausalAudioTokenizer, Part
-from catok.tokenizer.released import canonical_name, read_config, released_names, write_config
+from catok.tokenizer.released import (
+    canonical_name,
+    read_released_config,
+    released_names,
+    write_released_config,
+)
 
 EMBEDDED = Path(__file__).parents[1] / "checkpoints"
+FORMAT = 1
 CONFIG, WEIGHTS, INDEX = "config.json", "model.safetensors", "model.safetensors.index.json"
 
 
-def load(
-    name_or_path: str | Path,
-    *,
-    device: str | torch.device = "cpu",
-    dtype: torch.dtype = torch.float32,
-    part: Part = "all",
-) -> CausalAudioTokenizer:
-    """Build the tokenizer that a name, folder or hub id stands for; see `from_pretrained`."""
-    folder = find_folder(name_or_path)
-    config = load_config(folder)
-    with torch.device("meta"):
-        model = CausalAudioTokenizer(config, part=part, model_id=Path(str(name_or_path)).name)
-    wanted = dict(model.state_dict())
-    model.load_state_dict(_read_tensors(folder, wanted, part), assign=True)
-    return model.to(device=device, dtype=dtype).eval()
-
-
-def save(model: CausalAudioTokenizer, folder: str | Path, *, dtype: torch.dtype | None = None) -> None:
+def save_folder(
+    folder: str | Path,
+    config: TokenizerConfig,
+    state: Mapping[str, Tensor],
+    dtype: torch.dtype | None = None,
+) -> None:
     """Write config.json and model.safetensors, each to a temporary file first.
 
-    `dtype` narrows the stored floats, for example float16 to halve the file.
+    `dtype` narrows the stored floats. Raises ValueError if no official reader could express config.
     """
-    if model.part != "all":
-        raise ValueError(f"only the {model.part} is loaded; load part='all' to save a whole model")
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    state = {
+    released = write_released_config(config)
+    tensors = {
         name: tensor.detach().to("cpu", dtype or tensor.dtype).contiguous()
-        for name, tensor in model.state_dict().items()
+        for name, tensor in released_names(state, config).items()
     }
-    config = write_config(model.config)
-    config["dtype"] = str(next(iter(state.values())).dtype).removeprefix("torch.")
-    config["catok"] = {"format": 1, "tokenizer": model.config.to_dict()}
-    weights = folder / f".{WEIGHTS}.{os.getpid()}"
-    save_file(released_names(state, model.config), weights, metadata={"format": "pt"})
-    os.replace(weights, folder / WEIGHTS)
-    text = folder / f".{CONFIG}.{os.getpid()}"
-    text.write_text(json.dumps(config, indent=2) + "\n")
-    os.replace(text, folder / CONFIG)
+    released["dtype"] = str(next(iter(tensors.values())).dtype).removeprefix("torch.")
+    released["catok"] = {"format": FORMAT, "tokenizer": config.to_dict()}
+    folder.mkdir(parents=True, exist_ok=True)
+    with replacing(folder / WEIGHTS) as temporary:
+        save_file(tensors, temporary, metadata={"format": "pt"})
+    with replacing(folder / CONFIG) as temporary:
+        Path(temporary).write_text(json.dumps(released, indent=2) + "\n")
 
 
 def find_folder(name_or_path: str | Path) -> Path:
@@ -79,7 +69,9 @@ def find_folder(name_or_path: str | Path) -> Path:
             f"the embedded models {embedded}"
         )
     try:
-        return Path(snapshot_download(str(name_or_path), allow_patterns=["*.json", "*.safetensors"]))
+        return Path(
+            snapshot_download(str(name_or_path), allow_patterns=["*.json", "*.safetensors"])
+        )
     except Exception as error:
         raise ValueError(
             f"could not fetch {str(name_or_path)!r} from the hub ({type(error).__name__}): check the "
@@ -99,10 +91,12 @@ def load_config(folder: str | Path) -> TokenizerConfig:
     if not isinstance(data, dict):
         raise ValueError(f"{path} must hold a JSON object")
     if "catok" not in data:
-        return read_config(data)
+        return read_released_config(data)
     own: dict[str, Any] = data["catok"]
-    if own.get("format") != 1:
-        raise ValueError(f"{path} was written by a newer catok (format {own.get('format')}): upgrade")
+    if own.get("format") != FORMAT:
+        raise ValueError(
+            f"{path} was written by a newer catok (format {own.get('format')}): upgrade"
+        )
     return TokenizerConfig.from_dict(own["tokenizer"])
 
 
@@ -124,7 +118,7 @@ def _weight_files(folder: Path) -> list[Path]:
     return files
 
 
-def _read_tensors(folder: Path, wanted: dict[str, Tensor], part: Part) -> dict[str, Tensor]:
+def read_tensors(folder: Path, wanted: Mapping[str, Tensor], part: str) -> dict[str, Tensor]:
     """The tensors named in `wanted`, float32, from all shards; ValueError on any disagreement."""
     other_half = {"all": "", "encoder": "decoder.", "decoder": "encoder."}[part]
     found: dict[str, Tensor] = {}

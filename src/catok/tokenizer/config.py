@@ -3,16 +3,16 @@
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, replace
 from importlib import resources
-from typing import Any, TypeVar
+from typing import Any
 
+from catok.configs import read_config
 from catok.modules.patch import PatchConfig
 from catok.modules.quantizer import QuantizerConfig
 from catok.modules.stack import StageConfig
 from catok.modules.transformer import TransformerConfig
 
-T = TypeVar("T")
 PRESETS = resources.files("catok.tokenizer") / "presets"
 
 
@@ -86,15 +86,7 @@ class TokenizerConfig:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> "TokenizerConfig":
         """Read `to_dict`'s output. Raises ValueError on unknown, missing or ill-typed keys."""
-        data = dict(data)
-        for side in ("encoder", "decoder"):
-            stages = data.get(side, ())
-            if not isinstance(stages, Sequence) or isinstance(stages, str):
-                raise ValueError(f"the tokenizer config needs a list of stages under {side!r}")
-            data[side] = tuple(_stage(stage, f"{side}[{i}]") for i, stage in enumerate(stages))
-        if "quantizer" in data:
-            data["quantizer"] = strict(QuantizerConfig, data["quantizer"], "quantizer")
-        return strict(cls, data, "tokenizer config")
+        return read_config(cls, data, "tokenizer")
 
 
 def mirror(encoder: Sequence[StageConfig]) -> tuple[StageConfig, ...]:
@@ -105,25 +97,6 @@ def mirror(encoder: Sequence[StageConfig]) -> tuple[StageConfig, ...]:
         else stage
         for stage in reversed(encoder)
     )
-
-
-def strict(kind: type[T], data: Any, where: str) -> T:
-    """Build the dataclass `kind` from a mapping. Raises ValueError naming unknown or missing keys."""
-    if not isinstance(data, Mapping):
-        raise ValueError(f"{where} must be a table of keys, got {type(data).__name__}")
-    known = [field.name for field in fields(kind)]  # type: ignore[arg-type]
-    unknown = sorted(set(data) - set(known))
-    if unknown:
-        raise ValueError(f"unknown keys in {where}: {unknown}; known are {known}")
-    try:
-        return kind(**data)
-    except TypeError as error:
-        raise ValueError(f"{where}: {error}") from error
-
-
-def _stage(data: Any, where: str) -> StageConfig:
-    is_patch = isinstance(data, Mapping) and set(data) == {"size"}
-    return strict(PatchConfig if is_patch else TransformerConfig, data, where)
 
 
 def _patch_product(stages: Sequence[StageConfig]) -> int:

@@ -11,11 +11,12 @@ from typing import Any
 
 from torch import Tensor
 
+from catok.configs import read_config
 from catok.modules.patch import PatchConfig
 from catok.modules.quantizer import QuantizerConfig
 from catok.modules.stack import StageConfig
 from catok.modules.transformer import TransformerConfig
-from catok.tokenizer.config import TokenizerConfig, strict
+from catok.tokenizer.config import TokenizerConfig
 
 TO_V2 = [
     (re.compile(r"\.self_attn\.in_projs\.0\."), ".self_attn.in_proj."),
@@ -71,7 +72,7 @@ def released_names(state: Mapping[str, Tensor], config: TokenizerConfig) -> dict
     return renamed
 
 
-def read_config(data: Mapping[str, Any]) -> TokenizerConfig:
+def read_released_config(data: Mapping[str, Any]) -> TokenizerConfig:
     """A released config.json -> `TokenizerConfig`; keys that do not bear on inference are ignored.
 
     Raises ValueError on a missing key or on a variant that no release uses.
@@ -94,12 +95,14 @@ def read_config(data: Mapping[str, Any]) -> TokenizerConfig:
         (float(s["context_duration"]) for s in encoder if "context_duration" in s),
         default=fallback,
     )
-    chosen = {ours: quantizer[theirs] for theirs, ours in QUANTIZER_KEYS.items() if theirs in quantizer}
+    chosen = {
+        ours: quantizer[theirs] for theirs, ours in QUANTIZER_KEYS.items() if theirs in quantizer
+    }
     chosen["kind"] = "rvq" if kind == "spec_rvq" else kind
     config = TokenizerConfig(
         encoder=tuple(_read_stage(stage, fallback) for stage in encoder),
         decoder=tuple(_read_stage(stage, decoder_fallback) for stage in decoder),
-        quantizer=strict(QuantizerConfig, chosen, "quantizer_kwargs"),
+        quantizer=read_config(QuantizerConfig, chosen, "quantizer_kwargs"),
         sample_rate=sample_rate,
         channels=int(data.get("number_channels", 1)),
         always_project="number_channels" in data,
@@ -112,7 +115,7 @@ def read_config(data: Mapping[str, Any]) -> TokenizerConfig:
     return config
 
 
-def write_config(config: TokenizerConfig) -> dict[str, Any]:
+def write_released_config(config: TokenizerConfig) -> dict[str, Any]:
     """A `TokenizerConfig` in the released spelling, for the official reader of such a model.
 
     Raises ValueError on a configuration that no official reader can express.
@@ -158,7 +161,7 @@ def _read_stage(data: Mapping[str, Any], fallback_window: float) -> StageConfig:
             raise ValueError(f"config.json asks for {key}={data[key]!r}; only {value!r} is known")
     chosen = {ours: data[theirs] for theirs, ours in STAGE_KEYS.items() if theirs in data}
     window = float(data.get("context_duration", fallback_window))
-    return strict(TransformerConfig, chosen | {"window": window}, "a Transformer module")
+    return read_config(TransformerConfig, chosen | {"window": window}, "a Transformer module")
 
 
 def _write_stage(stage: StageConfig, v2: bool) -> dict[str, Any]:

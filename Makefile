@@ -1,0 +1,35 @@
+# `make demo` and `make test` need Python 3.11, git and make; everything else they install here.
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+.PHONY: demo test check format bench clean
+
+demo: .venv/demo
+	$(BIN)/python examples/demo.py --out demo-output
+
+test: .venv/dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+	OMP_NUM_THREADS=1 $(BIN)/pytest
+
+format: .venv/dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: .venv/demo
+	$(BIN)/python benchmarks/length.py
+
+.venv/demo: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(INSTALL) torch==2.13.0
+	$(INSTALL) --editable ".[eval]"
+	touch $@
+
+.venv/dev: .venv/demo
+	$(INSTALL) --editable ".[dev,eval,train]"
+	touch $@
+
+clean:
+	rm -rf .venv demo-output

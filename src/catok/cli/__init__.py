@@ -1,0 +1,1 @@
+"""The `catok` command: one file per subcommand."""

@@ -1,0 +1,36 @@
+"""Writing files so that a crash never leaves half of one."""
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+StrPath = str | os.PathLike[str]
+
+
+@contextmanager
+def replacing(path: StrPath) -> Iterator[str]:
+    """Context of a new temporary file beside `path`: yields its path, for the caller to fill.
+
+    On a clean exit the temporary file takes the place of `path` in one step; on an exception it
+    is removed and whatever `path` held before stays. Raises ValueError when the folder does not
+    exist or cannot be written, or when `path` is a folder or a device.
+    """
+    target = os.path.realpath(path)  # a symbolic link keeps pointing at the new content
+    folder, base = os.path.split(target)
+    if not os.path.isdir(folder):
+        raise ValueError(f"cannot write {path}: folder {folder} does not exist, create it first")
+    if os.path.exists(target) and not os.path.isfile(target):
+        raise ValueError(f"cannot write {path}: it is not a regular file, choose another name")
+    temporary = os.path.join(folder, f".{base[:50]}.{secrets.token_hex(4)}.tmp")
+    try:
+        open(temporary, "xb").close()
+    except OSError as error:
+        raise ValueError(f"cannot write in folder {folder}: {error.strerror}") from error
+    try:
+        yield temporary
+        os.replace(temporary, target)
+    except BaseException:
+        with suppress(FileNotFoundError):
+            os.remove(temporary)
+        raise

@@ -1,0 +1,169 @@
+"""CausalAudioTokenizer, what a user calls: recordings of any length in, codes out, and back."""
+
+import tempfile
+from pathlib import Path
+
+import torch
+from huggingface_hub import HfApi
+from torch import Tensor, nn
+
+from catok.codes import Encoded
+from catok.tokenizer import checkpoint, checks
+from catok.tokenizer.config import TokenizerConfig
+from catok.tokenizer.model import CodecModel, Part
+from catok.tokenizer.streaming import StreamDecoder, StreamEncoder
+
+LONG_FRAMES = 256  # recordings of more frames than this are worked off in chunks of as many
+
+
+class CausalAudioTokenizer(CodecModel):
+    """A `CodecModel` with recordings, sessions and folders of weights around it.
+
+    `model_id` goes into what `encode` returns, as provenance.
+    """
+
+    def __init__(self, config: TokenizerConfig, *, part: Part = "all", model_id: str = "") -> None:
+        super().__init__(config, part=part)
+        self.model_id = model_id
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        name_or_path: str | Path,
+        *,
+        device: str | torch.device = "cpu",
+        dtype: torch.dtype = torch.float32,
+        part: Part = "all",
+    ) -> "CausalAudioTokenizer":
+        """Load "tiny" (embedded), a local folder (ours or a released one) or a hub id.
+
+        `dtype` float32, bfloat16 or float16 is that of encoder and decoder; the quantizer stays
+        float32. `part` "encoder" or "decoder" loads that half only. A local folder never touches
+        the network. Raises ValueError when anything is missing, damaged or does not fit.
+        """
+        if dtype not in (torch.float32, torch.bfloat16, torch.float16):
+            raise ValueError(f"dtype must be float32, bfloat16 or float16, got {dtype}")
+        folder = checkpoint.find_folder(name_or_path)
+        config = checkpoint.load_config(folder)
+        with torch.device("meta"):
+            model = cls(config, part=part, model_id=Path(name_or_path).name)
+        tensors = checkpoint.read_tensors(folder, model.state_dict(), part)
+        model.load_state_dict(tensors, assign=True)
+        return model.to(device=device, dtype=dtype).eval()
+
+    def save_pretrained(self, folder: str | Path, *, dtype: torch.dtype | None = None) -> None:
+        """Write config.json and model.safetensors in the released layout.
+
+        `dtype` narrows the stored floats, for example float16 to halve the file. Raises ValueError
+        if only half of the model is loaded.
+        """
+        if self.part != "all":
+            raise ValueError(f'only the {self.part} is loaded: load part="all" to save a model')
+        checkpoint.save_folder(folder, self.config, self.state_dict(), dtype)
+
+    def push_to_hub(self, repo_id: str, *, private: bool = False, token: str | None = None) -> str:
+        """Upload the model to the hub repository `repo_id`, made if needed; returns its address."""
+        hub = HfApi(token=token)
+        with tempfile.TemporaryDirectory() as folder:
+            self.save_pretrained(folder)
+            hub.create_repo(repo_id, private=private, exist_ok=True)
+            return str(hub.upload_folder(repo_id=repo_id, folder_path=folder))
+
+    @torch.no_grad()
+    def encode(
+        self,
+        audio: Tensor,
+        lengths: Tensor | None = None,
+        num_quantizers: int | None = None,
+    ) -> Encoded:
+        """Audio `[B, C, T]` float32 of any length -> `Encoded`; codes past a row's end are 0.
+
+        `lengths` `[B]`: true lengths in samples, where rows are padded. No sample is lost: a last
+        partial frame is completed with zeros. Memory beyond input and output does not grow with T.
+        Raises ValueError on empty, non-finite, wrongly shaped or wrongly typed input.
+        """
+        encoder = self.side("encoder")
+        checks.check_audio(audio, self.channels)
+        lengths = checks.check_lengths(lengths, audio.shape[0], audio.shape[2])
+        depth = checks.check_quantizers(num_quantizers, self.num_quantizers)
+        frames = -(-int(lengths.max()) // self.frame_size)
+        state = self.encoder_state(audio.shape[0]) if frames > LONG_FRAMES else None
+        chunks = []
+        for start in range(0, frames, LONG_FRAMES):
+            chunk = self._cut(audio, lengths, start, min(start + LONG_FRAMES, frames))
+            if state is None:
+                latents = encoder(self.interleave(chunk))
+            else:
+                latents, state = encoder.step(self.interleave(chunk), state)
+            chunks.append(self.quantizer.encode(latents, depth))
+        codes = zero_after(torch.cat(chunks, dim=2), -(-lengths // self.frame_size))
+        return Encoded(
+            codes=codes,
+            sample_lengths=lengths.to(codes.device),
+            sample_rate=self.sample_rate,
+            channels=self.channels,
+            frame_size=self.frame_size,
+            codebook_size=self.codebook_size,
+            model_id=self.model_id,
+            weight_hash=self.weight_hash,
+        )
+
+    @torch.no_grad()
+    def decode(self, codes: Encoded | Tensor, num_quantizers: int | None = None) -> Tensor:
+        """Codes -> audio float32; of the codebooks only the first `num_quantizers` are used.
+
+        An `Encoded` gives `[B, C, max(sample_lengths)]`, zero after each row's end; a bare
+        `[B, K, F]` int64 tensor gives `[B, C, F * frame_size]`. Raises ValueError on codes of
+        another model, out of range or in another layout.
+        """
+        decoder = self.side("decoder")
+        lengths = None
+        if isinstance(codes, Encoded):
+            self._check_same_code_space(codes)
+            codes, lengths = codes.codes, codes.sample_lengths
+        checks.check_codes(codes, self.num_quantizers, self.codebook_size)
+        depth = checks.check_quantizers(num_quantizers, codes.shape[1])
+        state = self.decoder_state(codes.shape[0]) if codes.shape[2] > LONG_FRAMES else None
+        chunks = []
+        for chunk in codes[:, :depth].split(LONG_FRAMES, dim=2):
+            latents = self.quantizer.decode(chunk.to(self.device))
+            if state is None:
+                decoded = decoder(latents)
+            else:
+                decoded, state = decoder.step(latents, state)
+            chunks.append(self.separate(decoded.float()))
+        audio = torch.cat(chunks, dim=2)
+        return audio if lengths is None else zero_after(audio, lengths)[..., : int(lengths.max())]
+
+    def stream_encoder(
+        self, batch_size: int = 1, num_quantizers: int | None = None
+    ) -> StreamEncoder:
+        """A session that takes audio in pieces of any size; see `StreamEncoder`."""
+        return StreamEncoder(self, batch_size, num_quantizers)
+
+    def stream_decoder(self, batch_size: int = 1, samples: int | None = None) -> StreamDecoder:
+        """A session that takes codes in pieces of any size; see `StreamDecoder`."""
+        return StreamDecoder(self, batch_size, samples)
+
+    def _cut(self, audio: Tensor, lengths: Tensor, start: int, stop: int) -> Tensor:
+        """Frames start to stop of the audio on the model's device, zero past each row's length."""
+        first, last = start * self.frame_size, stop * self.frame_size
+        chunk = zero_after(audio[..., first:last], lengths - first)
+        checks.check_finite(chunk)
+        return nn.functional.pad(chunk, (0, last - first - chunk.shape[2])).to(self.device)
+
+    def _check_same_code_space(self, encoded: Encoded) -> None:
+        if encoded.weight_hash and encoded.weight_hash != self.weight_hash:
+            raise ValueError(
+                f"these codes were made by another model ({encoded.model_id or 'unnamed'}, weights "
+                f"{encoded.weight_hash}; this one is {self.weight_hash}): load that model, or pass "
+                "the bare .codes tensor to decode them all the same"
+            )
+
+
+def zero_after(x: Tensor, lengths: Tensor) -> Tensor:
+    """`[B, N, T]` with everything from `lengths[b]` on set to 0, NaN too."""
+    if int(lengths.min()) >= x.shape[2]:
+        return x
+    inside = torch.arange(x.shape[2], device=x.device) < lengths.to(x.device)[:, None]
+    return x.masked_fill(~inside[:, None], 0)

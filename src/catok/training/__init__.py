@@ -1,0 +1,1 @@
+"""Training a tokenizer from scratch: losses, data, schedules, the loop."""
