@@ -1,4 +1,4 @@
-"""Frozen dataclasses from plain data, strictly: an unknown, missing or ill-typed key is an error."""
+"""Frozen dataclasses from plain data, strictly: unknown, missing or ill-typed keys are errors."""
 
 import types
 from collections.abc import Mapping, Sequence

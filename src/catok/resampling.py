@@ -1,6 +1,6 @@
 """Audio tensors at another rate or with other channels.
 
-Resampling T samples gives exactly ceil(T * new rate / old rate), so that nothing is lost at the end.
+Resampling T samples gives exactly ceil(T * new rate / old rate): nothing is lost at the end.
 """
 
 from collections.abc import Iterator

@@ -1,1 +1,1 @@
-"""Pure tensor modules: no files, no devices, no configuration beyond each module's own dataclass."""
+"""Pure tensor modules: no files, no devices; each module's configuration stands beside it."""

@@ -33,7 +33,7 @@ def dense_attention(q: Tensor, k: Tensor, v: Tensor, window: int) -> Tensor:
 def windowed_attention(
     q: Tensor, k: Tensor, v: Tensor, window: int, first: Tensor | None = None
 ) -> Tensor:
-    """Attention of queries `[B, H, T, D]` over keys and values `[B, H, P + T, D]` -> `[B, H, T, D]`.
+    """Queries `[B, H, T, D]` on keys and values `[B, H, P + T, D]` -> `[B, H, T, D]`.
 
     The last T keys belong to the queries' own frames, the P before them to the past. `first` `[B]`
     is the index of the first key that a row really has (rows of a stream start at different times);

@@ -7,7 +7,7 @@ weights stay float32 when the model around them is cast to half precision.
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast
 
 import torch
 import torch.nn.functional as F
@@ -63,8 +63,8 @@ class Quantized:
     commitment_loss: Tensor
 
 
-def _pointwise(inside: int, outside: int) -> nn.Module:
-    return weight_norm(nn.Conv1d(inside, outside, kernel_size=1))
+def _pointwise(inside: int, outside: int) -> nn.Conv1d:
+    return cast(nn.Conv1d, weight_norm(nn.Conv1d(inside, outside, kernel_size=1)))
 
 
 class Codebook(nn.Module):
@@ -79,7 +79,7 @@ class Codebook(nn.Module):
 
     @torch.no_grad()
     def look_up(self, projected: Tensor) -> Tensor:
-        """Nearest codes `[B, F]` of low-dimensional vectors `[B, d, F]`; ties to the lowest code."""
+        """Nearest codes `[B, F]` of projected vectors `[B, d, F]`; ties go to the lowest code."""
         queries = projected.transpose(1, 2).flatten(0, 1)
         rows = self.codebook.weight
         if self.cosine:
@@ -113,6 +113,37 @@ class ResidualQuantizer(nn.Module):
         self.input_proj = _pointwise(config.input_dim, config.inner_dim)
         self.output_proj = _pointwise(config.inner_dim, config.input_dim)
         self.quantizers = nn.ModuleList(Codebook(config) for _ in range(config.num_quantizers))
+        self._share_out_the_space()
+
+    @torch.no_grad()
+    def _share_out_the_space(self) -> None:
+        """Let each codebook begin with a subspace of its own, read and written by one basis.
+
+        With independent random projections a codebook's contribution does not resemble what it
+        read, and the residual grows from codebook to codebook instead of shrinking. Here codebook i
+        starts on rows i * d to (i + 1) * d of an orthogonal matrix, from the top again when those
+        are used up: the later rounds refine what the earlier left over.
+        """
+        config = self.config
+        basis = nn.init.orthogonal_(torch.empty(config.inner_dim, config.inner_dim))
+        for index, book in enumerate(self.codebooks):
+            first = index * config.codebook_dim
+            rows = basis[torch.arange(first, first + config.codebook_dim) % config.inner_dim]
+            book.in_proj.weight = rows.unsqueeze(-1)  # the weight norm takes it apart
+            book.out_proj.weight = rows.t().unsqueeze(-1)
+        for name, parameter in self.named_parameters():
+            if name.endswith("bias"):
+                parameter.zero_()
+
+    @property
+    def codebooks(self) -> list[Codebook]:
+        """The codebooks, coarse to fine."""
+        return cast(list[Codebook], list(self.quantizers))
+
+    @property
+    def device(self) -> torch.device:
+        """Where the codebooks are."""
+        return self.codebooks[0].codebook.weight.device
 
     def _apply(self, fn, recurse=True):
         """Follow the model to another device, but keep float32 when it is cast to half."""
@@ -148,7 +179,7 @@ class ResidualQuantizer(nn.Module):
             total = torch.zeros_like(residual)
             codebook_loss = commitment_loss = latents.new_zeros(())
             codes, projected = [], []
-            for index, layer in enumerate(self.quantizers[:depth]):
+            for index, layer in enumerate(self.codebooks[:depth]):
                 out = layer(residual * kept)
                 residual = residual - out.contribution * kept
                 active = (num_quantizers > index).float() if per_row else latents.new_ones(batch)
@@ -174,7 +205,7 @@ class ResidualQuantizer(nn.Module):
         with torch.autocast(latents.device.type, enabled=False):
             residual = self.input_proj(latents.float())
             codes = []
-            for layer in self.quantizers[:num_quantizers]:
+            for layer in self.codebooks[:num_quantizers]:
                 out = layer(residual)
                 residual = residual - out.contribution
                 codes.append(out.codes)
@@ -183,7 +214,7 @@ class ResidualQuantizer(nn.Module):
     def decode(self, codes: Tensor) -> Tensor:
         """Codes `[B, K, F]`, K at most the number of codebooks -> latents `[B, input_dim, F]`."""
         with torch.autocast(codes.device.type, enabled=False):
-            layers = self.quantizers[: codes.shape[1]]
+            layers = self.codebooks[: codes.shape[1]]
             contributions = [
                 layer.decode(row) for layer, row in zip(layers, codes.unbind(1), strict=True)
             ]

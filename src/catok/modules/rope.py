@@ -1,4 +1,4 @@
-"""Rotary position embedding on interleaved pairs, at absolute positions (`spec/checkpoints.md` (c))."""
+"""Rotary embedding of absolute positions on interleaved pairs (`spec/checkpoints.md` (c))."""
 
 import math
 
@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 def rotations(positions: Tensor, head_dim: int, max_period: float) -> tuple[Tensor, Tensor]:
-    """Cosines and sines for integer positions `[..., T]`: two float32 tensors `[..., T, head_dim / 2]`.
+    """Cosines and sines of integer positions `[..., T]`: float32, each `[..., T, head_dim / 2]`.
 
     Angles are computed in float32 whatever the model's dtype, frequency i being
     `max_period ** (-2 i / head_dim)`.
@@ -19,7 +19,7 @@ def rotations(positions: Tensor, head_dim: int, max_period: float) -> tuple[Tens
 
 
 def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """Rotate pairs (2i, 2i + 1) of `[..., T, D]` by angles given as `[..., T, D / 2]`; dtype kept."""
+    """Turn the pairs (2i, 2i + 1) of `[..., T, D]` by angles `[..., T, D / 2]`; dtype is kept."""
     real, imag = x.float().unflatten(-1, (-1, 2)).unbind(-1)
     rotated = torch.stack((real * cos - imag * sin, real * sin + imag * cos), dim=-1)
     return rotated.flatten(-2).to(x.dtype)

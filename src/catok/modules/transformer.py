@@ -1,4 +1,4 @@
-"""The causal Transformer stage, the one building block of CAT (paper 1.3, `spec/checkpoints.md` (c))."""
+"""The causal Transformer stage, CAT's one building block (paper 1.3, `spec/checkpoints.md` (c))."""
 
 from dataclasses import dataclass
 
@@ -33,7 +33,7 @@ class TransformerConfig:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
         if self.width % self.heads or (self.width // self.heads) % 2:
             raise ValueError(
-                f"width {self.width} must divide into {self.heads} heads of an even size (RoPE pairs)"
+                f"width {self.width} must divide into {self.heads} heads of an even size"
             )
         if self.window <= 0:
             raise ValueError(f"window is a duration in seconds above 0, got {self.window}")

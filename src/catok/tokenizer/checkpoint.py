@@ -74,8 +74,8 @@ def find_folder(name_or_path: str | Path) -> Path:
         )
     except Exception as error:
         raise ValueError(
-            f"could not fetch {str(name_or_path)!r} from the hub ({type(error).__name__}): check the "
-            "name and the network, or pass a local folder"
+            f"could not fetch {str(name_or_path)!r} from the hub ({type(error).__name__}): check "
+            "the name and the network, or pass a local folder"
         ) from error
 
 

@@ -66,6 +66,17 @@ def check_lengths(lengths: Tensor | None, batch: int, longest: int) -> Tensor:
 
 def check_codes(codes: Tensor, num_quantizers: int, codebook_size: int) -> None:
     """Codes must be int64 `[B, K, F]`, K at most num_quantizers, values below codebook_size."""
+    check_codes_layout(codes, num_quantizers)
+    low, high = int(codes.min()), int(codes.max())
+    if low < 0 or high >= codebook_size:
+        raise ValueError(
+            f"codes run from {low} to {high}, valid are 0 to {codebook_size - 1}: remove padding "
+            "tokens before decoding"
+        )
+
+
+def check_codes_layout(codes: Tensor, num_quantizers: int) -> None:
+    """The part of `check_codes` that looks at type and shape only."""
     if not isinstance(codes, Tensor):
         raise ValueError(f"codes must be a torch tensor [B, K, F], got {type(codes).__name__}")
     if codes.dtype != torch.int64:
@@ -79,12 +90,6 @@ def check_codes(codes: Tensor, num_quantizers: int, codebook_size: int) -> None:
             f"codes of shape {list(codes.shape)} would hold {codes.shape[1]} codebooks, the model "
             f"has {num_quantizers}: the layout is [B, K, F]; from [K, B, F] use "
             "codes.transpose(0, 1)"
-        )
-    low, high = int(codes.min()), int(codes.max())
-    if low < 0 or high >= codebook_size:
-        raise ValueError(
-            f"codes run from {low} to {high}, valid are 0 to {codebook_size - 1}: remove padding "
-            "tokens before decoding"
         )
 
 

@@ -89,7 +89,7 @@ class CodecModel(nn.Module):
     @property
     def device(self) -> torch.device:
         """Where the weights are; inputs are moved there."""
-        return self.quantizer.quantizers[0].codebook.weight.device
+        return self.quantizer.device
 
     @property
     def weight_hash(self) -> str:
@@ -169,6 +169,7 @@ class CodecModel(nn.Module):
 
         Rows not `active` (bool `[B]`) keep their place and give silence; their codes are ignored.
         """
+        checks.check_codes_layout(codes, self.num_quantizers)
         self._check_batch_of(state, codes.shape[0])
         active = checks.check_active(active, codes.shape[0], self.device)
         codes = codes.to(self.device)

@@ -48,7 +48,7 @@ class StreamEncoder:
         return self._encode(waiting[..., :whole]) if whole else self._no_codes()
 
     def flush(self) -> Tensor:
-        """The codes `[B, K, m]` of the last partial frame, m 0 or 1; then the session starts anew."""
+        """Codes `[B, K, m]` of the last partial frame, m 0 or 1; then the session starts anew."""
         missing = -self._waiting.shape[2] % self._model.frame_size
         codes = self._no_codes()
         if missing:

@@ -28,13 +28,18 @@ class DataConfig:
 
 @dataclass(frozen=True)
 class OptimizerConfig:
-    """AdamW with linear warm-up and cosine decay to `final_rate` times `learning_rate`."""
+    """AdamW with linear warm-up and cosine decay to `final_rate` times `learning_rate`.
+
+    `codebook_rate`: the codes' learning rate over everybody else's; they have to keep up with
+    latents that move while they learn.
+    """
 
     learning_rate: float = 1e-3
     betas: tuple[float, float] = (0.8, 0.99)
     weight_decay: float = 0.01
     warmup_steps: int = 500
     final_rate: float = 0.02
+    codebook_rate: float = 4.0
     clip_norm: float = 1.0
 
 

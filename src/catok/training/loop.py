@@ -14,11 +14,11 @@ from torch import Tensor
 from catok.tokenizer.config import TokenizerConfig
 from catok.tokenizer.tokenizer import CausalAudioTokenizer
 from catok.training.checkpoint import load_run, save_run
-from catok.training.config import TrainConfig
+from catok.training.config import OptimizerConfig, TrainConfig
 from catok.training.data import Batch, CropSampler, Recording
 from catok.training.dropout import draw_prefixes
 from catok.training.losses.mel import MelLoss
-from catok.training.revival import CodebookUsage, revive
+from catok.training.revival import CodebookUsage, initialise_codes, revive
 from catok.training.schedule import learning_rate
 
 Report = Callable[[dict[str, Any]], None]
@@ -50,7 +50,7 @@ class Trainer:
         self.model = initial_model(config.tokenizer).to(self.device).train()
         self.mel = MelLoss(self.model.sample_rate, config.mel)
         self.optimizer = torch.optim.AdamW(
-            parameter_groups(self.model, config.optimizer.weight_decay),
+            parameter_groups(self.model, config.optimizer),
             lr=config.optimizer.learning_rate,
             betas=config.optimizer.betas,
         )
@@ -58,7 +58,8 @@ class Trainer:
         self.step = 0
         self.train_data = self._sampler(train, config.seed)
         self.valid_data = self._sampler(valid, config.seed) if valid else None
-        self._resume()
+        if not self._resume():
+            self._initialise_codes()
 
     def run(self) -> None:
         """Train until `config.steps`, or until SIGTERM; either way the run is saved."""
@@ -93,7 +94,7 @@ class Trainer:
         ).to(self.device)
         rate = learning_rate(self.step, config.steps, config.optimizer)
         for group in self.optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group["rate"]
 
         with torch.autocast(self.device.type, torch.bfloat16, enabled=config.autocast):
             result = self.model(audio, prefixes)
@@ -155,15 +156,27 @@ class Trainer:
         save_run(self.folder, state)
         self.model.save_pretrained(self.folder / "model")
 
-    def _resume(self) -> None:
+    @torch.no_grad()
+    def _initialise_codes(self, batches: int = 8) -> None:
+        """Give the codebooks of a new model the scale and spread of real latents."""
+        if Path(self.config.tokenizer).is_dir():
+            return
+        generator = torch.Generator().manual_seed(self.config.seed)
+        audio = torch.cat([self.train_data.batch(-1 - index).audio for index in range(batches)])
+        latents = self.model.encoder(self.model.interleave(audio.to(self.device)))
+        initialise_codes(self.model.quantizer, latents, generator)
+
+    def _resume(self) -> bool:
+        """Load last.pt, if there is one."""
         state = load_run(self.folder)
         if state is None:
-            return
+            return False
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.usage.idle = state["usage"]["idle"].to(self.device)
         self.usage.counts = state["usage"]["counts"].to(self.device)
         self.step = state["step"]
+        return True
 
     def _sampler(self, recordings: list[Recording], seed: int) -> CropSampler:
         model = self.model
@@ -196,15 +209,23 @@ def weighted_sum(losses: dict[str, Tensor], weights: dict[str, float]) -> Tensor
     return torch.stack([weights[name] * loss for name, loss in losses.items()]).sum()
 
 
-def parameter_groups(model: torch.nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    """Weight decay on the matrices of the Transformers only: not on gains, biases and codes."""
-    decayed, free = [], []
+def parameter_groups(model: torch.nn.Module, config: OptimizerConfig) -> list[dict[str, Any]]:
+    """Matrices of the Transformers (with weight decay), codes (with their own rate), the rest.
+
+    `rate` of a group multiplies the scheduled learning rate.
+    """
+    matrices, codes, rest = [], [], []
     for name, parameter in model.named_parameters():
-        is_matrix = parameter.dim() == 2 and not name.startswith("quantizer.")
-        (decayed if is_matrix else free).append(parameter)
+        if name.endswith("codebook.weight"):
+            codes.append(parameter)
+        elif parameter.dim() == 2:
+            matrices.append(parameter)
+        else:
+            rest.append(parameter)
     return [
-        {"params": decayed, "weight_decay": weight_decay},
-        {"params": free, "weight_decay": 0.0},
+        {"params": matrices, "weight_decay": config.weight_decay, "rate": 1.0},
+        {"params": codes, "weight_decay": 0.0, "rate": config.codebook_rate},
+        {"params": rest, "weight_decay": 0.0, "rate": 1.0},
     ]
 
 

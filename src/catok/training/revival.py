@@ -1,4 +1,4 @@
-"""Codebook use: who is used, how evenly, and new life for codes that nobody uses.
+"""Codebook use: first values from data, who is used, and new life for codes that nobody uses.
 
 Without it residual codebooks collapse onto a handful of codes. A code not chosen for `after` steps
 is moved onto a vector that its codebook was just asked to code.
@@ -18,7 +18,7 @@ class RevivalConfig:
     batch's vectors is turned into codes in one step, so that none is copied too often.
     """
 
-    after: int = 40
+    after: int = 100
     share: float = 0.25
 
 
@@ -36,7 +36,7 @@ class CodebookUsage:
         """Nothing seen yet."""
         config = quantizer.config
         shape = (config.num_quantizers, config.codebook_size)
-        device = quantizer.quantizers[0].codebook.weight.device
+        device = quantizer.device
         return cls(
             torch.zeros(shape, dtype=torch.int64, device=device),
             torch.zeros(shape, device=device),
@@ -55,6 +55,28 @@ class CodebookUsage:
         """Effective number of codes in use per codebook `[K]`: exp of the entropy of `counts`."""
         share = self.counts / self.counts.sum(1, keepdim=True).clamp(min=1e-9)
         return torch.exp(-(share * share.clamp(min=1e-9).log()).sum(1))
+
+
+@torch.no_grad()
+def initialise_codes(
+    quantizer: ResidualQuantizer, latents: Tensor, generator: torch.Generator
+) -> None:
+    """Scale the latents to unit variance and draw every codebook's rows from them, coarse to fine.
+
+    `latents` `[B, input_dim, F]` of real audio. Rows are drawn with replacement from the vectors
+    that the codebook is given to code, and jittered by a tenth of their spread so that no two are
+    alike. The scale matters to Adam, whose steps do not depend on it.
+    """
+    gain = quantizer.get_parameter("input_proj.parametrizations.weight.original0")
+    gain /= quantizer.input_proj(latents.float()).std()
+    residual = quantizer.input_proj(latents.float())
+    for book in quantizer.codebooks:
+        vectors = book.in_proj(residual).transpose(1, 2).flatten(0, 1)
+        rows = book.codebook.weight
+        chosen = torch.randint(len(vectors), (len(rows),), generator=generator)
+        noise = torch.randn(rows.shape, generator=generator).to(rows.device)
+        rows.copy_(vectors[chosen.to(rows.device)] + 0.1 * vectors.std() * noise)
+        residual = residual - book(residual).contribution
 
 
 @torch.no_grad()
@@ -78,7 +100,7 @@ def revive(
         idle = usage.idle[index]
         dead = idle.argsort(descending=True)[: min(most, int((idle >= config.after).sum()))]
         chosen = torch.randperm(vectors.shape[1], generator=generator)[: len(dead)]
-        rows = quantizer.quantizers[index].codebook.weight
+        rows = quantizer.codebooks[index].codebook.weight
         rows[dead] = vectors[index, chosen.to(rows.device)].to(rows.dtype)
         usage.idle[index, dead] = 0
         moved += len(dead)

@@ -50,7 +50,7 @@ def mel_to_hz(mel: Tensor) -> Tensor:
 
 @lru_cache(maxsize=64)
 def mel_filters(sample_rate: int, window: int, bins: int) -> tuple[Tensor, Tensor]:
-    """Triangular filters of unit area `[window / 2 + 1, bins]` and their upper edges in Hz `[bins]`."""
+    """Triangles of unit area `[window / 2 + 1, bins]`, and their upper edges in Hz `[bins]`."""
     top = torch.tensor(sample_rate / 2, dtype=torch.float64)
     edges = mel_to_hz(torch.linspace(0, 1, bins + 2, dtype=torch.float64) * hz_to_mel(top))
     frequencies = torch.linspace(0, sample_rate / 2, window // 2 + 1, dtype=torch.float64)[:, None]

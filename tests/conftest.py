@@ -1,0 +1,75 @@
+"""Small models for tests: the full structure, in milliseconds."""
+
+import pytest
+import torch
+
+from catok import CausalAudioTokenizer, TokenizerConfig
+
+
+def small_settings(channels: int = 1, **changes) -> dict:
+    """A config dictionary: 24 kHz, 12.5 frames/s, patches 240, 2, 2, 2, eight codebooks of 64."""
+
+    def stage(inside: int, outside: int) -> dict:
+        return {
+            "input_dim": inside,
+            "output_dim": outside,
+            "width": 32,
+            "layers": 1,
+            "heads": 2,
+            "feedforward": 64,
+            "window": 1.2,
+            "layer_scale": 0.5,
+        }
+
+    settings = {
+        "sample_rate": 24_000 // channels,
+        "channels": channels,
+        "always_project": channels > 1,
+        "encoder": [
+            {"size": 240},
+            stage(240, 16),
+            {"size": 2},
+            stage(32, 16),
+            {"size": 2},
+            stage(32, 16),
+            {"size": 2},
+            stage(32, 16),
+        ],
+        "quantizer": {
+            "input_dim": 16,
+            "inner_dim": 16,
+            "num_quantizers": 8,
+            "codebook_size": 64,
+            "codebook_dim": 4,
+        },
+    }
+    return settings | changes
+
+
+def build(settings: dict, seed: int = 0) -> CausalAudioTokenizer:
+    """A model with random weights, made loud enough that every term of its numerics matters."""
+    torch.manual_seed(seed)
+    model = CausalAudioTokenizer(TokenizerConfig.from_dict(settings), model_id="small").eval()
+    with torch.no_grad():
+        for parameter in model.encoder.parameters():
+            if parameter.dim() == 2:
+                parameter.mul_(2)
+    return model
+
+
+@pytest.fixture
+def small_config() -> TokenizerConfig:
+    """The configuration of `small_model`."""
+    return TokenizerConfig.from_dict(small_settings())
+
+
+@pytest.fixture(scope="session")
+def small_model() -> CausalAudioTokenizer:
+    """Mono, random weights; do not change it in a test."""
+    return build(small_settings())
+
+
+@pytest.fixture(scope="session")
+def stereo_model() -> CausalAudioTokenizer:
+    """Two interleaved channels, projections everywhere; do not change it in a test."""
+    return build(small_settings(channels=2))

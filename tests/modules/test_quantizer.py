@@ -1,0 +1,108 @@
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from catok.modules.quantizer import QuantizerConfig, ResidualQuantizer
+
+CONFIG = QuantizerConfig(
+    input_dim=12, inner_dim=10, num_quantizers=5, codebook_size=16, codebook_dim=4
+)
+
+
+def quantizer(kind="rlfq"):
+    torch.manual_seed(0)
+    return ResidualQuantizer(QuantizerConfig(**{**vars(CONFIG), "kind": kind}))
+
+
+@pytest.mark.parametrize("kind", ["rlfq", "rvq"])
+@settings(deadline=None)
+@given(depth=st.integers(1, 5), frames=st.integers(1, 9))
+def test_a_prefix_of_codebooks_gives_a_prefix_of_codes(kind, depth, frames):
+    model = quantizer(kind)
+    latents = torch.randn(2, 12, frames)
+    codes = model.encode(latents)
+    assert codes.shape == (2, 5, frames)
+    assert torch.equal(model.encode(latents, depth), codes[:, :depth])
+    assert torch.equal(model(latents, depth).codes, codes[:, :depth])
+
+
+@pytest.mark.parametrize("kind", ["rlfq", "rvq"])
+def test_decoding_gives_the_latents_of_the_training_pass(kind):
+    model = quantizer(kind)
+    result = model(torch.randn(2, 12, 7), 3)
+    assert torch.allclose(model.decode(result.codes), result.latents, atol=1e-5)
+
+
+def test_look_up_by_cosine_and_by_distance():
+    """The defining difference: a long row in the same direction, a short row nearby."""
+    for kind, expected in (("rlfq", 0), ("rvq", 1)):
+        book = quantizer(kind).codebooks[0]
+        with torch.no_grad():
+            book.codebook.weight.fill_(-50.0)
+            book.codebook.weight[0] = torch.tensor([9.0, 0, 0, 0])
+            book.codebook.weight[1] = torch.tensor([0.9, 0.5, 0, 0])
+        assert book.look_up(torch.tensor([1.0, 0, 0, 0]).view(1, 4, 1)).item() == expected
+
+
+def test_ties_go_to_the_lowest_code():
+    book = quantizer().codebooks[0]
+    with torch.no_grad():
+        book.codebook.weight[:] = 1.0
+    assert book.look_up(torch.randn(1, 4, 6)).eq(0).all()
+
+
+def test_dropped_codebooks_add_neither_latents_nor_loss():
+    model, latents = quantizer(), torch.randn(3, 12, 6)
+    depths = [1, 3, 5]
+    mixed = model(latents, torch.tensor(depths))
+    alone = [model(latents[i : i + 1], n) for i, n in enumerate(depths)]
+    for row, single in enumerate(alone):
+        assert torch.allclose(mixed.latents[row], single.latents[0], atol=1e-6)
+    for name in ("codebook_loss", "commitment_loss"):
+        mean = sum(float(getattr(single, name).detach()) for single in alone) / 3
+        assert float(getattr(mixed, name).detach()) == pytest.approx(mean, rel=1e-5)
+    assert mixed.codes.shape == (3, 5, 6), "masked codebooks still see their residual"
+
+
+def test_frames_that_do_not_exist_bear_no_loss():
+    model, latents = quantizer(), torch.randn(1, 12, 6)
+    mask = torch.tensor([[True] * 4 + [False] * 2])
+    whole, short = model(latents, mask=mask), model(latents[..., :4])
+    assert torch.allclose(whole.codebook_loss, short.codebook_loss, rtol=1e-5)
+    assert torch.equal(whole.codes[..., :4], short.codes)
+
+
+def test_gradients_pass_straight_through_and_reach_the_codes():
+    model = quantizer()
+    latents = torch.randn(1, 12, 6, requires_grad=True)
+    result = model(latents)
+    result.latents.sum().backward(retain_graph=True)
+    assert latents.grad is not None and latents.grad.abs().sum() > 0
+    weight = model.codebooks[0].codebook.weight
+    assert weight.grad is None, "codes learn from the codebook loss only"
+    result.codebook_loss.backward()
+    assert weight.grad is not None and weight.grad.abs().sum() > 0
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_a_cast_to_half_leaves_the_quantizer_alone(dtype):
+    model = quantizer()
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    torch.nn.Sequential(model).to(dtype)
+    for name, tensor in model.state_dict().items():
+        assert torch.equal(tensor, before[name])
+
+
+def test_autocast_changes_nothing():
+    model, latents = quantizer(), torch.randn(1, 12, 6)
+    expected = model(latents).latents
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(model(latents).latents, expected)
+
+
+def test_impossible_settings_are_refused():
+    with pytest.raises(ValueError, match="codebook_size must be at least 1"):
+        QuantizerConfig(codebook_size=0)
+    with pytest.raises(ValueError, match="kind must be"):
+        QuantizerConfig(kind="lfq")  # type: ignore[arg-type]

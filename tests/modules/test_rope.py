@@ -1,0 +1,30 @@
+import math
+
+import torch
+
+from catok.modules.rope import rotate, rotations
+
+
+def test_a_pair_turns_by_frequency_times_position():
+    cos, sin = rotations(torch.tensor([3]), head_dim=4, max_period=10_000.0)
+    x = torch.tensor([[1.0, 0.0, 0.0, 1.0]])
+    angle = 3 * 10_000 ** (-2 / 4)
+    expected = [[math.cos(3), math.sin(3), -math.sin(angle), math.cos(angle)]]
+    assert torch.allclose(rotate(x, cos, sin), torch.tensor(expected), atol=1e-6)
+
+
+def test_scores_depend_on_distance_only():
+    q, k = torch.randn(1, 8), torch.randn(1, 8)
+
+    def score(i, j):
+        turned = [rotate(x, *rotations(torch.tensor([p]), 8, 1e4)) for x, p in ((q, i), (k, j))]
+        return float((turned[0] * turned[1]).sum())
+
+    assert math.isclose(score(5, 2), score(105, 102), abs_tol=1e-4)
+    assert not math.isclose(score(5, 2), score(5, 3), abs_tol=1e-3)
+
+
+def test_angles_are_float32_and_the_dtype_is_kept():
+    cos, sin = rotations(torch.arange(3), 4, 1e4)
+    assert cos.dtype == sin.dtype == torch.float32
+    assert rotate(torch.randn(3, 4).bfloat16(), cos, sin).dtype == torch.bfloat16

@@ -1,0 +1,111 @@
+"""Every bad input: a ValueError that names the fix, and nothing silently wrong."""
+
+import pytest
+import torch
+
+FRAME = 1920
+GOOD = torch.zeros(1, 1, 4000)
+
+
+@pytest.mark.parametrize(
+    ("audio", "message"),
+    [
+        (torch.zeros(1, 1, 0), "audio is empty"),
+        (torch.zeros(0, 1, 100), "audio is empty"),
+        (torch.full((1, 1, 100), float("nan")), "NaN or infinite"),
+        (torch.full((1, 1, 100), float("inf")), "NaN or infinite"),
+        (torch.zeros(1, 1, 100, dtype=torch.int16), "divide by full scale"),
+        (torch.zeros(1, 1, 100, dtype=torch.float64), r"call audio.float\(\)"),
+        (torch.zeros(1, 1, 100, dtype=torch.float16), r"call audio.float\(\)"),
+        (torch.zeros(1, 2, 100), "takes 1 channel"),
+        (torch.zeros(2, 100), r"audio\[None\]"),
+        (torch.zeros(100), r"audio\[None\]"),
+        ([0.0, 1.0], "torch tensor"),
+    ],
+)
+def test_audio(small_model, audio, message):
+    with pytest.raises(ValueError, match=message):
+        small_model.encode(audio)
+    with pytest.raises(ValueError, match=message):
+        small_model.encode_step(audio, small_model.encoder_state(1))
+
+
+def test_one_bad_sample_late_in_a_long_recording(small_model):
+    audio = torch.zeros(1, 1, 300 * FRAME)
+    audio[..., -1] = float("nan")
+    with pytest.raises(ValueError, match="NaN or infinite"):
+        small_model.encode(audio)
+
+
+@pytest.mark.parametrize(
+    ("lengths", "message"),
+    [
+        (torch.tensor([4001]), "from 1 to the 4000 samples"),
+        (torch.tensor([0]), "from 1 to the 4000 samples"),
+        (torch.tensor([4000, 4000]), r"shape \[1\]"),
+        (torch.tensor([4000.0]), "whole numbers"),
+    ],
+)
+def test_lengths(small_model, lengths, message):
+    with pytest.raises(ValueError, match=message):
+        small_model.encode(GOOD, lengths)
+
+
+@pytest.mark.parametrize("wanted", [0, -1, 9, 2.5, True])
+def test_numbers_of_quantizers(small_model, wanted):
+    with pytest.raises(ValueError, match="num_quantizers"):
+        small_model.encode(GOOD, num_quantizers=wanted)
+    with pytest.raises(ValueError, match="num_quantizers"):
+        small_model.decode(small_model.encode(GOOD), wanted)
+    with pytest.raises(ValueError, match="num_quantizers"):
+        small_model.stream_encoder(num_quantizers=wanted)
+
+
+def test_decoding_more_codebooks_than_the_codes_hold(small_model):
+    with pytest.raises(ValueError, match="from 1 to 3, got 4"):
+        small_model.decode(torch.zeros(1, 3, 5, dtype=torch.int64), 4)
+
+
+@pytest.mark.parametrize(
+    ("codes", "message"),
+    [
+        (torch.full((1, 8, 2), 64), "valid are 0 to 63"),
+        (torch.full((1, 8, 2), -1), "valid are 0 to 63"),
+        (torch.zeros(1, 9, 2, dtype=torch.int64), "9 codebooks, the model has 8"),
+        (torch.zeros(32, 31, 2, dtype=torch.int64), r"codes.transpose\(0, 1\)"),
+        (torch.zeros(8, 2, dtype=torch.int64), r"shape \[B, K, F\]"),
+        (torch.zeros(1, 8, 0, dtype=torch.int64), r"shape \[B, K, F\]"),
+        (torch.zeros(1, 8, 2, dtype=torch.int32), r"codes.long\(\)"),
+        (torch.zeros(1, 8, 2), r"codes.long\(\)"),
+        ([[0]], "torch tensor"),
+    ],
+)
+def test_codes(small_model, codes, message):
+    for call in (
+        small_model.decode,
+        small_model.embed,
+        lambda c: small_model.decode_step(c, small_model.decoder_state(len(c))),
+    ):
+        with pytest.raises(ValueError, match=message):
+            call(codes)
+
+
+def test_steps(small_model):
+    state = small_model.encoder_state(1)
+    with pytest.raises(ValueError, match=r"whole frames of 1920 samples, got 100.*stream_encoder"):
+        small_model.encode_step(torch.zeros(1, 1, 100), state)
+    with pytest.raises(ValueError, match="state has 1 rows, the chunk 2"):
+        small_model.encode_step(torch.zeros(2, 1, FRAME), state)
+    for active in (torch.tensor([1]), torch.tensor([True, True])):
+        with pytest.raises(ValueError, match=r"active must be bool of shape \[1\]"):
+            small_model.encode_step(torch.zeros(1, 1, FRAME), state, active)
+    for batch in (0, -1, 1.5, True):
+        with pytest.raises(ValueError, match="batch_size must be"):
+            small_model.decoder_state(batch)
+
+
+def test_a_stream_that_belongs_to_the_other_half(small_model):
+    """A decoder's state has other widths and layers than an encoder's: mixing them up fails."""
+    codes = torch.zeros(1, 8, 1, dtype=torch.int64)
+    with pytest.raises((ValueError, RuntimeError)):
+        small_model.decode_step(codes, small_model.encoder_state(2))
