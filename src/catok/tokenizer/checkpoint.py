@@ -118,8 +118,14 @@ def _weight_files(folder: Path) -> list[Path]:
     return files
 
 
-def read_tensors(folder: Path, wanted: Mapping[str, Tensor], part: str) -> dict[str, Tensor]:
-    """The tensors named in `wanted`, float32, from all shards; ValueError on any disagreement."""
+def read_tensors(
+    folder: Path, wanted: Mapping[str, Tensor], part: str, dtype: torch.dtype
+) -> dict[str, Tensor]:
+    """The tensors named in `wanted` from all shards; ValueError on any disagreement.
+
+    They become `dtype` one by one, so that a large model is never held in two widths; the
+    quantizer's become float32.
+    """
     other_half = {"all": "", "encoder": "decoder.", "decoder": "encoder."}[part]
     found: dict[str, Tensor] = {}
     extra: list[str] = []
@@ -129,7 +135,8 @@ def read_tensors(folder: Path, wanted: Mapping[str, Tensor], part: str) -> dict[
                 for stored in shard.keys():  # noqa: SIM118 - not a mapping
                     name = canonical_name(stored)
                     if name in wanted:
-                        found[name] = shard.get_tensor(stored).float()
+                        width = torch.float32 if name.startswith("quantizer.") else dtype
+                        found[name] = shard.get_tensor(stored).to(width)
                     elif not stored.endswith("_scb") and not (
                         other_half and name.startswith(other_half)
                     ):

@@ -47,9 +47,9 @@ class CausalAudioTokenizer(CodecModel):
         config = checkpoint.load_config(folder)
         with torch.device("meta"):
             model = cls(config, part=part, model_id=Path(name_or_path).name)
-        tensors = checkpoint.read_tensors(folder, model.state_dict(), part)
+        tensors = checkpoint.read_tensors(folder, model.state_dict(), part, dtype)
         model.load_state_dict(tensors, assign=True)
-        return model.to(device=device, dtype=dtype).eval()
+        return model.to(device).eval()
 
     def save_pretrained(self, folder: str | Path, *, dtype: torch.dtype | None = None) -> None:
         """Write config.json and model.safetensors in the released layout.

@@ -2,6 +2,7 @@
 
 import json
 import signal
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import asdict
@@ -62,8 +63,8 @@ class Trainer:
             self._initialise_codes()
 
     def run(self) -> None:
-        """Train until `config.steps`, or until SIGTERM; either way the run is saved."""
-        stop = _StopOnTerm()
+        """Train until `config.steps`, or until SIGTERM or Ctrl-C; either way the run is saved."""
+        stop = _StopOnRequest()
         saved = time.monotonic()
         started, heard = time.monotonic(), 0.0
         with stop:
@@ -229,23 +230,22 @@ def parameter_groups(model: torch.nn.Module, config: OptimizerConfig) -> list[di
     ]
 
 
-class _StopOnTerm:
-    """Turns SIGTERM into a polite request while the loop runs (main thread only)."""
+class _StopOnRequest:
+    """Turns SIGTERM and Ctrl-C into a polite request while the loop runs (main thread only)."""
 
     def __init__(self) -> None:
         self.asked = False
-        self._before: Any = None
+        self._before: dict[int, Any] = {}
 
-    def __enter__(self) -> "_StopOnTerm":
-        try:
-            self._before = signal.signal(signal.SIGTERM, self._ask)
-        except ValueError:  # not the main thread: the caller's business
-            self._before = None
+    def __enter__(self) -> "_StopOnRequest":
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGTERM, signal.SIGINT):
+                self._before[number] = signal.signal(number, self._ask)
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._before is not None:
-            signal.signal(signal.SIGTERM, self._before)
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
 
     def _ask(self, *_: object) -> None:
         self.asked = True

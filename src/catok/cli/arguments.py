@@ -1,0 +1,56 @@
+"""Arguments that several commands share, each with its help."""
+
+from typing import Annotated, Literal
+
+from tyro.conf import Positional, arg
+
+_NO_DEFAULT = ""
+
+AudioInputs = Annotated[
+    Positional[tuple[str, ...]],
+    arg(
+        metavar="INPUT...",
+        help="Audio files, folders of them, or - for standard input.",
+        help_behavior_hint=_NO_DEFAULT,
+    ),
+]
+CatInputs = Annotated[
+    Positional[tuple[str, ...]],
+    arg(
+        metavar="INPUT...",
+        help=".cat files, folders of them, or - for standard input.",
+        help_behavior_hint=_NO_DEFAULT,
+    ),
+]
+Output = Annotated[
+    str | None,
+    arg(
+        aliases=["-o"],
+        metavar="OUT",
+        help="A file, - for standard output, or with several inputs a folder. Without it: beside "
+        "the input.",
+        help_behavior_hint=_NO_DEFAULT,
+    ),
+]
+Quantizers = Annotated[
+    int | None,
+    arg(
+        metavar="K",
+        help="Use the first K codebooks only: fewer bits, lower quality.",
+        help_behavior_hint="(default: all)",
+    ),
+]
+Model = Annotated[
+    str, arg(metavar="M", help='"tiny", a model folder, or a hub id such as owner/name.')
+]
+DeviceName = Literal["auto", "cpu", "cuda"]
+Device = Annotated[DeviceName, arg(help="Where to compute; auto takes the GPU where there is one.")]
+DtypeName = Literal["float32", "bfloat16", "float16"]
+Dtype = Annotated[DtypeName, arg(help="Arithmetic of encoder and decoder.")]
+SkipExisting = Annotated[
+    bool,
+    arg(
+        help="Leave outputs that are already there as they are.",
+        help_behavior_hint=_NO_DEFAULT,
+    ),
+]

@@ -1,0 +1,144 @@
+"""Facts about `.cat` files and models, and how they are printed."""
+
+import json
+import math
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from safetensors import SafetensorError, safe_open
+
+from catok.catfile import read_header
+from catok.modules.patch import PatchConfig
+from catok.modules.stack import StageConfig
+from catok.tokenizer.checkpoint import find_folder, load_config
+from catok.tokenizer.model import CodecModel
+from catok.tokenizer.released import canonical_name
+
+
+class Fact(NamedTuple):
+    """A key, its value, and the unit it is printed with; a list takes a line per item."""
+
+    key: str
+    value: str | int | float | list[str]
+    unit: str = ""
+
+
+def cat_facts(path: str) -> list[Fact]:
+    """What a `.cat` file's header tells. Raises ValueError when it is damaged."""
+    header = read_header(path)
+    frame_rate = header.sample_rate / header.frame_size
+    return [
+        Fact("file", path),
+        Fact("model", header.model_id or "unknown"),
+        Fact("weights", header.weight_hash or "unknown"),
+        Fact("sample_rate", header.sample_rate, "Hz"),
+        Fact("channels", header.channels),
+        Fact("codebooks", header.num_quantizers),
+        Fact("codebook_size", header.codebook_size),
+        Fact("frames", header.frames),
+        Fact("frame_rate", frame_rate, "Hz"),
+        Fact("samples", header.samples),
+        Fact("duration", header.seconds, "s"),
+        Fact("bitrate", _bitrate(header.num_quantizers, header.codebook_size, frame_rate), "bit/s"),
+        Fact("bytes", header.file_size),
+        Fact("measured_bitrate", round(8 * header.file_size / header.seconds, 1), "bit/s"),
+    ]
+
+
+def model_facts(name: str) -> list[Fact]:
+    """What a model's folder tells, without loading more of its weights than the quantizer's."""
+    folder = find_folder(name)
+    config = load_config(folder)
+    with torch.device("meta"):
+        model = CodecModel(config)
+    dtype, weight_hash = _stored(folder, model)
+    encoder, quantizer, decoder = (
+        sum(parameter.numel() for parameter in part.parameters())
+        for part in (model.encoder, model.quantizer, model.decoder)
+    )
+    depths = [2**n for n in range(model.num_quantizers.bit_length())]
+    depths = sorted({*depths, model.num_quantizers})
+    return [
+        Fact("model", name),
+        Fact("folder", str(folder)),
+        Fact("weights", weight_hash),
+        Fact("dtype", dtype),
+        Fact("sample_rate", model.sample_rate, "Hz"),
+        Fact("channels", model.channels),
+        Fact("frame_rate", model.frame_rate, "Hz"),
+        Fact("frame_size", model.frame_size, "samples"),
+        Fact("codebooks", model.num_quantizers),
+        Fact("codebook_size", model.codebook_size),
+        Fact("bitrate", _rate_at(model.num_quantizers, model), "bit/s"),
+        Fact(
+            "bitrates",
+            [f"{_rate_at(depth, model):.10g} bit/s with {depth} codebook(s)" for depth in depths],
+        ),
+        Fact("encoder_parameters", encoder),
+        Fact("quantizer_parameters", quantizer),
+        Fact("decoder_parameters", decoder),
+        Fact("total_parameters", encoder + quantizer + decoder),
+        Fact("encoder", [_stage(stage) for stage in config.encoder]),
+        Fact("decoder", [_stage(stage) for stage in config.decoder]),
+    ]
+
+
+def as_json(facts: list[Fact]) -> str:
+    """One JSON object."""
+    return json.dumps({fact.key: fact.value for fact in facts}, indent=2)
+
+
+def as_lines(facts: list[Fact]) -> str:
+    """Aligned lines of key and value."""
+    width = max(len(fact.key) for fact in facts)
+    lines = []
+    for key, value, unit in facts:
+        if isinstance(value, list):
+            first, *others = value
+            lines += [f"{key:{width}}  {first}", *(f"{'':{width}}  {other}" for other in others)]
+        else:
+            text = f"{value:.10g}" if isinstance(value, float) else str(value)
+            lines.append(f"{key:{width}}  {text} {unit}".rstrip())
+    return "\n".join(lines)
+
+
+def _bitrate(depth: int, codebook_size: int, frame_rate: float) -> float:
+    return depth * math.log2(codebook_size) * frame_rate
+
+
+def _rate_at(depth: int, model: CodecModel) -> float:
+    return _bitrate(depth, model.codebook_size, model.frame_rate)
+
+
+def _stage(stage: StageConfig) -> str:
+    if isinstance(stage, PatchConfig):
+        return f"patch {stage.size}"
+    return (
+        f"transformer {stage.input_dim} -> {stage.output_dim}, width {stage.width}, "
+        f"{stage.layers} layer(s), {stage.heads} heads, window {stage.window:g} s"
+    )
+
+
+def _stored(folder: Path, model: CodecModel) -> tuple[str, str]:
+    """The dtype that the weights are stored in, and the weight hash; "unknown" without weights."""
+    wanted = {f"quantizer.{name}" for name in model.quantizer.state_dict()}
+    dtypes, found = set[str](), dict[str, torch.Tensor]()
+    for file in sorted(folder.glob("*.safetensors")):
+        try:
+            with safe_open(file, framework="pt") as shard:
+                for stored in shard.keys():  # noqa: SIM118 - not a mapping
+                    dtypes.add(shard.get_slice(stored).get_dtype())
+                    name = canonical_name(stored)
+                    if name in wanted:
+                        found[name.removeprefix("quantizer.")] = shard.get_tensor(stored).float()
+        except (SafetensorError, OSError) as error:
+            raise ValueError(f"{file} cannot be read ({error}): fetch it again") from error
+    dtype = ", ".join(sorted(dtypes)) or "unknown"
+    if len(found) != len(wanted):
+        return dtype, "unknown"
+    try:
+        model.quantizer.load_state_dict(found, assign=True)
+    except RuntimeError as error:
+        raise ValueError(f"{folder}: the weights do not belong to this config.json") from error
+    return dtype, model.weight_hash

@@ -1,0 +1,23 @@
+"""`catok info`: what a `.cat` file or a model is."""
+
+from typing import Annotated
+
+from tyro.conf import Positional, arg
+
+
+def run(
+    target: Annotated[
+        Positional[str],
+        arg(metavar="TARGET", help='A .cat file, "tiny", a model folder or a hub id.'),
+    ],
+    json: Annotated[bool, arg(help="Print JSON instead of lines.", help_behavior_hint="")] = False,
+) -> int:
+    """Describe a .cat file or a model."""
+    from pathlib import Path
+
+    from catok.cli.facts import as_json, as_lines, cat_facts, model_facts
+
+    is_file = Path(target).is_file() or Path(target).suffix == ".cat"
+    facts = cat_facts(target) if is_file else model_facts(target)
+    print(as_json(facts) if json else as_lines(facts))
+    return 0

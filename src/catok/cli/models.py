@@ -1,0 +1,28 @@
+"""Loading a model for a command."""
+
+import torch
+
+from catok.catfile import MAX_MODEL_ID_BYTES
+from catok.cli.arguments import DeviceName, DtypeName
+from catok.tokenizer.model import Part
+from catok.tokenizer.tokenizer import CausalAudioTokenizer
+
+
+def pick_device(name: DeviceName) -> torch.device:
+    """The device of that name; "auto" is the GPU where there is one. ValueError without a GPU."""
+    if name == "cuda" and not torch.cuda.is_available():
+        raise ValueError("no CUDA device here: use --device cpu")
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    return torch.device(name)
+
+
+def load_model(
+    name: str, device: DeviceName, dtype: DtypeName, part: Part = "all"
+) -> CausalAudioTokenizer:
+    """`CausalAudioTokenizer.from_pretrained`, its id cut to what a `.cat` file can hold."""
+    tok = CausalAudioTokenizer.from_pretrained(
+        name, device=pick_device(device), dtype=getattr(torch, dtype), part=part
+    )
+    tok.model_id = tok.model_id.encode()[:MAX_MODEL_ID_BYTES].decode(errors="ignore")
+    return tok

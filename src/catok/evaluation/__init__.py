@@ -1,0 +1,1 @@
+"""How well a tokenizer does: objective metrics of speech and audio."""

@@ -1,0 +1,54 @@
+"""`catok info` on files and models."""
+
+import json
+
+from catok.cli import main
+
+
+def facts(text: str) -> dict[str, str]:
+    """The lines `key value` that are printed."""
+    pairs = (line.split(maxsplit=1) for line in text.splitlines() if not line.startswith(" "))
+    return {key: value for key, value in pairs}
+
+
+def test_a_cat_file(catok, recording, saved_model, capsys):
+    assert catok("encode", recording, "--quantizers", "4") == 0
+    path = recording.with_suffix(".cat")
+    assert main(["info", str(path)]) == 0
+    told = facts(capsys.readouterr().out)
+    assert told["model"] == "small" and told["weights"] == saved_model.weight_hash
+    assert told["sample_rate"] == "24000 Hz" and told["codebooks"] == "4"
+    assert told["samples"] == "31234" and told["frames"] == "17"
+    assert told["bitrate"] == "300 bit/s"
+    assert told["bytes"] == str(path.stat().st_size)
+
+    assert main(["info", str(path), "--json"]) == 0
+    data = json.loads(capsys.readouterr().out)
+    assert data["duration"] == 31_234 / 24_000
+    assert data["measured_bitrate"] > data["bitrate"] == 300
+
+
+def test_a_model(model_folder, saved_model, capsys):
+    assert main(["info", str(model_folder), "--json"]) == 0
+    data = json.loads(capsys.readouterr().out)
+    for part in ("encoder", "quantizer", "decoder"):
+        parameters = getattr(saved_model, part).parameters()
+        assert data[f"{part}_parameters"] == sum(p.numel() for p in parameters)
+    assert data["total_parameters"] == sum(p.numel() for p in saved_model.parameters())
+    assert data["weights"] == saved_model.weight_hash
+    assert (data["frame_rate"], data["codebooks"], data["bitrate"]) == (12.5, 8, 600)
+    assert data["dtype"] == "F32"
+    assert data["encoder"][0] == "patch 240" and len(data["decoder"]) == 8
+
+    assert main(["info", str(model_folder)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert all(line[:20].rstrip() != line[:22] and line[20:22] == "  " for line in lines)
+    assert facts("\n".join(lines))["bitrate"] == "600 bit/s"
+    assert any(line.endswith("75 bit/s with 1 codebook(s)") for line in lines)
+
+
+def test_a_model_without_weights(model_folder, tmp_path, capsys):
+    (tmp_path / "config.json").write_text((model_folder / "config.json").read_text())
+    assert main(["info", str(tmp_path)]) == 0
+    told = facts(capsys.readouterr().out)
+    assert told["weights"] == told["dtype"] == "unknown"

@@ -1,0 +1,132 @@
+"""STOI and PESQ on real speech: known values, mixing and resampling, and what they refuse."""
+
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from catok import load_audio
+from catok.evaluation.metrics import pesq, stoi
+from catok.resampling import resample
+
+pytest.importorskip("pesq")
+pytest.importorskip("pystoi")
+
+SPEECH = Path(__file__).parents[2] / "examples" / "speech.flac"
+METRICS = pytest.mark.parametrize("metric", [stoi, pesq])
+
+
+@pytest.fixture(scope="module")
+def speech() -> Tensor:
+    """4 s at 16 kHz."""
+    return load_audio(SPEECH, sample_rate=16_000)[0][:, :64_000]
+
+
+def noisy(audio: Tensor, level: float) -> Tensor:
+    noise = torch.randn(audio.shape, generator=torch.Generator().manual_seed(0))
+    return audio + level * noise
+
+
+def test_identity_is_perfect(speech):
+    assert stoi(speech, speech, 16_000) == pytest.approx(1, abs=1e-6)
+    assert pesq(speech, speech, 16_000) >= 4.5
+    assert pesq(speech, speech, 16_000, mode="nb") >= 4.5
+
+
+@METRICS
+def test_more_noise_is_worse(metric, speech):
+    scores = [metric(speech, noisy(speech, level), 16_000) for level in (0.001, 0.01, 0.1)]
+    assert scores == sorted(scores, reverse=True)
+    assert scores[2] < metric(speech, speech, 16_000) - 0.2
+
+
+def test_values_are_those_of_the_packages(speech):
+    import pesq as pesq_package
+    import pystoi
+
+    degraded = noisy(speech, 0.03)
+    clean, other = speech[0].numpy(), degraded[0].numpy()
+    assert stoi(speech, degraded, 16_000) == pystoi.stoi(clean, other, 16_000, extended=False)
+    for mode in ("wb", "nb"):
+        expected = pesq_package.pesq(16_000, clean, other, mode)
+        assert pesq(speech, degraded, 16_000, mode=mode) == expected
+
+
+@METRICS
+def test_shapes_and_mixing(metric, speech):
+    degraded = noisy(speech, 0.03)
+    expected = metric(speech, degraded, 16_000)
+    assert metric(speech[0], degraded[0], 16_000) == expected
+    assert metric(speech.repeat(2, 1), degraded, 16_000) == pytest.approx(expected, abs=1e-4)
+
+
+@METRICS
+def test_the_longer_signal_is_cut(metric, speech):
+    degraded = noisy(speech, 0.03)
+    longer = torch.cat((degraded, torch.ones(1, 8000)), dim=1)
+    assert metric(speech, longer, 16_000) == metric(speech, degraded, 16_000)
+    assert metric(speech, degraded[:, :48_000], 16_000) == metric(
+        speech[:, :48_000], degraded[:, :48_000], 16_000
+    )
+
+
+@METRICS
+@pytest.mark.parametrize("rate", [24_000, 44_100, 48_000])
+def test_other_rates_are_resampled(metric, speech, rate):
+    degraded = noisy(speech, 0.03)
+    expected = metric(speech, degraded, 16_000)
+    resampled = [resample(x, 16_000, rate) for x in (speech, degraded)]
+    assert metric(*resampled, rate) == pytest.approx(expected, abs=0.02)
+
+
+@METRICS
+def test_silence_is_refused(metric, speech):
+    with pytest.raises(ValueError, match="reference signal is silent"):
+        metric(torch.zeros_like(speech), speech, 16_000)
+    with pytest.raises(ValueError, match="degraded signal is silent"):
+        metric(speech, torch.zeros_like(speech), 16_000)
+
+
+def test_short_signals_are_refused(speech):
+    short = speech[:, 8000:11_999]
+    with pytest.raises(ValueError, match=r"at least 0\.25 s"):
+        pesq(short, short, 16_000)
+    with pytest.raises(ValueError, match=r"at least 0\.4 s"):
+        stoi(short, short, 16_000)
+
+
+@METRICS
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda x: x * float("nan"), "degraded signal holds NaN"),
+        (lambda x: x[None], r"degraded: expected float audio \[C, T\]"),
+        (lambda x: x[:, :0], "degraded: expected float audio"),
+        (lambda x: (x * 32_767).to(torch.int16), "degraded: expected float audio"),
+    ],
+)
+def test_wrong_signals_are_refused(metric, speech, change, message):
+    with pytest.raises(ValueError, match=message):
+        metric(speech, change(speech), 16_000)
+
+
+@METRICS
+@pytest.mark.parametrize("rate", [0, -16_000, 16_000.5])
+def test_wrong_rates_are_refused(metric, speech, rate):
+    with pytest.raises(ValueError, match="sample rate must be a positive integer"):
+        metric(speech, speech, rate)
+
+
+def test_wrong_mode_is_refused(speech):
+    with pytest.raises(ValueError, match='"wb" or "nb"'):
+        pesq(speech, speech, 16_000, mode="fb")  # type: ignore[arg-type]
+
+
+@METRICS
+def test_a_missing_package_is_explained(metric, speech, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pesq", None)
+    monkeypatch.setitem(sys.modules, "pystoi", None)
+    with pytest.raises(ValueError, match=r"pip install catok\[eval\]"):
+        metric(speech, speech, 16_000)

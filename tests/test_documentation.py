@@ -1,0 +1,52 @@
+"""Every Python and shell snippet of the README and of docs/ runs."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from catok import CausalAudioTokenizer, load_audio, save_audio
+from catok.cli import main
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(), re.M | re.S)
+
+
+@pytest.fixture(scope="module")
+def workplace(tmp_path_factory):
+    """A folder with the files that the pages speak of."""
+    folder = tmp_path_factory.mktemp("docs")
+    audio, rate = load_audio(ROOT / "examples" / "speech.flac")
+    save_audio(folder / "speech.wav", audio[:, : 2 * rate + 7], rate)
+    tok = CausalAudioTokenizer.from_pretrained("tiny")
+    tok.encode(load_audio(folder / "speech.wav")[0][None]).save(folder / "speech.cat")
+    return folder
+
+
+@pytest.mark.parametrize("page", [p for p in PAGES if blocks(p, "python")], ids=lambda p: p.name)
+def test_python_snippets(page, workplace, monkeypatch):
+    monkeypatch.chdir(workplace)
+    names: dict = {}
+    for block in blocks(page, "python"):
+        exec(compile(block, page.name, "exec"), names)
+
+
+@pytest.mark.parametrize("page", [p for p in PAGES if blocks(p, "bash")], ids=lambda p: p.name)
+def test_shell_snippets(page, workplace, monkeypatch, capsys):
+    monkeypatch.chdir(workplace)
+    for block in blocks(page, "bash"):
+        for line in block.splitlines():
+            program, *arguments = shlex.split(line)
+            assert program == "catok"
+            assert main(arguments) == 0, capsys.readouterr().err
+
+
+def test_links_lead_somewhere():
+    for page in [*PAGES, ROOT / "benchmarks" / "README.md"]:
+        for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
+            assert (page.parent / target).exists(), f"{page.name} links to {target}"
