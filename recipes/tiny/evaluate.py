@@ -33,9 +33,7 @@ def score(tok: CausalAudioTokenizer, recordings: list[Recording]) -> list[dict]:
     """One row per recording and bitrate."""
     rows = []
     for recording in recordings:
-        audio, rate = load_audio(
-            recording.path, sample_rate=tok.sample_rate, channels=tok.channels
-        )
+        audio, rate = load_audio(recording.path, sample_rate=tok.sample_rate, channels=tok.channels)
         encoded = tok.encode(audio[None])
         for depth, kbps in BITRATES.items():
             decoded = tok.decode(encoded, depth)[0]

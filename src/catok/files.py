@@ -24,11 +24,13 @@ def replacing(path: StrPath) -> Iterator[str]:
         raise ValueError(f"cannot write {path}: it is not a regular file, choose another name")
     temporary = os.path.join(folder, f".{base[:50]}.{secrets.token_hex(4)}.tmp")
     try:
-        open(temporary, "xb").close()
+        with open(temporary, "xb") as file:
+            mode = os.fstat(file.fileno()).st_mode
     except OSError as error:
         raise ValueError(f"cannot write in folder {folder}: {error.strerror}") from error
     try:
         yield temporary
+        os.chmod(temporary, mode)  # a writer that makes the file anew may have closed it to others
         os.replace(temporary, target)
     except BaseException:
         with suppress(FileNotFoundError):

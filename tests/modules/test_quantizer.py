@@ -34,6 +34,26 @@ def test_decoding_gives_the_latents_of_the_training_pass(kind):
     assert torch.allclose(model.decode(result.codes), result.latents, atol=1e-5)
 
 
+@pytest.mark.parametrize("kind", ["rlfq", "rvq"])
+def test_inference_follows_every_change_of_the_weights(kind):
+    model = quantizer(kind)
+    latents = torch.randn(3, 12, 50)
+    for change in (lambda w: w.mul_(1.7), lambda w: w.add_(torch.randn_like(w))):
+        before = model.encode(latents)
+        with torch.no_grad():
+            for book in model.codebooks:
+                change(book.codebook.weight)
+                change(book.in_proj.parametrizations.weight.original1)
+        reference = model(latents)
+        assert torch.equal(model.encode(latents), reference.codes)
+        assert torch.allclose(model.decode(reference.codes), reference.latents, atol=1e-4)
+        assert model.folded() is model.folded()
+    assert not torch.equal(before, reference.codes)
+    fresh = quantizer(kind)
+    model.load_state_dict(fresh.state_dict())
+    assert torch.equal(model.encode(latents), fresh.encode(latents))
+
+
 def test_look_up_by_cosine_and_by_distance():
     """The defining difference: a long row in the same direction, a short row nearby."""
     for kind, expected in (("rlfq", 0), ("rvq", 1)):

@@ -14,6 +14,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import weight_norm
 
+from catok.modules.folded import FoldedBook, FoldedQuantizer
+
 
 @dataclass(frozen=True)
 class QuantizerConfig:
@@ -67,6 +69,12 @@ def _pointwise(inside: int, outside: int) -> nn.Conv1d:
     return cast(nn.Conv1d, weight_norm(nn.Conv1d(inside, outside, kernel_size=1)))
 
 
+def _matrix(projection: nn.Conv1d) -> tuple[Tensor, Tensor]:
+    """A pointwise convolution as the weight and bias of a linear map."""
+    assert projection.bias is not None
+    return projection.weight.squeeze(-1), projection.bias
+
+
 class Codebook(nn.Module):
     """One factorised codebook: project down, look up, project up."""
 
@@ -99,9 +107,13 @@ class Codebook(nn.Module):
         passed_on = projected + (chosen - projected).detach()
         return LayerOutput(codes, projected, chosen, self.out_proj(passed_on))
 
-    def decode(self, codes: Tensor) -> Tensor:
-        """Codes `[B, F]` -> their contribution `[B, inner_dim, F]`."""
-        return self.out_proj(self.codebook(codes).transpose(1, 2))
+    def folded(self) -> FoldedBook:
+        """This codebook for inference."""
+        rows = self.codebook.weight
+        keys = F.normalize(rows) if self.cosine else rows
+        return FoldedBook(
+            rows, keys, keys.pow(2).sum(1), *_matrix(self.in_proj), *_matrix(self.out_proj)
+        )
 
 
 class ResidualQuantizer(nn.Module):
@@ -113,6 +125,7 @@ class ResidualQuantizer(nn.Module):
         self.input_proj = _pointwise(config.input_dim, config.inner_dim)
         self.output_proj = _pointwise(config.inner_dim, config.input_dim)
         self.quantizers = nn.ModuleList(Codebook(config) for _ in range(config.num_quantizers))
+        self._folded: tuple[object, FoldedQuantizer] | None = None
         self._share_out_the_space()
 
     @torch.no_grad()
@@ -199,23 +212,24 @@ class ResidualQuantizer(nn.Module):
                 commitment_loss=commitment_loss,
             )
 
-    @torch.no_grad()
     def encode(self, latents: Tensor, num_quantizers: int | None = None) -> Tensor:
         """Latents `[B, input_dim, F]` -> codes `[B, K, F]`; K codes are a prefix of more codes."""
-        with torch.autocast(latents.device.type, enabled=False):
-            residual = self.input_proj(latents.float())
-            codes = []
-            for layer in self.codebooks[:num_quantizers]:
-                out = layer(residual)
-                residual = residual - out.contribution
-                codes.append(out.codes)
-            return torch.stack(codes, dim=1)
+        with torch.no_grad(), torch.autocast(latents.device.type, enabled=False):
+            return self.folded().encode(latents.float(), num_quantizers)
 
     def decode(self, codes: Tensor) -> Tensor:
         """Codes `[B, K, F]`, K at most the number of codebooks -> latents `[B, input_dim, F]`."""
-        with torch.autocast(codes.device.type, enabled=False):
-            layers = self.codebooks[: codes.shape[1]]
-            contributions = [
-                layer.decode(row) for layer, row in zip(layers, codes.unbind(1), strict=True)
-            ]
-            return self.output_proj(torch.stack(contributions).sum(0))
+        with torch.no_grad(), torch.autocast(codes.device.type, enabled=False):
+            return self.folded().decode(codes)
+
+    def folded(self) -> FoldedQuantizer:
+        """This quantizer for inference, worked out anew only when a weight has changed."""
+        weights = tuple(self.parameters())
+        stamp = tuple((w.data_ptr(), 0 if w.is_inference() else w._version) for w in weights)
+        if self._folded is None or self._folded[0] != stamp:
+            with torch.no_grad():
+                books = tuple(book.folded() for book in self.codebooks)
+                ends = (*_matrix(self.input_proj), *_matrix(self.output_proj))
+                folded = FoldedQuantizer(self.config.kind == "rlfq", books, *ends)
+            self._folded = stamp, folded
+        return self._folded[1]

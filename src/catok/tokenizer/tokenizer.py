@@ -123,17 +123,23 @@ class CausalAudioTokenizer(CodecModel):
             codes, lengths = codes.codes, codes.sample_lengths
         checks.check_codes(codes, self.num_quantizers, self.codebook_size)
         depth = checks.check_quantizers(num_quantizers, codes.shape[1])
-        state = self.decoder_state(codes.shape[0]) if codes.shape[2] > LONG_FRAMES else None
-        chunks = []
-        for chunk in codes[:, :depth].split(LONG_FRAMES, dim=2):
-            latents = self.quantizer.decode(chunk.to(self.device))
+        batch, _, frames = codes.shape
+        samples = frames * self.frame_size
+        lengths = torch.full((batch,), samples) if lengths is None else lengths
+        audio = torch.empty(batch, self.channels, int(lengths.max()), device=self.device)
+        state = self.decoder_state(batch) if frames > LONG_FRAMES else None
+        for first in range(0, frames, LONG_FRAMES):
+            chunk = codes[:, :depth, first : first + LONG_FRAMES].to(self.device)
+            latents = self.quantizer.decode(chunk)
             if state is None:
                 decoded = decoder(latents)
             else:
                 decoded, state = decoder.step(latents, state)
-            chunks.append(self.separate(decoded.float()))
-        audio = torch.cat(chunks, dim=2)
-        return audio if lengths is None else zero_after(audio, lengths)[..., : int(lengths.max())]
+            start = first * self.frame_size
+            piece = audio[..., start : start + LONG_FRAMES * self.frame_size]
+            sound = zero_after(self.separate(decoded.float()), lengths - start)
+            piece.copy_(sound[..., : piece.shape[2]])
+        return audio
 
     def stream_encoder(
         self, batch_size: int = 1, num_quantizers: int | None = None
