@@ -21,7 +21,7 @@ from torch import Tensor
 
 from catok import CausalAudioTokenizer, Encoded, load_audio, save_audio
 from catok.evaluation.metrics import pesq, stoi
-from catok.training.losses.mel import mel_filters
+from catok.modules.mel import mel_filters
 
 T = TypeVar("T")
 SPEECH = Path(__file__).with_name("speech.flac")
