@@ -140,3 +140,9 @@ def test_provenance_names_the_code_space(small_model):
     with pytest.raises(ValueError, match="made by another model"):
         other.decode(encoded)
     assert other.decode(encoded.codes).shape == (1, 1, FRAME)
+
+
+def test_codes_of_another_kind_of_model_are_refused(small_model, stereo_model):
+    encoded = stereo_model.encode(noise(1, 2, FRAME))
+    with pytest.raises(ValueError, match="a model with sample_rate 12000, this one has 24000"):
+        small_model.decode(encoded)

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -52,7 +51,7 @@ def decode_recording(
     progress: Progress,
 ) -> None:
     """Write what `tok.decode` gives for one recording. Raises ValueError as it does."""
-    _check_decodable(tok, encoded)
+    tok.check_code_space(encoded)
     session = tok.stream_decoder(samples=int(encoded.sample_lengths))
     frames = max(1, round(BLOCK_SECONDS * tok.frame_rate))
     with AudioWriter(target, tok.sample_rate, tok.channels) as writer:
@@ -107,9 +106,3 @@ def cat_seconds(plan: Plan) -> float:
         if not isinstance(job.source, Path):
             job.source.seek(0)
     return total
-
-
-def _check_decodable(tok: CausalAudioTokenizer, encoded: Encoded) -> None:
-    """Raise what `tok.decode` has to say against these codes, at the price of one frame."""
-    length = encoded.sample_lengths.clamp(max=encoded.frame_size)
-    tok.decode(replace(encoded, codes=encoded.codes[:, :, :1], sample_lengths=length))

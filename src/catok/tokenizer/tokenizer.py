@@ -119,7 +119,7 @@ class CausalAudioTokenizer(CodecModel):
         decoder = self.side("decoder")
         lengths = None
         if isinstance(codes, Encoded):
-            self._check_same_code_space(codes)
+            self.check_code_space(codes)
             codes, lengths = codes.codes, codes.sample_lengths
         checks.check_codes(codes, self.num_quantizers, self.codebook_size)
         depth = checks.check_quantizers(num_quantizers, codes.shape[1])
@@ -158,7 +158,14 @@ class CausalAudioTokenizer(CodecModel):
         checks.check_finite(chunk)
         return nn.functional.pad(chunk, (0, last - first - chunk.shape[2])).to(self.device)
 
-    def _check_same_code_space(self, encoded: Encoded) -> None:
+    def check_code_space(self, encoded: Encoded) -> None:
+        """Raises ValueError if this model cannot understand these codes."""
+        for name in ("sample_rate", "channels", "frame_size", "codebook_size"):
+            if getattr(encoded, name) != getattr(self, name):
+                raise ValueError(
+                    f"these codes are of a model with {name} {getattr(encoded, name)}, this one "
+                    f"has {getattr(self, name)}: load the model {encoded.model_id or 'they are of'}"
+                )
         if encoded.weight_hash and encoded.weight_hash != self.weight_hash:
             raise ValueError(
                 f"these codes were made by another model ({encoded.model_id or 'unnamed'}, weights "
