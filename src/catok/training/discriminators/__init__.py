@@ -1,0 +1,1 @@
+"""Discriminators, one idea per file."""
