@@ -32,16 +32,7 @@ def encode_recording(
         progress.advance(block.shape[1] / tok.sample_rate)
     samples = session.samples
     codes.append(session.flush().cpu())
-    return Encoded(
-        codes=torch.cat(codes, dim=2),
-        sample_lengths=torch.tensor([samples]),
-        sample_rate=tok.sample_rate,
-        channels=tok.channels,
-        frame_size=tok.frame_size,
-        codebook_size=tok.codebook_size,
-        model_id=tok.model_id,
-        weight_hash=tok.weight_hash,
-    )
+    return tok.encoded(torch.cat(codes, dim=2), torch.tensor([samples]))
 
 
 def decode_recording(

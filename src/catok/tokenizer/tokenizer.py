@@ -97,9 +97,13 @@ class CausalAudioTokenizer(CodecModel):
                 latents, state = encoder.step(self.interleave(chunk), state)
             chunks.append(self.quantizer.encode(latents, depth))
         codes = zero_after(torch.cat(chunks, dim=2), -(-lengths // self.frame_size))
+        return self.encoded(codes, lengths)
+
+    def encoded(self, codes: Tensor, sample_lengths: Tensor) -> Encoded:
+        """Codes `[B, K, F]` of this model and lengths `[B]` in samples, with their provenance."""
         return Encoded(
             codes=codes,
-            sample_lengths=lengths.to(codes.device),
+            sample_lengths=sample_lengths.to(codes.device),
             sample_rate=self.sample_rate,
             channels=self.channels,
             frame_size=self.frame_size,
