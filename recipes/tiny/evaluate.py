@@ -18,28 +18,35 @@ import torch
 
 from catok import CausalAudioTokenizer, load_audio
 from catok.evaluation.metrics import pesq, stoi
-from catok.training.data import Recording, read_manifest
+from catok.training.data import read_cuts
 
+Recording = tuple[Path, float]  # file and seconds
 BITRATES = {4: 0.5, 8: 1.0, 16: 2.0, 32: 4.0}  # codebooks -> kbit/s at 125 bit/s each
+
+
+def listed(manifest: str, domain: str | None = None) -> list[Recording]:
+    """The recordings of a manifest, of one domain if asked."""
+    cuts = [c for c in read_cuts(manifest) if domain in (None, (c.custom or {}).get("domain"))]
+    return [(Path(cut.recording.sources[0].source), cut.duration) for cut in cuts]
 
 
 def chosen(recordings: list[Recording], count: int) -> list[Recording]:
     """`count` recordings of 2 s or more, in the order of their names' SHA-1."""
-    long = [r for r in recordings if r.duration >= 2.0 and r.domain == "speech"]
-    return sorted(long, key=lambda r: hashlib.sha1(str(r.path.name).encode()).hexdigest())[:count]
+    long = [recording for recording in recordings if recording[1] >= 2.0]
+    return sorted(long, key=lambda r: hashlib.sha1(r[0].name.encode()).hexdigest())[:count]
 
 
 def score(tok: CausalAudioTokenizer, recordings: list[Recording]) -> list[dict]:
     """One row per recording and bitrate."""
     rows = []
-    for recording in recordings:
-        audio, rate = load_audio(recording.path, sample_rate=tok.sample_rate, channels=tok.channels)
+    for path, _ in recordings:
+        audio, rate = load_audio(path, sample_rate=tok.sample_rate, channels=tok.channels)
         encoded = tok.encode(audio[None])
         for depth, kbps in BITRATES.items():
             decoded = tok.decode(encoded, depth)[0]
             rows.append(
                 {
-                    "file": recording.path.name,
+                    "file": path.name,
                     "kbps": kbps,
                     "stoi": stoi(audio, decoded, rate),
                     "pesq_wb": pesq(audio, decoded, rate, "wb"),
@@ -52,13 +59,13 @@ def usage(tok: CausalAudioTokenizer, recordings: list[Recording], minutes: float
     """Perplexity and number of codes in use per codebook over up to `minutes` of audio."""
     counts = torch.zeros(tok.num_quantizers, tok.codebook_size)
     heard = 0.0
-    for recording in recordings:
+    for path, seconds in recordings:
         if heard > 60 * minutes:
             break
-        audio, _ = load_audio(recording.path, sample_rate=tok.sample_rate, channels=tok.channels)
+        audio, _ = load_audio(path, sample_rate=tok.sample_rate, channels=tok.channels)
         for book, codes in enumerate(tok.encode(audio[None]).codes[0]):
             counts[book] += codes.bincount(minlength=tok.codebook_size)
-        heard += recording.duration
+        heard += seconds
     share = counts / counts.sum(1, keepdim=True)
     entropy = -(share * share.clamp(min=1e-12).log()).sum(1)
     return {
@@ -80,9 +87,8 @@ def main() -> None:
     args = parser.parse_args()
 
     tok = CausalAudioTokenizer.from_pretrained(args.model)
-    recordings = read_manifest(args.manifest)
     started = time.time()
-    rows = score(tok, chosen(recordings, args.count))
+    rows = score(tok, chosen(listed(args.manifest, "speech"), args.count))
     table = []
     print("| kbit/s | STOI | PESQ-WB |\n|---|---|---|")
     for kbps in BITRATES.values():
@@ -90,7 +96,7 @@ def main() -> None:
         means = {name: sum(row[name] for row in here) / len(here) for name in ("stoi", "pesq_wb")}
         table.append({"kbps": kbps, **means})
         print(f"| {kbps:g} | {means['stoi']:.3f} | {means['pesq_wb']:.2f} |")
-    use = usage(tok, recordings, args.usage_minutes)
+    use = usage(tok, listed(args.manifest), args.usage_minutes)
     print(f"perplexity per codebook: {use['perplexity']}", file=sys.stderr)
     result = {
         "command": " ".join(["python", *sys.argv]),

@@ -209,7 +209,7 @@ def test_names_that_lead_nowhere(tmp_path):
 def test_a_hub_id_is_downloaded_and_a_failure_explained(monkeypatch, folder, small_model):
     asked = []
 
-    def snapshot(repo, allow_patterns):
+    def snapshot(repo, allow_patterns, ignore_patterns):
         asked.append(repo)
         return str(folder)
 
@@ -217,7 +217,7 @@ def test_a_hub_id_is_downloaded_and_a_failure_explained(monkeypatch, folder, sma
     loaded = CausalAudioTokenizer.from_pretrained("someone/codec")
     assert asked == ["someone/codec"] and loaded.config == small_model.config
 
-    def offline(repo, allow_patterns):
+    def offline(repo, allow_patterns, ignore_patterns):
         raise OSError("no route")
 
     monkeypatch.setattr(checkpoint, "snapshot_download", offline)

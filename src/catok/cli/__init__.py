@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import tyro
 
-from catok.cli import decode, encode, info, roundtrip, train
+from catok.cli import decode, encode, finetune, info, roundtrip, train
 from catok.cli.errors import exit_code
 
 COMMANDS = {
@@ -18,6 +18,7 @@ COMMANDS = {
     "roundtrip": roundtrip.run,
     "info": info.run,
     "train": train.run,
+    "finetune": finetune.run,
 }
 
 

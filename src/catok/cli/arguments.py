@@ -54,3 +54,33 @@ SkipExisting = Annotated[
         help_behavior_hint=_NO_DEFAULT,
     ),
 ]
+
+# of a training run
+RunFolder = Annotated[
+    str, arg(metavar="FOLDER", help="Where log.jsonl, last.pt and model/ go; may be resumed.")
+]
+TrainData = Annotated[
+    str | None,
+    arg(
+        metavar="DATA",
+        help="What to train on: a folder of audio, a manifest, a Kaldi or Shar directory, tars. "
+        "Without it: the recipe's data.corpora.",
+        help_behavior_hint=_NO_DEFAULT,
+    ),
+]
+ValidData = Annotated[
+    str | None,
+    arg(metavar="DATA", help="Likewise, to measure on.", help_behavior_hint=_NO_DEFAULT),
+]
+Overrides = Annotated[
+    tuple[str, ...],
+    arg(
+        metavar="KEY=VALUE...",
+        help="Settings instead of the recipe's, such as data.batch_size=4.",
+        help_behavior_hint=_NO_DEFAULT,
+    ),
+]
+Threads = Annotated[
+    int | None,
+    arg(metavar="N", help="CPU threads.", help_behavior_hint="(default: PyTorch's choice)"),
+]

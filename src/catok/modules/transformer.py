@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from catok.modules.attention import CausalAttention
 from catok.modules.rope import rotations
@@ -92,6 +93,8 @@ class TransformerStage(nn.Module):
 
     `always_project` False leaves out the projections where the dimensions agree (the 24 kHz
     release), True has them everywhere (the 48 kHz releases).
+    Setting `checkpoint_activations` saves memory in training: backward computes what is inside the
+    blocks again.
     """
 
     def __init__(self, config: TransformerConfig, window: int, always_project: bool) -> None:
@@ -102,6 +105,7 @@ class TransformerStage(nn.Module):
             )
         self.config = config
         self.window = window
+        self.checkpoint_activations = False
 
         def projection(inside: int, outside: int) -> nn.Module:
             if inside == outside and not always_project:
@@ -121,7 +125,10 @@ class TransformerStage(nn.Module):
         rotation = self._rotation(torch.arange(x.shape[2], device=x.device))
         x = self.input_proj(x.transpose(1, 2))
         for block in self.transformer.layers:
-            x, _ = block(x, rotation)
+            if self.checkpoint_activations and torch.is_grad_enabled():
+                x, _ = checkpoint(block, x, rotation, use_reentrant=False)
+            else:
+                x, _ = block(x, rotation)
         return self.output_proj(x).transpose(1, 2)
 
     def step(

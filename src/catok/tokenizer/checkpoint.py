@@ -70,7 +70,11 @@ def find_folder(name_or_path: str | Path) -> Path:
         )
     try:
         return Path(
-            snapshot_download(str(name_or_path), allow_patterns=["*.json", "*.safetensors"])
+            snapshot_download(
+                str(name_or_path),
+                allow_patterns=["*.json", "*.safetensors"],
+                ignore_patterns=["*/*"],  # discriminators and other companions of training
+            )
         )
     except Exception as error:
         raise ValueError(

@@ -1,17 +1,28 @@
-"""The state of a run on disk: all that is needed to go on as if nothing had happened."""
+"""The state of a run on disk: all that is needed to go on as if nothing had happened.
 
+One file, last.pt, holds it; of a run whose weights are sharded over processes, a folder, last/,
+which every process writes its part of.
+"""
+
+import os
+import shutil
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch.distributed.checkpoint import state_dict_loader, state_dict_saver
 
 from catok.files import replacing
+from catok.training.distributed import Group
 
-LAST = "last.pt"
+LAST, SHARDED = "last.pt", "last"
 
 
 def save_run(folder: Path, state: dict[str, Any]) -> None:
-    """Write `state` to folder/last.pt: first to a temporary file, then renamed over the old one."""
+    """Write `state` to folder/last.pt: first to a temporary file, then renamed over the old one.
+
+    Killed or out of disk space on the way, the old one stays. Raises OSError in the latter case.
+    """
     with replacing(folder / LAST) as temporary:
         torch.save(state, temporary)
 
@@ -25,3 +36,35 @@ def load_run(folder: Path) -> dict[str, Any] | None:
         return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
         raise ValueError(f"{path} cannot be read ({error}): remove it to start anew") from error
+
+
+def save_sharded(folder: Path, state: dict[str, Any], group: Group) -> None:
+    """Write sharded `state` to folder/last/, every process its part; the old one stays until the
+    new one is whole.
+    """
+    new, old = folder / f"{SHARDED}.new", folder / f"{SHARDED}.old"
+    if group.first:
+        shutil.rmtree(new, ignore_errors=True)
+    group.wait()
+    state_dict_saver.save(state, checkpoint_id=new)
+    group.wait()
+    if group.first:
+        shutil.rmtree(old, ignore_errors=True)
+        if (folder / SHARDED).exists():
+            os.replace(folder / SHARDED, old)
+        os.replace(new, folder / SHARDED)
+        shutil.rmtree(old, ignore_errors=True)
+    group.wait()
+
+
+def load_sharded(path: Path, state: dict[str, Any]) -> None:
+    """Fill `state`, of the saved layout, in place; every process takes its part."""
+    state_dict_loader.load(state, checkpoint_id=path)
+
+
+def find_sharded(folder: Path) -> Path | None:
+    """The newest whole sharded state, also after a kill between two renames; or None."""
+    for name in (SHARDED, f"{SHARDED}.old"):
+        if (folder / name / ".metadata").is_file():
+            return folder / name
+    return None

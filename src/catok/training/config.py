@@ -1,93 +1,161 @@
 """What a training run is: one frozen dataclass, saved with every checkpoint."""
 
-import tomllib
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from catok.configs import read_config
+from catok.training.data.config import DataConfig
+from catok.training.dropout import DropoutConfig
 from catok.training.losses.mel import MelLossConfig
+from catok.training.losses.waveform import WaveformLossConfig
 from catok.training.revival import RevivalConfig
+from catok.training.semantic.config import SemanticConfig
 
-
-@dataclass(frozen=True)
-class DataConfig:
-    """Which crops a batch is made of.
-
-    `crop_seconds`: length of each; `batch_size`: how many; `domain_weights`: how often each domain
-    is drawn (empty: by its hours); `min_band_edge`: recordings that carry less, in Hz, are left
-    out; `gain_db`: range of a random gain, applied where it does not clip.
-    """
-
-    crop_seconds: float = 2.56
-    batch_size: int = 6
-    domain_weights: dict[str, float] = field(default_factory=dict)
-    min_band_edge: float = 0.0
-    gain_db: tuple[float, float] = (0.0, 0.0)
+FREEZABLE = ("encoder", "quantizer", "decoder", "semantic")
 
 
 @dataclass(frozen=True)
 class OptimizerConfig:
-    """AdamW with linear warm-up and cosine decay to `final_rate` times `learning_rate`.
+    """AdamW, with linear warm-up and cosine decay to `final_rate` times the peak in every stage.
 
-    `codebook_rate`: the codes' learning rate over everybody else's; they have to keep up with
-    latents that move while they learn.
+    `learning_rate` is the peak. Multiples of it: `codebook_rate` for the codes, which have to keep
+    up with latents that move while they learn; `semantic_rate` for the language model;
+    `discriminator_rate` for the discriminators. `clip_norm` bounds the gradient's norm on either
+    side of the game.
     """
 
-    learning_rate: float = 1e-3
+    learning_rate: float = 1e-4
     betas: tuple[float, float] = (0.8, 0.99)
     weight_decay: float = 0.01
-    warmup_steps: int = 500
-    final_rate: float = 0.02
-    codebook_rate: float = 4.0
+    warmup_steps: int = 1000
+    final_rate: float = 0.1
+    codebook_rate: float = 1.0
+    semantic_rate: float = 1.0
+    discriminator_rate: float = 1.0
     clip_norm: float = 1.0
 
 
 @dataclass(frozen=True)
 class LossWeights:
-    """Weights of the losses of the same names (paper section 3)."""
+    """Weights of the losses of the same names (paper section 3). A weight of 0 leaves its loss out;
+    `waveform` is no part of the paper.
+    """
 
     mel: float = 15.0
     codebook: float = 1.0
     commitment: float = 0.25
+    semantic: float = 20.0
+    adversarial: float = 1.0
+    feature: float = 2.0
+    waveform: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name, weight in asdict(self).items():
+            if weight < 0:
+                raise ValueError(f"weights.{name} must not be negative, got {weight}")
+
+
+@dataclass(frozen=True)
+class AdversaryConfig:
+    """`discriminators`: a preset's name, or a folder of published ones to go on with.
+
+    `crop_seconds`: let them judge a random span of this length of every row (None: all of it).
+    """
+
+    discriminators: str = "full"
+    crop_seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class TrainStage:
+    """One stage of a run (paper section 5): `steps` of it, with discriminators or without.
+
+    `freeze`: which of "encoder", "quantizer", "decoder" and "semantic" stay as they are.
+    `batch_size` and `learning_rate` replace the run's own.
+    """
+
+    steps: int
+    adversarial: bool = False
+    freeze: tuple[str, ...] = ()
+    batch_size: int | None = None
+    learning_rate: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.steps < 1:
+            raise ValueError(f"a stage needs at least 1 step, got {self.steps}")
+        unknown = sorted(set(self.freeze) - set(FREEZABLE))
+        if unknown:
+            raise ValueError(f"cannot freeze {unknown}; there are {list(FREEZABLE)}")
+        if set(self.freeze) >= {"encoder", "quantizer", "decoder"}:
+            raise ValueError("encoder, quantizer and decoder are all frozen: nothing would learn")
 
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """A whole run. `tokenizer` is a preset's name or the folder of a model to continue from.
+    """A whole run.
 
-    `quantizer_dropout`: share of rows that keep a random prefix of the codebooks, uniform from 1 to
-    all of them (paper section 2). `validate_every`, `save_minutes`, `log_every`: the loop's clock.
+    `tokenizer`: a preset's name, or the folder of a model to continue from.
+    `semantic`: the language model that reads the latents; None: no text.
+    `initialise`: a new codec's first weights, from the principal components of its training audio
+    (`training/initialise.py`) or at random.
+    `ema`: decay of the running average of the weights, which then is what is validated and
+    published (None: the weights themselves).
+    `accumulate`: micro-batches per step.
+    `autocast`: bfloat16 wherever it is safe; the quantizer stays float32.
+    `checkpoint_activations`: less memory, more time. `compile`: torch.compile, if it works here.
+    `parallel`: under several processes, "ddp" copies the weights, "fsdp" shares them out.
+    `max_bad_steps`: how many steps in a row may be skipped for NaN or infinity until the run stops.
+    `log_every`, `validate_every` (steps), `save_minutes`: the loop's clock; `keep_every` leaves a
+    copy of the model, model-STEP/, every so many steps (0: never).
     """
 
+    stages: tuple[TrainStage, ...]
     tokenizer: str = "tiny"
-    steps: int = 10_000
     seed: int = 0
     data: DataConfig = field(default_factory=DataConfig)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     weights: LossWeights = field(default_factory=LossWeights)
     mel: MelLossConfig = field(default_factory=MelLossConfig)
+    waveform: WaveformLossConfig = field(default_factory=WaveformLossConfig)
+    adversary: AdversaryConfig = field(default_factory=AdversaryConfig)
+    semantic: SemanticConfig | None = None
+    quantizer_dropout: DropoutConfig = field(default_factory=DropoutConfig)
     revival: RevivalConfig = field(default_factory=RevivalConfig)
-    quantizer_dropout: float = 1.0
+    initialise: Literal["principal", "random"] = "principal"
+    ema: float | None = None
+    accumulate: int = 1
     autocast: bool = False
+    checkpoint_activations: bool = False
+    compile: bool = False
+    parallel: Literal["ddp", "fsdp"] = "ddp"
+    max_bad_steps: int = 10
     log_every: int = 20
     validate_every: int = 500
     save_minutes: float = 5.0
+    keep_every: int = 0
+    tensorboard: bool = False
 
     def __post_init__(self) -> None:
-        if not 0 <= self.quantizer_dropout <= 1:
-            raise ValueError(f"quantizer_dropout is a share from 0 to 1: {self.quantizer_dropout}")
-        if self.steps < 1 or self.data.batch_size < 1:
-            raise ValueError("steps and data.batch_size must be at least 1")
+        if not self.stages:
+            raise ValueError("a recipe needs at least one [[stages]] table with its steps")
+        if self.ema is not None and not 0 < self.ema < 1:
+            raise ValueError(f"ema is a decay between 0 and 1, such as 0.999: {self.ema}")
+        for name in ("accumulate", "max_bad_steps", "log_every", "validate_every"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
 
-    @classmethod
-    def from_toml(cls, path: str | Path) -> "TrainConfig":
-        """Read a recipe. Raises ValueError on a missing file, bad TOML or an unknown key."""
-        try:
-            data = tomllib.loads(Path(path).read_text())
-        except (OSError, tomllib.TOMLDecodeError) as error:
-            raise ValueError(f"cannot read the recipe {path}: {error}") from error
-        return cls.from_dict(data)
+    @property
+    def steps(self) -> int:
+        """Of all stages together."""
+        return sum(stage.steps for stage in self.stages)
+
+    def stage_at(self, step: int) -> tuple[int, int]:
+        """The index of the stage that `step` belongs to, and the step's number within it."""
+        for index, stage in enumerate(self.stages):
+            if step < stage.steps:
+                return index, step
+            step -= stage.steps
+        return len(self.stages) - 1, self.stages[-1].steps + step
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> "TrainConfig":

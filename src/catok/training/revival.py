@@ -1,15 +1,16 @@
-"""Codebook use: first values from data, who is used, and new life for codes that nobody uses.
+"""Codebook use: which codes are chosen, and new life for those that nobody chooses.
 
 Without it residual codebooks collapse onto a handful of codes. A code not chosen for `after` steps
 is moved onto a vector that its codebook was just asked to code.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from catok.modules.quantizer import Quantized, ResidualQuantizer
+from catok.modules.quantizer import ResidualQuantizer
 
 
 @dataclass(frozen=True)
@@ -42,12 +43,8 @@ class CodebookUsage:
             torch.zeros(shape, device=device),
         )
 
-    def update(self, codes: Tensor, decay: float = 0.99) -> None:
-        """Count the codes `[B, K, F]` of one step."""
-        flat = codes.transpose(0, 1).flatten(1)
-        used = torch.zeros_like(self.counts).scatter_add_(
-            1, flat, torch.ones_like(flat, dtype=self.counts.dtype)
-        )
+    def update(self, used: Tensor, decay: float = 0.99) -> None:
+        """Take in how often each code was used `[K, N]` in one step."""
         self.idle = torch.where(used > 0, 0, self.idle + 1)
         self.counts = decay * self.counts + (1 - decay) * used
 
@@ -56,52 +53,45 @@ class CodebookUsage:
         share = self.counts / self.counts.sum(1, keepdim=True).clamp(min=1e-9)
         return torch.exp(-(share * share.clamp(min=1e-9).log()).sum(1))
 
+    def rounded_perplexity(self) -> list[float]:
+        """`perplexity` for the log."""
+        return [round(value, 1) for value in self.perplexity().tolist()]
 
-@torch.no_grad()
-def initialise_codes(
-    quantizer: ResidualQuantizer, latents: Tensor, generator: torch.Generator
-) -> None:
-    """Scale the latents to unit variance and draw every codebook's rows from them, coarse to fine.
 
-    `latents` `[B, input_dim, F]` of real audio. Rows are drawn with replacement from the vectors
-    that the codebook is given to code, and jittered by a tenth of their spread so that no two are
-    alike. The scale matters to Adam, whose steps do not depend on it.
-    """
-    gain = quantizer.get_parameter("input_proj.parametrizations.weight.original0")
-    gain /= quantizer.input_proj(latents.float()).std()
-    residual = quantizer.input_proj(latents.float())
-    for book in quantizer.codebooks:
-        vectors = book.in_proj(residual).transpose(1, 2).flatten(0, 1)
-        rows = book.codebook.weight
-        chosen = torch.randint(len(vectors), (len(rows),), generator=generator)
-        noise = torch.randn(rows.shape, generator=generator).to(rows.device)
-        rows.copy_(vectors[chosen.to(rows.device)] + 0.1 * vectors.std() * noise)
-        residual = residual - book(residual).contribution
+def count_codes(codes: Tensor, mask: Tensor, codebook_size: int) -> Tensor:
+    """Uses per codebook and code `[K, N]` among codes `[B, K, F]` of frames in `mask` `[B, F]`."""
+    flat = codes.transpose(0, 1).flatten(1)
+    weight = mask.flatten().float().expand(flat.shape[0], -1)
+    used = torch.zeros(flat.shape[0], codebook_size, device=codes.device)
+    return used.scatter_add_(1, flat, weight)
 
 
 @torch.no_grad()
 def revive(
     quantizer: ResidualQuantizer,
-    quantized: Quantized,
+    vectors: Callable[[], Tensor],
     usage: CodebookUsage,
     config: RevivalConfig,
     generator: torch.Generator,
 ) -> int:
     """Move codes idle for `config.after` steps onto vectors of this batch; returns how many moved.
 
-    Vectors are drawn without replacement, codes by how long they have been idle.
+    `vectors()` gives every codebook's input `[n, K, d]` and is called only if needed. They are
+    drawn without replacement, codes by how long they have been idle. Processes that share usage,
+    vectors and the state of `generator` move the same codes to the same places.
     """
-    if not config.after:
+    if not config.after or not bool((usage.idle >= config.after).any()):
         return 0
+    inputs = vectors()
+    most = max(1, int(config.share * len(inputs)))
     moved = 0
-    vectors = quantized.projected.transpose(0, 1).transpose(2, 3).flatten(1, 2)  # [K, B * F, d]
-    most = max(1, int(config.share * vectors.shape[1]))
     for index in (usage.idle.amax(dim=1) >= config.after).nonzero().flatten().tolist():
         idle = usage.idle[index]
-        dead = idle.argsort(descending=True)[: min(most, int((idle >= config.after).sum()))]
-        chosen = torch.randperm(vectors.shape[1], generator=generator)[: len(dead)]
+        dead = idle.argsort(descending=True, stable=True)
+        dead = dead[: min(most, int((idle >= config.after).sum()))]
+        chosen = torch.randperm(len(inputs), generator=generator)[: len(dead)]
         rows = quantizer.codebooks[index].codebook.weight
-        rows[dead] = vectors[index, chosen.to(rows.device)].to(rows.dtype)
+        rows[dead] = inputs[chosen.to(rows.device), index].to(rows.dtype)
         usage.idle[index, dead] = 0
         moved += len(dead)
     return moved

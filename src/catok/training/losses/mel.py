@@ -1,29 +1,38 @@
-"""Multi-scale mel-spectrogram loss (paper section 3, L_rec; bins and log scale as in DAC).
+"""Multi-scale mel-spectrogram loss (paper section 3, L_rec).
 
-L_rec = sum over windows of the mean absolute difference of log10 mel magnitudes, windows 2^5 to
-2^11 samples, hop a quarter of the window. A recording that carries nothing above its own band edge
-is judged below it only, or the model would learn to low-pass.
+L_rec = sum over windows of the mean absolute difference of mel magnitudes, windows 2^5 to 2^11
+samples, hop a quarter of the window. The paper leaves open the bins and whether magnitudes are
+compared as logarithms: the default is DAC's choice, `MelLossConfig.encodec()` the other reading. A
+recording that carries nothing above its own band edge is judged below it only, or the model would
+learn to low-pass.
 """
 
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from catok.modules.mel import mel_filters
 
+WINDOWS = (32, 64, 128, 256, 512, 1024, 2048)
+
 
 @dataclass(frozen=True)
 class MelLossConfig:
     """One scale per entry: STFT `windows` in samples and number of `mel_bins`.
 
-    `floor`: magnitudes below it count as silence. `scales_per_step`: how many scales, drawn anew
-    for every step, to compute (None: all); the sum is scaled up to the same expectation.
+    `magnitude`: compare log10 or plain magnitudes; `floor`: what counts as silence in a logarithm;
+    `normalized`: divide the STFT by the root of the window's energy. `scales_per_step`: how many
+    scales, drawn anew for every step, to compute (None: all); the sum is scaled up to the same
+    expectation.
     """
 
-    windows: tuple[int, ...] = (32, 64, 128, 256, 512, 1024, 2048)
+    windows: tuple[int, ...] = WINDOWS
     mel_bins: tuple[int, ...] = (5, 10, 20, 40, 80, 160, 320)
+    magnitude: Literal["log", "linear"] = "log"
     floor: float = 1e-5
+    normalized: bool = False
     scales_per_step: int | None = None
 
     def __post_init__(self) -> None:
@@ -34,6 +43,11 @@ class MelLossConfig:
         if self.scales_per_step is not None and not 1 <= self.scales_per_step <= len(self.windows):
             raise ValueError(f"scales_per_step must be from 1 to {len(self.windows)}")
 
+    @classmethod
+    def encodec(cls) -> "MelLossConfig":
+        """EnCodec's variant: 64 bins at every scale, plain magnitudes of a normalised STFT."""
+        return cls(mel_bins=(64,) * len(WINDOWS), magnitude="linear", normalized=True)
+
 
 class MelLoss(nn.Module):
     """Multi-scale mel distance between two batches of waveforms."""
@@ -43,47 +57,58 @@ class MelLoss(nn.Module):
         self.sample_rate = sample_rate
         self.config = config or MelLossConfig()
 
-    def log_mel(self, audio: Tensor, window: int, bins: int) -> Tensor:
-        """`[N, T]` -> log10 mel magnitudes `[N, frames, bins]`, floored."""
+    def mel(self, audio: Tensor, window: int, bins: int) -> Tensor:
+        """`[N, T]` -> mel magnitudes `[N, frames, bins]`, log10 or plain as configured."""
+        shape = torch.hann_window(window, device=audio.device)
         spectrum = torch.stft(
             audio,
             n_fft=window,
             hop_length=window // 4,
-            window=torch.hann_window(window, device=audio.device),
+            window=shape / shape.pow(2).sum().sqrt() if self.config.normalized else shape,
             return_complex=True,
         )
         # sqrt(|z|^2 + tiny) rather than abs(): same value, a finite and cheaper gradient at 0
         power = torch.view_as_real(spectrum).pow(2).sum(-1)
         magnitude = (power + 1e-12).sqrt().transpose(1, 2)
         filters, _ = mel_filters(self.sample_rate, window, bins)
-        return (magnitude @ filters.to(audio.device)).clamp(min=self.config.floor).log10()
+        mel = magnitude @ filters.to(audio.device)
+        if self.config.magnitude == "linear":
+            return mel
+        return mel.clamp(min=self.config.floor).log10()
+
+    def draw_scales(self, generator: torch.Generator | None = None) -> list[int]:
+        """Indices of the scales of one step: all, or `scales_per_step` drawn by `generator`."""
+        count = len(self.config.windows)
+        if self.config.scales_per_step is None:
+            return list(range(count))
+        drawn = torch.randperm(count, generator=generator)[: self.config.scales_per_step]
+        return drawn.sort().values.tolist()
 
     def forward(
         self,
         audio: Tensor,
         target: Tensor,
         band_edges: Tensor | None = None,
-        generator: torch.Generator | None = None,
+        scales: list[int] | None = None,
     ) -> Tensor:
-        """Scalar loss of `[B, C, T]` against `[B, C, T]`.
+        """Scalar loss of `[B, C, T]` against `[B, C, T]`, every row weighing the same.
 
         `band_edges` `[B]` in Hz: bins reaching above a row's edge bear no loss on that row.
-        `generator` draws the scales where `scales_per_step` asks for fewer than all.
+        `scales`: what `draw_scales` gave (None: all).
         """
-        scales = list(zip(self.config.windows, self.config.mel_bins, strict=True))
-        wanted = self.config.scales_per_step or len(scales)
-        drawn = torch.randperm(len(scales), generator=generator)[:wanted].sort().values.tolist()
+        count = len(self.config.windows)
+        scales = list(range(count)) if scales is None else scales
         total = audio.new_zeros(())
-        for window, bins in (scales[index] for index in drawn):
+        for window, bins in ((self.config.windows[i], self.config.mel_bins[i]) for i in scales):
             with torch.no_grad():
-                goal = self.log_mel(target.flatten(0, 1), window, bins)
-            difference = (self.log_mel(audio.flatten(0, 1), window, bins) - goal).abs()
+                goal = self.mel(target.flatten(0, 1), window, bins)
+            per_bin = (self.mel(audio.flatten(0, 1), window, bins) - goal).abs().mean(1)
             if band_edges is None:
-                total = total + difference.mean()
+                total = total + per_bin.mean()
                 continue
             _, upper = mel_filters(self.sample_rate, window, bins)
             heard = upper.to(audio.device) <= band_edges[:, None] + 1
             heard[:, 0] = True
-            weight = heard.float().repeat_interleave(audio.shape[1], dim=0)[:, None]
-            total = total + (difference * weight).sum() / (weight.sum() * difference.shape[1])
-        return total * (len(scales) / wanted)
+            weight = heard.float().repeat_interleave(audio.shape[1], dim=0)
+            total = total + ((per_bin * weight).sum(1) / weight.sum(1)).mean()
+        return total * (count / len(scales))

@@ -1,0 +1,54 @@
+"""`catok finetune`: go on training a model on other data, all of it or parts."""
+
+from typing import Annotated
+
+from tyro.conf import Positional, arg
+
+from catok.cli import arguments as shared
+
+
+def run(
+    model: Annotated[
+        Positional[str],
+        arg(metavar="MODEL", help="An embedded name, a model folder or a hub id."),
+    ],
+    out: shared.RunFolder,
+    data: shared.TrainData = None,
+    valid: shared.ValidData = None,
+    freeze: Annotated[
+        str,
+        arg(
+            metavar="PARTS",
+            help="What stays as it is: encoder, quantizer, decoder; separated by commas.",
+        ),
+    ] = "encoder,quantizer",
+    adversarial: Annotated[
+        bool, arg(help="Train with discriminators: slower, sharper.", help_behavior_hint="")
+    ] = False,
+    steps: Annotated[int, arg(metavar="N", help="Steps to take.")] = 2000,
+    recipe: Annotated[
+        str | None,
+        arg(metavar="RECIPE", help="Other settings than the usual ones.", help_behavior_hint=""),
+    ] = None,
+    set: shared.Overrides = (),
+    device: shared.Device = "auto",
+    threads: shared.Threads = None,
+) -> int:
+    """Fine-tune a model, ours or a released one.
+
+    With encoder and quantizer frozen, as by default, its codes stay the same to the bit: only the
+    decoder learns to sound better on your data.
+    """
+    from dataclasses import replace
+
+    from catok.cli.training import train
+    from catok.tokenizer.checkpoint import find_folder
+    from catok.training.finetune import finetune_recipe
+    from catok.training.recipe import load_recipe, override_recipe
+
+    parts = tuple(part.strip() for part in freeze.split(",") if part.strip())
+    folder = find_folder(model)
+    config = finetune_recipe(folder, parts, adversarial=adversarial, steps=steps)
+    if recipe is not None:
+        config = replace(load_recipe(recipe), tokenizer=str(folder), stages=config.stages)
+    return train(override_recipe(config, list(set)), data, valid, out, device, threads)

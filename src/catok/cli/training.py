@@ -1,0 +1,105 @@
+"""What `catok train` and `catok finetune` share: data, devices, processes and the display."""
+
+import os
+import sys
+import time
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from tqdm import tqdm
+
+from catok.cli.arguments import DeviceName
+from catok.cli.errors import INTERRUPTED
+
+if TYPE_CHECKING:
+    from catok.training.config import TrainConfig
+
+
+def train(
+    config: "TrainConfig",
+    data: str | None,
+    valid: str | None,
+    out: str,
+    device: DeviceName,
+    threads: int | None,
+) -> int:
+    """Run a recipe; returns the exit code."""
+    import torch
+
+    from catok.cli.models import pick_device
+    from catok.training import distributed
+    from catok.training.data import read_cuts
+    from catok.training.loop import Trainer
+
+    if threads is not None:
+        if threads < 1:
+            raise ValueError(f"--threads must be at least 1, got {threads}")
+        torch.set_num_threads(threads)
+    group = distributed.join()
+    place = pick_device(device)
+    if place.type == "cuda" and group.world > 1:
+        place = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
+    if data is not None:
+        corpora = [(read_cuts(data), None)]
+    elif config.data.corpora:
+        corpora = [(read_cuts(c.path, domain=c.domain), c.weight) for c in config.data.corpora]
+    else:
+        raise ValueError("no data: pass --data, or list data.corpora in the recipe")
+    judged = [(read_cuts(valid), None)] if valid is not None else []
+    display = Display(config.steps)
+    trainer = Trainer(config, corpora, judged, out, device=place, group=group, report=display.show)
+    if group.first:
+        display.begin(trainer.step, out)
+    trainer.run()
+    distributed.leave(group)
+    if group.first:
+        display.end(trainer.step, trainer.folder / "model")
+    return 0 if trainer.step >= config.steps else INTERRUPTED
+
+
+class Display:
+    """Log events on stderr: a bar with speed and time left on a terminal, else lines."""
+
+    def __init__(self, steps: int) -> None:
+        self._steps = steps
+        self._bar: tqdm | None = None
+
+    def begin(self, step: int, folder: str) -> None:
+        """The run begins, or goes on, at `step`."""
+        self._first, self._started = step, time.monotonic()
+        if step:
+            self._say(f"catok: going on from step {step} of {folder}")
+        if sys.stderr.isatty():
+            self._bar = tqdm(total=self._steps, initial=step, unit="step", file=sys.stderr)
+
+    def end(self, step: int, model: object) -> None:
+        """The run ended at `step`."""
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+        self._say(f"catok: {step} of {self._steps} steps done, model in {model}")
+
+    def show(self, event: dict[str, Any]) -> None:
+        """One event of the log."""
+        step = event["step"]
+        if "total" not in event:
+            numbers = [f"{name} {value}" for name, value in event.items() if name != "step"]
+            self._say(f"step {step}/{self._steps}  " + "  ".join(numbers))
+            return
+        speed = f"{event['audio_per_second']:.1f} audio s/s"
+        numbers = [f"{name} {event[name]:.4f}" for name in ("mel", "total")]
+        if "bad" in event:
+            self._say(f"step {step}: skipped, its losses or gradients are not finite")
+        if self._bar is not None:
+            self._bar.set_postfix_str("  ".join([*numbers, speed]), refresh=False)
+            self._bar.update(step - self._bar.n)
+        else:
+            per_step = (time.monotonic() - self._started) / max(1, step - self._first)
+            left = timedelta(seconds=round(per_step * (self._steps - step)))
+            self._say("  ".join([f"step {step}/{self._steps}", *numbers, speed, f"ETA {left}"]))
+
+    def _say(self, line: str) -> None:
+        if self._bar is None:
+            print(line, file=sys.stderr, flush=True)
+        else:
+            self._bar.write(line, file=sys.stderr)

@@ -1,0 +1,56 @@
+"""The networks of a run, new or from folders."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from catok.tokenizer.config import TokenizerConfig
+from catok.tokenizer.tokenizer import CausalAudioTokenizer
+from catok.training.config import TrainConfig
+from catok.training.discriminators.ensemble import DiscriminatorConfig, Discriminators
+from catok.training.semantic.head import SemanticHead
+
+JUDGES, SEMANTIC = "discriminators", "semantic"  # sub-folders of a published model
+
+
+@dataclass(frozen=True)
+class Networks:
+    """What a run trains; `judges` and `semantic` where its recipe has them. `is_new`: the codec
+    was just initialised.
+    """
+
+    codec: CausalAudioTokenizer
+    judges: Discriminators | None
+    semantic: SemanticHead | None
+    is_new: bool
+
+
+def build_networks(config: TrainConfig) -> Networks:
+    """Build what the recipe names; seed torch beforehand.
+
+    A codec from a folder brings along the discriminators and the semantic head that were published
+    with it in its sub-folders, if the recipe has any. Raises ValueError on unknown presets and
+    unreadable folders.
+    """
+    folder = Path(config.tokenizer)
+    is_new = not folder.is_dir()
+    codec = (
+        CausalAudioTokenizer(TokenizerConfig.preset(config.tokenizer))
+        if is_new
+        else CausalAudioTokenizer.from_pretrained(folder)
+    )
+    judges = semantic = None
+    if any(stage.adversarial for stage in config.stages):
+        named = Path(config.adversary.discriminators)
+        published = named if named.is_dir() else folder / JUDGES
+        judges = (
+            Discriminators.from_pretrained(published)
+            if published.is_dir()
+            else Discriminators(DiscriminatorConfig.preset(config.adversary.discriminators))
+        )
+    if config.semantic is not None:
+        semantic = (
+            SemanticHead.from_pretrained(folder / SEMANTIC)
+            if (folder / SEMANTIC).is_dir()
+            else SemanticHead(config.semantic, codec.config.quantizer.input_dim)
+        )
+    return Networks(codec, judges, semantic, is_new)

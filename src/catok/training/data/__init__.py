@@ -1,0 +1,25 @@
+"""Training data: corpora of any common layout, as batches that a resumed run gets again.
+
+corpora = [(read_cuts("data/train.jsonl"), None)]
+source = open_source(config, corpora, sample_rate=24_000, channels=1, frame_size=1920, seed=0)
+for batch in prefetched(source, first_step, last_step, config.workers): ...
+"""
+
+from catok.training.data.batch import Batch
+from catok.training.data.config import CorpusConfig, DataConfig
+from catok.training.data.cuts import AUDIO_SUFFIXES
+from catok.training.data.manifests import read_cuts
+from catok.training.data.mixture import Corpora
+from catok.training.data.source import BatchSource, open_source, prefetched
+
+__all__ = [
+    "AUDIO_SUFFIXES",
+    "Batch",
+    "BatchSource",
+    "Corpora",
+    "CorpusConfig",
+    "DataConfig",
+    "open_source",
+    "prefetched",
+    "read_cuts",
+]

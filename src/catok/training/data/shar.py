@@ -1,0 +1,63 @@
+"""lhotse Shar folders: cuts.N.jsonl[.gz] beside recording.N.tar, by reference (see `tars`)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+from catok.training.data.cuts import TAR, unreadable_cut, with_domain
+from catok.training.data.lines import numbered_lines
+from catok.training.data.tars import Member, Shards, members
+
+if TYPE_CHECKING:
+    from lhotse.cut.data import DataCut as Cut
+
+
+def is_shar(folder: Path) -> bool:
+    """Whether the folder holds numbered cuts and recordings."""
+    return any(folder.glob("cuts.*.jsonl*")) and any(folder.glob("recording.*.tar"))
+
+
+def shards(folder: Path, domain: str | None = None) -> Shards:
+    """The folder's shards as lazily read cuts.
+
+    Raises ValueError where cuts lack their recordings.
+    """
+    cuts = sorted(folder.glob("cuts.*.jsonl*"))
+    for path in cuts:
+        if not _recordings(path).exists():
+            raise ValueError(f"{path} has no {_recordings(path).name} beside it: copy it again")
+    return Shards(cuts, partial(_read, domain=domain))
+
+
+def _recordings(cuts: Path) -> Path:
+    return cuts.with_name(f"recording.{cuts.name.split('.')[1]}.tar")
+
+
+def _read(path: Path, domain: str | None) -> Iterator[Cut]:
+    from lhotse.serialization import deserialize_item
+
+    try:
+        audio = _audio(_recordings(path))
+        for number, line in numbered_lines(path):
+            key, member = next(audio, ("missing", None))
+            cut = deserialize_item(json.loads(line))
+            if key != cut.id:
+                raise ValueError(f"line {number}: the cut is {cut.id}, the recording is {key}")
+            if member is not None:
+                cut.recording.sources[0].type = TAR
+                cut.recording.sources[0].source = member.reference
+                yield with_domain(cut, domain)
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        yield unreadable_cut(str(path), str(error), {"domain": domain})  # what came before is good
+
+
+def _audio(archive: Path) -> Iterator[tuple[str, Member | None]]:
+    """The audio of each cut in order, by the cut's id; None where a cut has none."""
+    for member in members(archive):
+        name = PurePosixPath(member.name)
+        if name.suffix not in (".json", ".nometa"):
+            yield str(name.with_suffix("")), None if name.suffix == ".nodata" else member

@@ -1,0 +1,156 @@
+"""The first weights of a new codec, taken from data.
+
+Random projections shrink a waveform in every stage and scramble it, and a young model spends most
+of a small budget on undoing that. Here it begins as a linear transform codec instead: each stage
+of the encoder keeps the principal components of what it is given, the decoder's mirror stage is the
+transpose, and the codebooks are k-means centres of what is left over for each of them.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from catok.modules.quantizer import Codebook, ResidualQuantizer
+from catok.modules.transformer import TransformerStage
+from catok.tokenizer.model import CodecModel
+
+VECTORS = 50_000  # enough for the covariance of 1280 dimensions
+
+
+@torch.no_grad()
+def initialise_from_audio(
+    codec: CodecModel, audio: Tensor, generator: torch.Generator, *, rounds: int = 5
+) -> None:
+    """Set projections and codes of a mirrored codec by crops `[B, C, T]`, T whole frames.
+
+    The Transformers' own weights stay as they are: with small layer scales they change little at
+    first. `rounds` of k-means per codebook. Raises ValueError where the decoder is not the mirror
+    image of the encoder, or the audio is silent.
+    """
+    if not float(audio.std()) > 0:
+        raise ValueError("cannot initialise from silence: check the training audio")
+    x = codec.interleave(audio)
+    for analysis, synthesis in zip(codec.encoder, reversed(list(codec.decoder)), strict=True):
+        if isinstance(analysis, TransformerStage):
+            if not _mirrors(analysis, synthesis):
+                raise ValueError(
+                    'the decoder does not mirror the encoder: set initialise = "random"'
+                )
+            x = _widen(analysis, synthesis, x)
+            x = _narrow(analysis, synthesis, x, generator)
+        else:
+            x = analysis(x)
+    latents = codec.encoder(codec.interleave(audio)).float()
+    initialise_quantizer(codec.quantizer, latents, generator, rounds=rounds)
+
+
+@torch.no_grad()
+def initialise_quantizer(
+    quantizer: ResidualQuantizer, latents: Tensor, generator: torch.Generator, *, rounds: int = 5
+) -> None:
+    """Set a quantizer by latents `[B, input_dim, F]` of real audio.
+
+    In and out projections: the principal components, at unit mean variance. Each codebook begins on
+    components of its own, the largest first, from the top again when they are used up; its codes
+    are k-means centres of its inputs.
+    """
+    config = quantizer.config
+    basis = _principal(latents, config.inner_dim, generator)
+    scale = _apply(basis, latents).std().clamp(min=1e-8)
+    _set(quantizer.input_proj, basis / scale)
+    _set(quantizer.output_proj, basis.t() * scale)
+    for module in (quantizer.input_proj, quantizer.output_proj):
+        nn.init.zeros_(module.get_parameter("bias"))
+    identity = torch.eye(config.inner_dim, device=latents.device)
+    residual = quantizer.input_proj(latents)
+    for index, book in enumerate(quantizer.codebooks):
+        first = index * config.codebook_dim
+        own = identity[torch.arange(first, first + config.codebook_dim) % config.inner_dim]
+        _set(book.in_proj, own)
+        _set(book.out_proj, own.t())
+        for module in (book.in_proj, book.out_proj):
+            nn.init.zeros_(module.get_parameter("bias"))
+        _k_means(book, book.in_proj(residual).transpose(1, 2).flatten(0, 1), generator, rounds)
+        residual = residual - book(residual).contribution
+
+
+def _mirrors(analysis: TransformerStage, synthesis: nn.Module) -> bool:
+    return (
+        isinstance(synthesis, TransformerStage)
+        and analysis.config.input_dim == synthesis.config.output_dim
+        and analysis.config.output_dim == synthesis.config.input_dim
+        and analysis.config.width == synthesis.config.width
+    )
+
+
+def _widen(analysis: TransformerStage, synthesis: nn.Module, x: Tensor) -> Tensor:
+    """Input projection: an isometry (or, into a narrower stage, a projection) and a gain that gives
+    the residual stream unit variance, as its normalised branches have.
+    """
+    if not isinstance(analysis.input_proj, nn.Linear):
+        return x
+    weight = nn.init.orthogonal_(torch.empty_like(analysis.input_proj.weight))
+    gain = 1 / _apply(weight, x).std().clamp(min=1e-8)
+    analysis.input_proj.weight.copy_(weight * gain)
+    assert isinstance(synthesis.output_proj, nn.Linear)
+    synthesis.output_proj.weight.copy_(weight.t() / gain)
+    return _apply(weight * gain, x)
+
+
+def _narrow(
+    analysis: TransformerStage, synthesis: nn.Module, x: Tensor, generator: torch.Generator
+) -> Tensor:
+    """Output projection: the principal components."""
+    if not isinstance(analysis.output_proj, nn.Linear):
+        return x
+    basis = _principal(x, analysis.config.output_dim, generator)
+    analysis.output_proj.weight.copy_(basis)
+    assert isinstance(synthesis.input_proj, nn.Linear)
+    synthesis.input_proj.weight.copy_(basis.t())
+    return _apply(basis, x)
+
+
+def _apply(matrix: Tensor, x: Tensor) -> Tensor:
+    return torch.einsum("oi,bit->bot", matrix, x)
+
+
+def _principal(x: Tensor, count: int, generator: torch.Generator) -> Tensor:
+    """The `count` directions `[count, D]` of most energy in `x` `[B, D, T]`, the largest first.
+
+    Above D, random ones are added, orthogonal to each other among themselves.
+    """
+    vectors = x.transpose(1, 2).flatten(0, 1)
+    chosen = torch.randperm(len(vectors), generator=generator)[:VECTORS].to(x.device)
+    vectors = vectors[chosen].double()
+    directions = torch.linalg.eigh(vectors.t() @ vectors).eigenvectors.flip(1).t().to(x.dtype)
+    missing = count - len(directions)
+    if missing <= 0:
+        return directions[:count]
+    more = nn.init.orthogonal_(torch.empty(missing, len(vectors[0]), device=x.device))
+    return torch.cat([directions, more])
+
+
+def _set(projection: nn.Conv1d, matrix: Tensor) -> None:
+    """Set a weight-normed pointwise convolution; rows of zeros get a direction and no length."""
+    length = matrix.norm(dim=1)
+    anything = F.normalize(torch.ones_like(matrix), dim=1)
+    direction = torch.where(length[:, None] > 0, matrix, anything)
+    projection.get_parameter("parametrizations.weight.original0").copy_(length[:, None, None])
+    projection.get_parameter("parametrizations.weight.original1").copy_(direction[:, :, None])
+
+
+def _k_means(book: Codebook, vectors: Tensor, generator: torch.Generator, rounds: int) -> None:
+    """Lloyd's algorithm by the codebook's own look-up; empty clusters restart on random vectors."""
+    rows = book.codebook.weight
+
+    def drawn() -> Tensor:
+        chosen = torch.randint(len(vectors), (len(rows),), generator=generator)
+        noise = torch.randn(rows.shape, generator=generator).to(rows.device)
+        return vectors[chosen.to(rows.device)] + 0.01 * vectors.std() * noise
+
+    rows.copy_(drawn())
+    for _ in range(rounds):
+        codes = book.look_up(vectors.t()[None])[0]
+        count = torch.bincount(codes, minlength=len(rows))[:, None]
+        total = torch.zeros_like(rows).index_add_(0, codes, vectors)
+        rows.copy_(torch.where(count > 0, total / count.clamp(min=1), drawn()))

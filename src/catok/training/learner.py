@@ -1,0 +1,280 @@
+"""All networks of a run, their optimizers, and one step of training them."""
+
+import math
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict, replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from catok.training import distributed
+from catok.training.build import Networks
+from catok.training.config import TrainConfig, TrainStage
+from catok.training.data import Batch
+from catok.training.distributed import Group
+from catok.training.dropout import draw_prefixes
+from catok.training.ema import RunningAverage
+from catok.training.generator import Generated, Generator, weighted_sum
+from catok.training.losses.adversarial import discriminator_loss, generator_loss
+from catok.training.losses.feature_matching import feature_matching_loss
+from catok.training.optimizers import (
+    clip_gradients,
+    discriminator_optimizer,
+    generator_optimizer,
+    load_optimizer_state,
+    optimizer_state,
+    set_rate,
+)
+from catok.training.revival import CodebookUsage, count_codes, revive
+from catok.training.schedule import learning_rate
+
+
+class Learner:
+    """Networks on `device`, to be taken through the stages of a run.
+
+    All processes of `group` call everything together.
+    """
+
+    def __init__(
+        self, config: TrainConfig, networks: Networks, group: Group, device: torch.device
+    ) -> None:
+        self.config, self.group, self.device = config, group, device
+        self.codec = networks.codec
+        self.semantic = networks.semantic
+        self.generator = Generator(networks.codec, networks.semantic, config).to(device).train()
+        self.judges = None if networks.judges is None else networks.judges.to(device)
+        self.codec.checkpoint_activations(config.checkpoint_activations)
+        distributed.broadcast(self.generator, group)
+        if self.judges is not None:
+            distributed.broadcast(self.judges, group)
+        if self.sharded:
+            distributed.shard(self.generator, self.codec.quantizer, group, device)
+        self.optimizer = generator_optimizer(self.generator, config.optimizer)
+        self.judge_optimizer = (
+            None if self.judges is None else discriminator_optimizer(self.judges, config.optimizer)
+        )
+        self.average = None if config.ema is None else RunningAverage(self.codec, config.ema)
+        self.usage = CodebookUsage.empty(self.codec.quantizer)
+        self.stage: TrainStage | None = None
+
+    @property
+    def sharded(self) -> bool:
+        """Whether the weights are spread over the processes."""
+        return self.config.parallel == "fsdp" and self.group.world > 1
+
+    def averaged(self) -> AbstractContextManager[None]:
+        """Within it the codec has its averaged weights, if there is an average."""
+        return nullcontext() if self.average is None else self.average.applied(self.codec)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that the next step depends on, besides its batches."""
+        state: dict[str, Any] = {
+            "generator": self.generator.state_dict(),
+            "optimizer": optimizer_state(self.generator, self.optimizer),
+            "usage": {"idle": self.usage.idle, "counts": self.usage.counts},
+        }
+        if self.judges is not None and self.judge_optimizer is not None:
+            state["judges"] = self.judges.state_dict()
+            state["judge_optimizer"] = optimizer_state(self.judges, self.judge_optimizer)
+        if self.average is not None:
+            state["average"] = self.average.state_dict()
+        return state
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from what `state_dict` gave. Raises ValueError where the networks differ."""
+        mine = {name for name in self.state_dict() if name != "optimizer"}
+        if missing := sorted(mine - set(state)):
+            raise ValueError(f"the saved run has no {missing}: its recipe was another")
+        try:
+            self.generator.load_state_dict(state["generator"])
+            load_optimizer_state(self.generator, self.optimizer, state["optimizer"])
+            if self.judges is not None and self.judge_optimizer is not None:
+                self.judges.load_state_dict(state["judges"])
+                load_optimizer_state(self.judges, self.judge_optimizer, state["judge_optimizer"])
+        except (RuntimeError, KeyError) as error:
+            raise ValueError(f"the saved run belongs to other networks: {error}") from error
+        if self.average is not None:
+            self.average.load_state_dict(state["average"])
+        self.usage.idle = state["usage"]["idle"].to(self.device)
+        self.usage.counts = state["usage"]["counts"].to(self.device)
+
+    def enter(self, stage: TrainStage) -> None:
+        """Freeze and wrap the networks as the stage wants them."""
+        self.stage = stage
+        parts: dict[str, nn.Module | None] = {
+            "encoder": self.codec.encoder,
+            "quantizer": self.codec.quantizer,
+            "decoder": self.codec.decoder,
+            "semantic": self.semantic,
+        }
+        for name, part in parts.items():
+            if part is not None:
+                part.requires_grad_(name not in stage.freeze)
+        self._generator: nn.Module = self.generator
+        if not self.sharded:
+            self._generator = distributed.replicate(self.generator, self.group, self.device)
+        self._judges: nn.Module | None = None
+        if stage.adversarial:
+            assert self.judges is not None
+            self.judges.requires_grad_(True)
+            self._judges = distributed.replicate(self.judges, self.group, self.device)
+
+    def step(self, batches: list[Batch], step: int, step_of_stage: int) -> dict[str, float]:
+        """Learn from the micro-batches of one step; returns its losses and norms by name.
+
+        Where one of those is not finite, on any process, the weights stay as they are and the
+        result has the key "bad".
+        """
+        assert self.stage is not None
+        config = self.config
+        shared = torch.Generator().manual_seed(config.seed * 1_000_003 + step)
+        batches = [_moved(batch, self.device) for batch in batches]
+        prefixes = self._prefixes(batches, step)
+        scales = self.generator.mel.draw_scales(shared)
+        spans = [self._span(batch, shared) for batch in batches]
+        text_tokens = self._text_tokens(batches)
+
+        self.optimizer.zero_grad(set_to_none=True)
+        numbers: dict[str, Tensor] = {}
+        made: list[Generated] = []
+        for index, batch in enumerate(batches):
+            with self._syncing(self._generator, index == len(batches) - 1):
+                with self._autocast():
+                    result = self._generator(batch, prefixes[index], scales, text_tokens)
+                losses = dict(result.losses)
+                if self._judges is not None:
+                    losses |= self._persuade(result, batch, spans[index])
+                losses["total"] = weighted_sum(losses, asdict(config.weights))
+                (losses["total"] / len(batches)).backward()
+            _add(numbers, losses, 1 / len(batches))
+            made.append(result.detached())
+        if self.sharded:
+            distributed.average_gradients(self.codec.quantizer, self.group)
+        clip, parameters = config.optimizer.clip_norm, list(self.generator.parameters())
+        numbers["grad_norm"] = clip_gradients(parameters, clip)
+        if self._judges is not None:
+            numbers |= self._judge(made, batches, spans)
+        logged = self._agreed(numbers)
+        if not all(map(math.isfinite, logged.values())):
+            return logged | {"bad": 1.0}
+
+        rate = learning_rate(step_of_stage, self.stage, config.optimizer)
+        for optimizer in (self.optimizer, self.judge_optimizer if self._judges else None):
+            if optimizer is not None:
+                set_rate(optimizer, rate)
+                optimizer.step()
+        moved = self._keep_codes_alive(made, shared)
+        if self.average is not None:
+            self.average.update(self.codec)
+        return logged | {"learning_rate": rate, "revived": float(moved)}
+
+    def _persuade(self, result: Generated, batch: Batch, span: slice) -> dict[str, Tensor]:
+        """The adversarial losses of the generator; the discriminators do not learn from them."""
+        assert self.judges is not None
+        self.judges.requires_grad_(False)
+        with self._autocast():
+            with torch.no_grad():
+                real = self.judges(batch.audio[..., span])
+            fake = self.judges(result.reconstruction.audio[..., span])
+        self.judges.requires_grad_(True)
+        return {"adversarial": generator_loss(fake), "feature": feature_matching_loss(real, fake)}
+
+    def _judge(
+        self, made: list[Generated], batches: list[Batch], spans: list[slice]
+    ) -> dict[str, Tensor]:
+        """Gradients of the discriminators' own loss."""
+        assert self._judges is not None and self.judge_optimizer is not None
+        self.judge_optimizer.zero_grad(set_to_none=True)
+        numbers: dict[str, Tensor] = {}
+        for index, (result, batch, span) in enumerate(zip(made, batches, spans, strict=True)):
+            pair = torch.cat([batch.audio[..., span], result.reconstruction.audio[..., span]])
+            with self._syncing(self._judges, index == len(batches) - 1):
+                with self._autocast():
+                    scores = [maps[-1].chunk(2) for maps in self._judges(pair)]
+                loss = discriminator_loss([[s[0]] for s in scores], [[s[1]] for s in scores])
+                (loss / len(batches)).backward()
+            _add(numbers, {"discriminator": loss}, 1 / len(batches))
+        parameters = list(self._judges.parameters())
+        norm = clip_gradients(parameters, self.config.optimizer.clip_norm)
+        return numbers | {"discriminator_grad_norm": norm}
+
+    @torch.no_grad()
+    def _keep_codes_alive(self, made: list[Generated], shared: torch.Generator) -> int:
+        """Count which codes were used and revive the others; alike on every process."""
+        assert self.stage is not None
+        used = [
+            count_codes(m.reconstruction.quantized.codes, m.mask, self.codec.codebook_size)
+            for m in made
+        ]
+        self.usage.update(self.group.sum(torch.stack(used).sum(0)))
+        if "quantizer" in self.stage.freeze:
+            return 0
+
+        def vectors() -> Tensor:
+            rows = [m.reconstruction.quantized.projected.permute(0, 3, 1, 2)[m.mask] for m in made]
+            own = torch.cat(rows)  # [frames, K, d]
+            return self.group.gather(own[: self.group.least(len(own), self.device)])
+
+        return revive(self.codec.quantizer, vectors, self.usage, self.config.revival, shared)
+
+    def _prefixes(self, batches: list[Batch], step: int) -> list[Tensor]:
+        """Codebooks per row of every micro-batch: this process's share of a draw for all rows."""
+        draw = torch.Generator().manual_seed(self.config.seed * 1_000_003 + step + 1_000_000_000)
+        drawn = []
+        for batch in batches:
+            rows = batch.audio.shape[0]
+            everyone = draw_prefixes(
+                self.config.quantizer_dropout,
+                rows * self.group.world,
+                self.codec.num_quantizers,
+                draw,
+            )
+            drawn.append(everyone.chunk(self.group.world)[self.group.rank].to(self.device))
+        return drawn
+
+    def _span(self, batch: Batch, shared: torch.Generator) -> slice:
+        """The samples that the discriminators are shown of a batch."""
+        seconds, total = self.config.adversary.crop_seconds, batch.audio.shape[2]
+        wanted = total if seconds is None else round(seconds * self.codec.sample_rate)
+        place = float(torch.rand((), generator=shared))
+        first = round(place * max(0, total - wanted))
+        return slice(first, min(total, first + wanted))
+
+    def _text_tokens(self, batches: list[Batch]) -> float:
+        """The mean number of text tokens per micro-batch, over all processes."""
+        if self.semantic is None:
+            return 0.0
+        own = sum(self.semantic.count_tokens(batch.texts) for batch in batches)
+        everyone = self.group.sum(torch.tensor(float(own), device=self.device))
+        return float(everyone) / (self.group.world * len(batches))
+
+    def _agreed(self, numbers: dict[str, Tensor]) -> dict[str, float]:
+        """The processes' mean of every number; NaN anywhere is NaN everywhere."""
+        values = torch.stack([value.float().to(self.device) for value in numbers.values()])
+        return dict(zip(numbers, self.group.mean(values).tolist(), strict=True))
+
+    def _autocast(self) -> AbstractContextManager[Any]:
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.autocast)
+
+    def _syncing(self, module: nn.Module, last: bool) -> AbstractContextManager[Any]:
+        """Only the last micro-batch's backward pass exchanges gradients."""
+        if self.sharded and hasattr(module, "set_requires_gradient_sync"):
+            module.set_requires_gradient_sync(last)  # type: ignore[operator]
+        elif hasattr(module, "no_sync") and not last:
+            return module.no_sync()  # type: ignore[operator]
+        return nullcontext()
+
+
+def _moved(batch: Batch, device: torch.device) -> Batch:
+    """The batch's audio and band edges on the device; lengths stay where the text is made up."""
+    return replace(
+        batch,
+        audio=batch.audio.to(device, non_blocking=True),
+        band_edges=batch.band_edges.to(device, non_blocking=True),
+    )
+
+
+def _add(numbers: dict[str, Tensor], more: dict[str, Tensor], share: float) -> None:
+    for name, value in more.items():
+        numbers[name] = numbers.get(name, 0.0) + share * value.detach()

@@ -1,0 +1,92 @@
+"""AdamW over groups of parameters, each with its own weight decay and learning rate."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.distributed.tensor import DTensor
+
+from catok.training.config import OptimizerConfig
+from catok.training.discriminators.ensemble import Discriminators
+
+
+def generator_optimizer(generator: nn.Module, config: OptimizerConfig) -> torch.optim.AdamW:
+    """For codec and semantic head: matrices decay, codes and the language model have own rates.
+
+    Frozen parameters are part of it; they get no gradients, so nothing moves them. `rate` of a
+    group multiplies the scheduled learning rate.
+    """
+    groups: dict[tuple[str, bool], list[nn.Parameter]] = {}
+    for name, parameter in generator.named_parameters():
+        side = "semantic" if name.startswith("semantic.") else "codec"
+        if ".quantizer." in name:
+            side = "codes" if name.endswith("codebook.weight") else "quantizer"
+        decays = parameter.dim() == 2 and side in ("codec", "semantic")
+        groups.setdefault((side, decays), []).append(parameter)
+    rates = {"codes": config.codebook_rate, "semantic": config.semantic_rate}
+    return _adamw(
+        [
+            {
+                "params": parameters,
+                "weight_decay": config.weight_decay if decays else 0.0,
+                "rate": rates.get(side, 1.0),
+            }
+            for (side, decays), parameters in groups.items()
+        ],
+        config,
+    )
+
+
+def discriminator_optimizer(judges: Discriminators, config: OptimizerConfig) -> torch.optim.AdamW:
+    """For the discriminators: no weight decay, `config.discriminator_rate`."""
+    group = {"params": list(judges.parameters()), "weight_decay": 0.0}
+    return _adamw([group | {"rate": config.discriminator_rate}], config)
+
+
+def _adamw(groups: list[dict[str, Any]], config: OptimizerConfig) -> torch.optim.AdamW:
+    return torch.optim.AdamW(groups, lr=config.learning_rate, betas=config.betas)
+
+
+def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    """Give every group its multiple of the scheduled learning rate."""
+    for group in optimizer.param_groups:
+        group["lr"] = rate * group["rate"]
+
+
+@torch.no_grad()
+def clip_gradients(parameters: list[nn.Parameter], largest: float) -> Tensor:
+    """Scale all gradients so that their common norm is at most `largest`; returns the norm before.
+
+    Works on whole and sharded parameters, mixed as they may be. Without gradients the norm is 0.
+    """
+    gradients = [p.grad for p in parameters if p.grad is not None]
+    if not gradients:
+        return torch.zeros(())
+    norms = torch.nn.utils.get_total_norm([g for g in gradients if not isinstance(g, DTensor)])
+    sharded = [g for g in gradients if isinstance(g, DTensor)]
+    if sharded:
+        rest = torch.nn.utils.get_total_norm(sharded)
+        assert isinstance(rest, DTensor)
+        norms = torch.linalg.vector_norm(torch.stack([norms, rest.full_tensor()]))
+    scale = (largest / (norms + 1e-6)).clamp(max=1.0)
+    for gradient in gradients:
+        gradient.mul_(scale)
+    return norms
+
+
+def optimizer_state(module: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Any]:
+    """An optimizer's running averages by parameter name, so that shards can be told apart."""
+    names: dict[Tensor, str] = {p: name for name, p in module.named_parameters()}
+    return {names[parameter]: dict(values) for parameter, values in optimizer.state.items()}
+
+
+def load_optimizer_state(
+    module: nn.Module, optimizer: torch.optim.Optimizer, state: dict[str, Any]
+) -> None:
+    """The inverse of `optimizer_state`. Parameters that had none begin anew."""
+    for name, parameter in module.named_parameters():
+        if name in state:
+            optimizer.state[parameter] = {
+                key: value.to(parameter.device) if key != "step" else value
+                for key, value in state[name].items()
+            }

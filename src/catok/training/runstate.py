@@ -1,0 +1,85 @@
+"""What a run leaves in its folder: the state to go on from, and the models to use."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from catok.tokenizer.tokenizer import CausalAudioTokenizer
+from catok.training import checkpoint
+from catok.training.build import JUDGES, SEMANTIC
+from catok.training.config import TrainConfig
+from catok.training.distributed import Group, collect
+from catok.training.learner import Learner
+
+FORMAT = 1
+
+
+class RunState:
+    """Saves and restores a run in `folder`, on the processes of `group`."""
+
+    def __init__(self, folder: Path, config: TrainConfig, group: Group) -> None:
+        self.folder, self.config, self.group = folder, config, group
+        self.sharded = config.parallel == "fsdp" and group.world > 1
+
+    def load(self) -> dict[str, Any] | Path | None:
+        """The saved state or, of a sharded run, where it is; None where there is none.
+
+        Raises ValueError on a damaged one, and where a run was saved the other way.
+        """
+        whole, parts = checkpoint.load_run(self.folder), checkpoint.find_sharded(self.folder)
+        if (whole is not None and self.sharded) or (parts is not None and not self.sharded):
+            raise ValueError(
+                f"the run in {self.folder} was {'not ' if self.sharded else ''}sharded: go on with "
+                'the same "parallel", or begin a new run from its model/'
+            )
+        return parts if self.sharded else whole
+
+    def save(self, learner: Learner, step: int) -> None:
+        """Write the state after `step` steps, in place of the older one."""
+        state = learner.state_dict() | {
+            "format": FORMAT,
+            "step": step,
+            "config": self.config.to_dict(),
+        }
+        if self.sharded:
+            checkpoint.save_sharded(self.folder, state, self.group)
+        elif self.group.first:
+            checkpoint.save_run(self.folder, state)
+        self.group.wait()
+
+    def restore(self, learner: Learner, saved: dict[str, Any] | Path) -> int:
+        """Put the saved state into the learner; returns the number of steps done."""
+        if isinstance(saved, Path):
+            state = learner.state_dict() | {"step": 0}
+            checkpoint.load_sharded(saved, state)
+            saved = state
+        learner.load_state_dict(saved)
+        return int(saved["step"])
+
+    def publish(self, learner: Learner, folder: Path) -> None:
+        """Write the model as `from_pretrained` reads it; with a running average, the average."""
+        with learner.averaged():
+            tensors = whole_tensors(learner.codec)
+        if self.group.first:
+            codec = CausalAudioTokenizer(learner.codec.config)
+            codec.load_state_dict(tensors)
+            codec.save_pretrained(folder)
+        self.group.wait()
+
+    def publish_companions(self, learner: Learner) -> None:
+        """Write discriminators and semantic head below model/, for whoever fine-tunes it."""
+        if learner.judges is not None and self.group.first:
+            learner.judges.save_pretrained(self.folder / "model" / JUDGES)
+        if learner.semantic is not None:
+            tensors = whole_tensors(learner.semantic)
+            if self.group.first:
+                learner.semantic.save_pretrained(self.folder / "model" / SEMANTIC, tensors)
+        self.group.wait()
+
+
+@torch.no_grad()
+def whole_tensors(module: nn.Module) -> dict[str, torch.Tensor]:
+    """A module's state on the CPU, shards put together; all processes must call it."""
+    return {name: collect(tensor).cpu() for name, tensor in module.state_dict().items()}

@@ -1,0 +1,98 @@
+"""The decoder-only language model of the head: from scratch, from a folder or hub id, from JSON.
+
+transformers is imported late: it takes seconds.
+"""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from catok.training.semantic.config import SemanticConfig
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+# families whose logits are one linear map of the last hidden state, without scaling or capping
+FAMILIES = ("llama", "qwen2", "qwen3")
+ROPE_THETA, MAX_POSITIONS = 1_000_000.0, 32_768  # as in Qwen2.5-0.5B, also for smaller models
+
+
+def build_decoder(config: SemanticConfig, vocab_size: int) -> "PreTrainedModel":
+    """The language model of a configuration, float32, in training mode.
+
+    `vocab_size` is what the text tokenizer needs. Raises ValueError when `language_model` cannot
+    be read or lacks weights, or when it is of a family that the head does not know.
+    """
+    if config.language_model:
+        model = _pretrained(config.language_model)
+    else:
+        model = decoder_from_dict(
+            {
+                "model_type": "qwen2",
+                "hidden_size": config.hidden_size,
+                "num_hidden_layers": config.layers,
+                "num_attention_heads": config.heads,
+                "num_key_value_heads": config.key_value_heads,
+                "intermediate_size": config.intermediate_size,
+                "vocab_size": config.vocab_size or vocab_size,
+                "rope_theta": ROPE_THETA,
+                "max_position_embeddings": MAX_POSITIONS,
+                "rms_norm_eps": 1e-6,
+                "tie_word_embeddings": True,
+            }
+        )
+    return model
+
+
+def decoder_from_dict(settings: dict[str, Any]) -> "PreTrainedModel":
+    """A model with random float32 weights from its config.json. ValueError if it describes none."""
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    try:
+        family = _checked(settings.get("model_type"))
+        config = type(AutoConfig.for_model(family)).from_dict(settings)
+        return AutoModelForCausalLM.from_config(config).float()
+    except Exception as error:  # transformers checks with errors of its own
+        raise ValueError(f"no language model can be built from its settings: {error}") from error
+
+
+def decoder_to_dict(model: "PreTrainedModel") -> dict[str, Any]:
+    """The model's config.json, without what belongs to the place it came from."""
+    settings = json.loads(model.config.to_json_string(use_diff=False))
+    return {k: v for k, v in settings.items() if k not in ("_name_or_path", "dtype", "torch_dtype")}
+
+
+def checkpoint_layers(model: "PreTrainedModel") -> None:
+    """Keep only each layer's input in training, and work the rest out again for the gradients."""
+    settings = {"use_reentrant": False}
+    if hasattr(model, "activation_checkpointing_enable"):  # the old name, deprecated, calls it too
+        model.activation_checkpointing_enable(settings)
+    else:
+        model.gradient_checkpointing_enable(settings)
+
+
+def _pretrained(name_or_folder: str) -> "PreTrainedModel":
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    local = Path(name_or_folder).is_dir()
+    try:
+        config = AutoConfig.from_pretrained(name_or_folder, local_files_only=local)
+        _checked(config.model_type)
+        loaded: Any = AutoModelForCausalLM.from_pretrained(
+            name_or_folder, config=config, local_files_only=local, output_loading_info=True
+        )
+    except Exception as error:  # hub, files and transformers have errors of their own
+        raise ValueError(
+            f"cannot read a language model from {name_or_folder!r} ({error}): give a local folder "
+            "with config.json and model.safetensors or a hub id, and check the network"
+        ) from error
+    model, report = loaded
+    if report["missing_keys"]:
+        raise ValueError(f"{name_or_folder} lacks weights: {sorted(report['missing_keys'])[:5]}")
+    return model.float().train()
+
+
+def _checked(family: Any) -> str:
+    if family not in FAMILIES:
+        raise ValueError(f"a model of type {family!r} is none of {FAMILIES}")
+    return family

@@ -1,0 +1,62 @@
+"""How good the model is on recordings it does not train on."""
+
+import torch
+from torch import Tensor
+
+from catok.training.data import Batch, BatchSource
+from catok.training.learner import Learner
+from catok.training.losses.mel import MelLoss
+
+DEPTHS = (1, 2, 4, 8, 16, 32)
+
+
+class Validator:
+    """Measures on `batches` fixed batches, read anew each time. With a running average of the
+    weights, that is what is measured.
+
+    `examples`: the last measurement's first row, `[C, T]` by name.
+    """
+
+    def __init__(self, learner: Learner, source: BatchSource, batches: int = 4) -> None:
+        self.learner, self.source, self.count = learner, source, batches
+        self.mel = MelLoss(learner.codec.sample_rate)
+        self.examples: dict[str, Tensor] = {}
+
+    @torch.no_grad()
+    def measure(self) -> dict[str, float]:
+        """Mel loss (all scales) by number of codebooks, and the text's mean cross-entropy."""
+        learner = self.learner
+        crops = [self.source.batch(index) for index in range(self.count)]
+        depths = [depth for depth in DEPTHS if depth <= learner.codec.num_quantizers]
+        learner.generator.eval()
+        with learner.averaged():
+            numbers = {f"valid_mel_{depth}": self._mel_at(depth, crops) for depth in depths}
+            if learner.semantic is not None:
+                numbers["valid_semantic"] = self._semantic(crops)
+        learner.generator.train()
+        return {name: round(value, 5) for name, value in numbers.items()}
+
+    def _mel_at(self, depth: int, crops: list[Batch]) -> float:
+        total = torch.zeros((), device=self.learner.device)
+        for batch in crops:
+            audio = batch.audio.to(self.learner.device)
+            result = self.learner.codec(audio, depth)
+            edges = batch.band_edges.to(self.learner.device)
+            total += self.mel(result.audio, audio, edges) / len(crops)
+            if batch is crops[0]:
+                self.examples |= {"original": audio[0], f"codebooks-{depth}": result.audio[0]}
+        return float(self.learner.group.mean(total))
+
+    def _semantic(self, crops: list[Batch]) -> float:
+        """Nats per text token, over all processes."""
+        learner = self.learner
+        assert learner.semantic is not None
+        sums = torch.zeros(2, device=learner.device)
+        size = learner.codec.frame_size
+        for batch in crops:
+            latents = learner.codec(batch.audio.to(learner.device)).quantized.latents
+            frames = (batch.lengths + size - 1) // size
+            read = learner.semantic(latents, frames, batch.texts, batch.tasks)
+            sums += torch.stack([read.token_loss_sum, sums.new_tensor(float(read.text_tokens))])
+        total, tokens = learner.group.sum(sums).tolist()
+        return total / max(tokens, 1.0)
