@@ -1,136 +1,203 @@
-"""The loop end to end on a small model: it learns, resumes exactly and leaves a loadable folder."""
+"""The loop end to end on a small model: it learns, resumes exactly and leaves loadable folders."""
 
 import json
 import os
 import signal
+from dataclasses import replace
 
 import pytest
 import torch
 
-from catok import CausalAudioTokenizer, save_audio
-from catok.training import loop
-from catok.training.config import DataConfig, OptimizerConfig, TrainConfig
-from catok.training.data import Recording
+from catok import CausalAudioTokenizer
+from catok.training.config import TrainStage
+from catok.training.data import read_cuts
+from catok.training.discriminators.ensemble import Discriminators
+from catok.training.loop import Trainer
 from catok.training.losses.mel import MelLossConfig
-from catok.training.schedule import learning_rate
-from tests.conftest import build, small_settings
+from catok.training.semantic.head import SemanticHead
+
+from .conftest import CONFIG, EVERYTHING, same, tones
+
+TIMES = {"audio_per_second", "waiting_share"}
+
+
+def logged(folder):
+    return [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+
+
+def results(lines):
+    """Log lines without what depends on the clock."""
+    return [{k: v for k, v in line.items() if k not in TIMES} for line in lines]
+
+
+def test_a_run_learns_logs_and_leaves_a_model(tmp_path, corpora, run):
+    config = replace(
+        CONFIG, stages=(TrainStage(50),), mel=MelLossConfig(), initialise="random", keep_every=20
+    )
+    trainer, lines = run(tmp_path, corpora, config)
+    totals = [line["total"] for line in lines if "total" in line]
+    assert len(totals) == 50 and sum(totals[-10:]) < 0.8 * sum(totals[:10])
+    assert logged(tmp_path) == lines
+    assert len(lines[0]["perplexity"]) == 8 and all(p >= 1 for p in lines[0]["perplexity"])
+    assert lines[0]["audio_per_second"] > 0 and lines[0]["grad_norm"] > 0
+    valid = [line for line in lines if "valid_mel_8" in line]
+    assert [line["step"] for line in valid] == [6, 12, 18, 24, 30, 36, 42, 48]
+    assert valid[-1]["valid_mel_8"] < valid[0]["valid_mel_8"]
+    assert {"valid_mel_1", "valid_mel_2", "valid_mel_4"} < set(valid[0])
+    assert "valid_semantic" not in valid[0]
+
+    model = CausalAudioTokenizer.from_pretrained(tmp_path / "model")
+    assert model.encode(torch.zeros(1, 1, 100)).codes.shape == (1, 8, 1)
+    assert same(model.state_dict(), trainer.codec.state_dict())
+    kept = CausalAudioTokenizer.from_pretrained(tmp_path / "model-20")
+    assert not same(model.state_dict(), kept.state_dict())
+    assert sorted(p.name for p in tmp_path.iterdir()) == [
+        "last.pt", "log.jsonl", "model", "model-20", "model-40",
+    ]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
-def recordings(tmp_path_factory):
-    """Two seconds of a gliding tone, twice."""
-    folder = tmp_path_factory.mktemp("corpus")
-    time = torch.arange(48_000) / 24_000
-    found = []
-    for index, start in enumerate((200.0, 500.0)):
-        tone = 0.3 * torch.sin(2 * torch.pi * (start + 150 * time) * time)
-        save_audio(folder / f"{index}.wav", tone, 24_000)
-        found.append(Recording(folder / f"{index}.wav", 2.0))
-    return found
+def whole(tmp_path_factory):
+    """Where the uninterrupted run is kept, and its results."""
+    return {"folder": tmp_path_factory.mktemp("whole")}
 
 
-CONFIG = TrainConfig(
-    tokenizer="small",
-    steps=12,
-    data=DataConfig(crop_seconds=0.32, batch_size=2, gain_db=(-3.0, 0.0)),
-    optimizer=OptimizerConfig(learning_rate=3e-3, warmup_steps=4),
-    mel=MelLossConfig(windows=(64, 512), mel_bins=(10, 40), scales_per_step=1),
-    log_every=1,
-    validate_every=6,
-)
+@pytest.mark.parametrize("cut", [2, 4, 6, 7])
+def test_a_resumed_run_is_the_uninterrupted_run(tmp_path, texts, run, whole, cut):
+    if "lines" not in whole:
+        whole["trainer"], whole["lines"] = run(whole["folder"], texts, EVERYTHING)
+    expected = whole["lines"]
+
+    first = Trainer(EVERYTHING, texts, texts, tmp_path)
+    stream = first.batches()
+    while first.step < cut:
+        first.train_step(next(stream))
+    first.save()
+    with (tmp_path / "log.jsonl").open("w") as log:
+        log.write('{"step": 1, "kept": 1}\n{"step": 8, "dropped": 1}\n{"step": 1, "hal')
+    resumed, lines = run(tmp_path, texts, EVERYTHING)
+
+    after = [line for line in expected if line["step"] > cut]
+    assert results(lines) == [line | {"skipped_files": 0.0} if "total" in line else line
+                              for line in results(after)]  # fmt: skip
+    assert same(resumed.learner.state_dict(), whole["trainer"].learner.state_dict())
+    assert logged(tmp_path) == [{"step": 1, "kept": 1}, *lines]
 
 
-@pytest.fixture(autouse=True)
-def small_preset(monkeypatch):
-    monkeypatch.setattr(loop, "initial_model", lambda name: build(small_settings()))
+def test_the_run_with_everything_has_everything(texts, run, whole):
+    """Or the test of resuming would prove little."""
+    if "lines" not in whole:
+        whole["trainer"], whole["lines"] = run(whole["folder"], texts, EVERYTHING)
+    steps = [line for line in whole["lines"] if "total" in line]
+    adversarial = {"adversarial", "feature", "discriminator", "discriminator_grad_norm"}
+    for line in steps[:4]:
+        assert not adversarial & set(line) and line["stage"] == 1
+    for line in steps[4:]:
+        assert adversarial < set(line) and line["stage"] == 2
+    assert {"mel", "codebook", "commitment", "waveform", "semantic"} < set(steps[0])
+    assert any(line["revived"] > 0 for line in steps)
+    assert any(line["semantic"] > 0 for line in steps)
+    assert [line["valid_semantic"] > 0 for line in whole["lines"] if "valid_mel_1" in line] == [
+        True, True,
+    ]  # fmt: skip
+    # four steps of warm-up in each stage, to a peak of its own
+    assert [line["learning_rate"] for line in steps] == pytest.approx(
+        [3e-3 * n / 4 for n in (1, 2, 3, 4)] + [1e-3 * n / 4 for n in (1, 2, 3, 4)]
+    )
+    model = whole["folder"] / "model"
+    judges = Discriminators.from_pretrained(model / "discriminators")
+    assert same(judges.state_dict(), whole["trainer"].learner.judges.state_dict())
+    head = SemanticHead.from_pretrained(model / "semantic")
+    trained = whole["trainer"].learner.semantic.state_dict()
+    assert all(torch.equal(value, trained[name]) for name, value in head.state_dict().items())
 
 
-def run(folder, recordings, config=CONFIG, **changes):
-    lines = []
-    trainer = loop.Trainer(config, recordings, recordings, folder, report=lines.append, **changes)
-    trainer.run()
-    return trainer, lines
+def test_the_published_model_is_the_average(texts, run, whole):
+    if "lines" not in whole:
+        whole["trainer"], whole["lines"] = run(whole["folder"], texts, EVERYTHING)
+    learner = whole["trainer"].learner
+    model = CausalAudioTokenizer.from_pretrained(whole["folder"] / "model")
+    published = dict(model.named_parameters())
+    assert same(published, learner.average.average)
+    assert not same(published, dict(learner.codec.named_parameters()))
 
 
-def losses(lines):
-    return {line["step"]: line["total"] for line in lines if "total" in line}
-
-
-def test_a_run_learns_logs_and_leaves_a_model(tmp_path, recordings):
-    config = TrainConfig.from_dict(CONFIG.to_dict() | {"steps": 60, "mel": {}})
-    _, lines = run(tmp_path, recordings, config)
-    totals = list(losses(lines).values())
-    assert sum(totals[-10:]) < 0.8 * sum(totals[:10])
-    logged = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
-    assert logged == lines
-    assert len(logged[0]["perplexity"]) == 8 and logged[0]["audio_per_second"] > 0
-    valid = [line for line in lines if "valid_mel_8" in line]
-    assert valid[-1]["valid_mel_8"] < valid[0]["valid_mel_8"]
-    model = CausalAudioTokenizer.from_pretrained(tmp_path / "model")
-    assert model.encode(torch.zeros(1, 1, 100)).codes.shape == (1, 8, 1)
-
-
-def test_a_resumed_run_is_the_uninterrupted_run(tmp_path, recordings):
-    whole, expected = run(tmp_path / "whole", recordings)
-
-    half = loop.Trainer(CONFIG, recordings, recordings, tmp_path / "cut")
-    while half.step < 5:
-        half.train_step()
-    half.save()
-    resumed, lines = run(tmp_path / "cut", recordings)
-
-    assert losses(lines) == {s: t for s, t in losses(expected).items() if s > 5}
-    for one, two in zip(whole.model.parameters(), resumed.model.parameters(), strict=True):
-        assert torch.equal(one, two)
+def test_a_finished_run_stays_as_it_is(tmp_path, corpora, run):
+    config = replace(CONFIG, stages=(TrainStage(2),))
+    first, _ = run(tmp_path, corpora, config)
+    again, lines = run(tmp_path, corpora, config)
+    assert lines == [] and again.step == 2
+    assert same(first.learner.state_dict(), again.learner.state_dict())
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_saves_and_ends(tmp_path, recordings, number):
-    trainer = loop.Trainer(CONFIG, recordings, [], tmp_path)
-    trainer.report = lambda line: os.kill(os.getpid(), number)
+def test_a_signal_saves_and_ends(tmp_path, corpora, number):
+    trainer = Trainer(
+        CONFIG, corpora, [], tmp_path, report=lambda line: os.kill(os.getpid(), number)
+    )
     before = signal.getsignal(number)
     trainer.run()
     assert trainer.step == 1 and (tmp_path / "last.pt").is_file()
     assert signal.getsignal(number) is before
 
 
-def test_a_damaged_checkpoint_says_so(tmp_path, recordings):
-    (tmp_path / "last.pt").write_bytes(b"half a file")
-    with pytest.raises(ValueError, match="cannot be read.*start anew"):
-        loop.Trainer(CONFIG, recordings, [], tmp_path)
+def test_it_saves_by_the_clock(tmp_path, corpora, monkeypatch):
+    trainer = Trainer(replace(CONFIG, save_minutes=0.0), corpora, [], tmp_path)
+    saved = []
+    monkeypatch.setattr(trainer, "save", lambda: saved.append(trainer.step))
+    monkeypatch.setattr(trainer.state, "publish_companions", lambda learner: None)
+    trainer.run()
+    assert saved == [*range(1, 13), 12]
 
 
-def test_losses_and_weights_must_agree():
-    with pytest.raises(ValueError, match="must agree"):
-        loop.weighted_sum({"mel": torch.tensor(1.0)}, {"mel": 1.0, "codebook": 1.0})
+def test_the_same_seed_gives_the_same_run_and_another_does_not(tmp_path, corpora, run):
+    config = replace(CONFIG, stages=(TrainStage(2),))
+    one, _ = run(tmp_path / "1", corpora, config)
+    two, _ = run(tmp_path / "2", corpora, config)
+    other, _ = run(tmp_path / "3", corpora, replace(config, seed=1))
+    assert same(one.codec.state_dict(), two.codec.state_dict())
+    assert not same(one.codec.state_dict(), other.codec.state_dict())
 
 
-def test_decay_and_rates_by_kind_of_parameter():
-    model = build(small_settings())
-    groups = loop.parameter_groups(model, OptimizerConfig(weight_decay=0.1, codebook_rate=3.0))
-    assert [(g["weight_decay"], g["rate"]) for g in groups] == [(0.1, 1.0), (0.0, 3.0), (0.0, 1.0)]
-    assert sum(len(g["params"]) for g in groups) == len(list(model.parameters()))
-    assert len(groups[1]["params"]) == 8
+def test_threads_that_read_ahead_change_nothing(tmp_path, corpora, run):
+    config = replace(CONFIG, stages=(TrainStage(3),))
+    one, _ = run(tmp_path / "1", corpora, config)
+    two, _ = run(tmp_path / "2", corpora, replace(config, data=replace(config.data, workers=2)))
+    assert same(one.codec.state_dict(), two.codec.state_dict())
 
 
-def test_warm_up_then_cosine():
-    config = OptimizerConfig(learning_rate=1.0, warmup_steps=10, final_rate=0.1)
-    rates = [learning_rate(step, 110, config) for step in range(111)]
-    assert rates[0] == pytest.approx(0.1) and rates[9] == pytest.approx(1.0)
-    assert rates[60] == pytest.approx(0.55) and rates[110] == pytest.approx(0.1)
+def test_broken_files_are_skipped_and_counted(tmp_path, run):
+    folder = tmp_path / "corpus"
+    folder.mkdir()
+    tones(folder)
+    manifest = folder / "list.jsonl"
+    names = ["0.wav", "1.wav", "cut.wav"]
+    lines = [{"audio": name, "duration": 2.0} for name in names]
+    manifest.write_text("\n".join(json.dumps(line) for line in lines))
+    (folder / "cut.wav").write_bytes((folder / "0.wav").read_bytes()[:3000])
+    corpora = [(read_cuts(manifest), None)]
+    _, lines = run(tmp_path / "run", corpora, valid=[])
+    skipped = [line for line in lines if "skipped" in line]
+    steps = [line for line in lines if "total" in line]
+    assert skipped and all("cut.wav: " in line["skipped"] for line in skipped)
+    assert len(steps) == 12 and steps[-1]["skipped_files"] == len(skipped)
 
 
-def test_recipes_are_read_strictly(tmp_path):
-    recipe = tmp_path / "r.toml"
-    recipe.write_text("steps = 5\n[data]\nbatch_size = 3\n")
-    config = TrainConfig.from_toml(recipe)
-    assert (config.steps, config.data.batch_size) == (5, 3)
-    assert TrainConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
-    recipe.write_text("stesp = 5")
-    with pytest.raises(ValueError, match="unknown keys in recipe"):
-        TrainConfig.from_toml(recipe)
-    recipe.write_text("steps =")
-    with pytest.raises(ValueError, match="cannot read the recipe"):
-        TrainConfig.from_toml(recipe)
-    with pytest.raises(ValueError, match="quantizer_dropout"):
-        TrainConfig(quantizer_dropout=1.5)
+def test_a_large_batch_is_not_initialised_on_whole(tmp_path, corpora, monkeypatch):
+    from catok.training import loop
+
+    heard = []
+    monkeypatch.setattr(loop, "FIRST_SECONDS", 1.0)
+    monkeypatch.setattr(loop, "initialise_from_audio", lambda c, audio, g: heard.append(audio))
+    Trainer(CONFIG, corpora, [], tmp_path)
+    assert heard[0].shape == (4, 1, 7680)
+
+
+def test_only_a_new_codec_is_initialised_from_its_audio(tmp_path, corpora, monkeypatch, run):
+    from catok.training import loop
+
+    config = replace(CONFIG, stages=(TrainStage(1),), initialise="random")
+    run(tmp_path / "1", corpora, config)
+    monkeypatch.setattr(loop, "initialise_from_audio", lambda *_: pytest.fail("not wanted"))
+    config = replace(config, initialise="principal", tokenizer=str(tmp_path / "1" / "model"))
+    run(tmp_path / "2", corpora, config)

@@ -1,85 +1,101 @@
+import pytest
 import torch
 
 from catok.modules.quantizer import QuantizerConfig, ResidualQuantizer
-from catok.training.dropout import draw_prefixes
-from catok.training.revival import CodebookUsage, RevivalConfig, initialise_codes, revive
+from catok.training.revival import CodebookUsage, RevivalConfig, count_codes, revive
 
 CONFIG = QuantizerConfig(
     input_dim=12, inner_dim=12, num_quantizers=3, codebook_size=32, codebook_dim=4
 )
 
 
-def quantizer():
+@pytest.fixture
+def model():
     torch.manual_seed(0)
     return ResidualQuantizer(CONFIG)
 
 
-def test_usage_counts_idle_steps_and_perplexity():
-    usage = CodebookUsage.empty(quantizer())
-    usage.update(torch.zeros(2, 3, 5, dtype=torch.int64))
-    usage.update(torch.ones(2, 3, 5, dtype=torch.int64))
+def draw(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def inputs(result):
+    """Every codebook's input, `[frames, K, d]`."""
+    return result.projected.permute(0, 3, 1, 2).flatten(0, 1)
+
+
+def test_codes_are_counted_where_frames_exist():
+    codes = torch.tensor([[[0, 1, 1], [2, 2, 2]], [[3, 3, 0], [1, 0, 1]]])
+    mask = torch.tensor([[True, True, True], [True, False, False]])
+    used = count_codes(codes, mask, 5)
+    assert used.tolist() == [[1, 2, 0, 1, 0], [0, 1, 3, 0, 0]]
+
+
+def test_usage_counts_idle_steps(model):
+    usage = CodebookUsage.empty(model)
+    used = torch.zeros(3, 32)
+    used[:, 0] = 5
+    usage.update(used)
+    usage.update(used.roll(1, dims=1))
     assert usage.idle[0, :3].tolist() == [1, 0, 2]
-    assert 1.9 < float(usage.perplexity()[0]) <= 2.0
-    even = torch.arange(32).view(1, 1, 32).expand(1, 3, 32)
-    fresh = CodebookUsage.empty(quantizer())
-    fresh.update(even)
-    assert torch.allclose(fresh.perplexity(), torch.full((3,), 32.0))
+    assert usage.counts[0, :3].tolist() == pytest.approx([0.99 * 0.05, 0.05, 0])
+    usage.update(torch.zeros(3, 32))
+    assert usage.idle[0, :3].tolist() == [2, 1, 3]
 
 
-def test_dead_codes_move_onto_vectors_of_the_batch_and_living_ones_stay():
-    model = quantizer()
+def test_perplexity_is_the_effective_number_of_codes(model):
+    usage = CodebookUsage.empty(model)
+    used = torch.zeros(3, 32)
+    used[0], used[1, :4], used[2, 7] = 1, 1, 9
+    usage.update(used)
+    assert usage.perplexity().tolist() == pytest.approx([32, 4, 1], rel=1e-4)
+    assert usage.rounded_perplexity() == [32.0, 4.0, 1.0]
+
+
+def test_dead_codes_move_onto_vectors_of_the_batch_and_living_ones_stay(model):
     usage = CodebookUsage.empty(model)
     result = model(torch.randn(4, 12, 10))
     usage.idle[1, 5:9] = 100
-    before = model.codebooks[1].codebook.weight.clone()
-    generator = torch.Generator().manual_seed(0)
-    moved = revive(model, result, usage, RevivalConfig(after=100, share=1.0), generator)
-    after = model.codebooks[1].codebook.weight
-    assert moved == 4
-    assert (after != before).any(1).nonzero().flatten().tolist() == [5, 6, 7, 8]
-    vectors = result.projected[:, 1].transpose(1, 2).flatten(0, 1)
-    assert all((vectors == row).all(1).any() for row in after[5:9])
+    before = [book.codebook.weight.clone() for book in model.codebooks]
+    config = RevivalConfig(after=100, share=1.0)
+    assert revive(model, lambda: inputs(result), usage, config, draw()) == 4
+    after = [book.codebook.weight for book in model.codebooks]
+    assert torch.equal(after[0], before[0]) and torch.equal(after[2], before[2])
+    assert (after[1] != before[1]).any(1).nonzero().flatten().tolist() == [5, 6, 7, 8]
+    vectors = inputs(result)[:, 1]
+    assert all((vectors == row).all(1).any() for row in after[1][5:9])
+    assert len(after[1][5:9].unique(dim=0)) == 4
     assert usage.idle[1].max() == 0
 
 
-def test_only_a_share_of_the_batch_becomes_codes_and_zero_turns_it_off():
-    model = quantizer()
+def test_the_longest_dead_come_first_and_only_a_share_of_the_batch_becomes_codes(model):
     usage = CodebookUsage.empty(model)
-    usage.idle[:] = 100
+    usage.idle[:] = torch.arange(100, 132)
     result = model(torch.randn(1, 12, 20))
-    generator = torch.Generator().manual_seed(0)
-    assert revive(model, result, usage, RevivalConfig(after=0), generator) == 0
-    assert revive(model, result, usage, RevivalConfig(share=0.25), generator) == 3 * 5
+    config = RevivalConfig(after=100, share=0.25)
+    assert revive(model, lambda: inputs(result), usage, config, draw()) == 3 * 5
+    assert (usage.idle[0] == 0).nonzero().flatten().tolist() == [27, 28, 29, 30, 31]
 
 
-def test_first_codes_come_from_the_data_and_shrink_the_residual():
-    model = quantizer()
-    latents = 0.01 * torch.randn(8, 12, 40)
-    before = model(latents)
-    initialise_codes(model, latents, torch.Generator().manual_seed(0))
-    assert abs(float(model.input_proj(latents).detach().std()) - 1) < 1e-4
-    residual = model.input_proj(latents)
-    energy = [float(residual.detach().pow(2).mean())]
-    for book in model.codebooks:
-        residual = residual - book(residual).contribution
-        energy.append(float(residual.detach().pow(2).mean()))
-    assert energy[0] > energy[1] > energy[2] > energy[3]
-    used = [row.unique().numel() for row in model(latents).codes.unbind(1)]
-    assert min(used) > 24 and before.codes.shape == (8, 3, 40)
+@pytest.mark.parametrize("config, idle", [(RevivalConfig(after=0), 500), (RevivalConfig(), 99)])
+def test_vectors_are_only_asked_for_if_something_is_dead(model, config, idle):
+    usage = CodebookUsage.empty(model)
+    usage.idle[:] = idle
+
+    def unwanted():
+        pytest.fail("nothing is dead")
+
+    assert revive(model, unwanted, usage, config, draw()) == 0
 
 
-def test_each_codebook_reads_and_writes_its_own_share_of_the_space():
-    model = quantizer()
-    x = torch.randn(1, 12, 5)
-    for index, book in enumerate(model.codebooks):
-        x = x - book.out_proj(book.in_proj(x))
-        assert float(x.detach().abs().max()) > 1e-3 or index == 2
-    assert float(x.detach().abs().max()) < 1e-5
-
-
-def test_prefixes_are_uniform_from_one_to_all():
-    drawn = draw_prefixes(4000, 8, 1.0, torch.Generator().manual_seed(0))
-    counts = drawn.bincount(minlength=9)[1:]
-    assert drawn.min() == 1 and drawn.max() == 8
-    assert counts.min() > 400
-    assert draw_prefixes(50, 8, 0.0, torch.Generator()).eq(8).all()
+def test_the_generator_decides_where_codes_go(model):
+    result = model(torch.randn(4, 12, 10))
+    places = []
+    for seed in (0, 0, 1):
+        torch.manual_seed(0)
+        fresh = ResidualQuantizer(CONFIG)
+        usage = CodebookUsage.empty(fresh)
+        usage.idle[0, 3] = 100
+        revive(fresh, lambda: inputs(result), usage, RevivalConfig(), draw(seed))
+        places.append(fresh.codebooks[0].codebook.weight[3].tolist())
+    assert places[0] == places[1] != places[2]

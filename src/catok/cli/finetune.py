@@ -50,5 +50,6 @@ def run(
     folder = find_folder(model)
     config = finetune_recipe(folder, parts, adversarial=adversarial, steps=steps)
     if recipe is not None:
-        config = replace(load_recipe(recipe), tokenizer=str(folder), stages=config.stages)
+        usual = load_recipe(recipe, ["stages=[{steps=1}]"])  # it need not have any
+        config = replace(usual, tokenizer=str(folder), stages=config.stages)
     return train(override_recipe(config, list(set)), data, valid, out, device, threads)

@@ -1,6 +1,5 @@
 """What `catok train` and `catok finetune` share: data, devices, processes and the display."""
 
-import os
 import sys
 import time
 from datetime import timedelta
@@ -35,10 +34,7 @@ def train(
         if threads < 1:
             raise ValueError(f"--threads must be at least 1, got {threads}")
         torch.set_num_threads(threads)
-    group = distributed.join()
-    place = pick_device(device)
-    if place.type == "cuda" and group.world > 1:
-        place = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
+    group, place = distributed.join(pick_device(device))
     if data is not None:
         corpora = [(read_cuts(data), None)]
     elif config.data.corpora:
@@ -87,7 +83,7 @@ class Display:
             self._say(f"step {step}/{self._steps}  " + "  ".join(numbers))
             return
         speed = f"{event['audio_per_second']:.1f} audio s/s"
-        numbers = [f"{name} {event[name]:.4f}" for name in ("mel", "total")]
+        numbers = [f"{name} {event[name]:.4f}" for name in ("mel", "total") if name in event]
         if "bad" in event:
             self._say(f"step {step}: skipped, its losses or gradients are not finite")
         if self._bar is not None:

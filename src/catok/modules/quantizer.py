@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import weight_norm
 
 from catok.modules.folded import FoldedBook, FoldedQuantizer
+from catok.modules.residual import Stacked, run_chain, stack_projections
 
 
 @dataclass(frozen=True)
@@ -143,7 +144,7 @@ class ResidualQuantizer(nn.Module):
             first = index * config.codebook_dim
             rows = basis[torch.arange(first, first + config.codebook_dim) % config.inner_dim]
             book.in_proj.weight = rows.unsqueeze(-1)  # the weight norm takes it apart
-            book.out_proj.weight = rows.t().unsqueeze(-1)
+            book.out_proj.weight = rows.t().clone().unsqueeze(-1)  # not the same memory
         for name, parameter in self.named_parameters():
             if name.endswith("bias"):
                 parameter.zero_()
@@ -177,10 +178,50 @@ class ResidualQuantizer(nn.Module):
 
         `num_quantizers`: how many codebooks, one number for all or `[B]` per row (quantizer
         dropout: codebooks past a row's number are still looked up, but add neither to its latents
-        nor to the losses). `mask` `[B, F]` bool: frames that exist; the others are quantized as
-        silence and bear no loss. Losses are means over frames and dimensions, averaged over rows
-        and summed over codebooks (paper section 3).
+        nor to the losses). `mask` `[B, F]` bool: frames that exist; the others add nothing, bear no
+        loss, and their codes mean nothing. Losses are means over frames and dimensions, averaged
+        over rows and summed over codebooks (paper section 3). `reference` says the same plainly.
         """
+        with torch.autocast(latents.device.type, enabled=False):
+            batch, _, frames = latents.shape
+            per_row = isinstance(num_quantizers, Tensor)
+            books = self.codebooks if per_row else self.codebooks[:num_quantizers]
+            stacked = Stacked(
+                *stack_projections([book.in_proj for book in books]),
+                *stack_projections([book.out_proj for book in books]),
+                torch.stack([book.codebook.weight for book in books]),
+            )
+            inputs = self.input_proj(latents.float()).transpose(1, 2).flatten(0, 1)
+            chain = run_chain(inputs, stacked, self.config.kind == "rlfq")
+
+            kept = latents.new_ones(batch, frames) if mask is None else mask.float()
+            active = kept[:, :, None].expand(-1, -1, len(books))  # [B, F, K]
+            if per_row:
+                order = torch.arange(len(books), device=latents.device)
+                active = active * (order < num_quantizers[:, None, None])
+            share = active / kept.sum(1).clamp(min=1)[:, None, None] / batch
+            weight, active = share.flatten(0, 1), active.flatten(0, 1)  # [B * F, K]
+            spoken = (chain.passed_on * active[:, :, None]).flatten(1)
+            total = spoken @ stacked.write.transpose(1, 2).flatten(0, 1)
+            total = total + active @ stacked.write_bias
+            towards_code = (chain.chosen.detach() - chain.projected).square().mean(2)
+            towards_input = (chain.chosen - chain.projected.detach()).square().mean(2)
+            shape = (batch, frames, len(books))
+            return Quantized(
+                latents=self.output_proj(total.view(batch, frames, -1).transpose(1, 2)),
+                codes=chain.codes.view(shape).transpose(1, 2).contiguous(),
+                projected=chain.projected.detach().view(*shape, -1).permute(0, 2, 3, 1),
+                codebook_loss=(towards_input * weight).sum(),
+                commitment_loss=(towards_code * weight).sum(),
+            )
+
+    def reference(
+        self,
+        latents: Tensor,
+        num_quantizers: int | Tensor | None = None,
+        mask: Tensor | None = None,
+    ) -> Quantized:
+        """What `forward` computes, codebook by codebook."""
         with torch.autocast(latents.device.type, enabled=False):
             latents = latents.float()
             batch, _, frames = latents.shape
@@ -193,8 +234,8 @@ class ResidualQuantizer(nn.Module):
             codebook_loss = commitment_loss = latents.new_zeros(())
             codes, projected = [], []
             for index, layer in enumerate(self.codebooks[:depth]):
-                out = layer(residual * kept)
-                residual = residual - out.contribution * kept
+                out = layer(residual)
+                residual = residual - out.contribution
                 active = (num_quantizers > index).float() if per_row else latents.new_ones(batch)
                 total = total + out.contribution * kept * active[:, None, None]
                 weight = active[:, None, None] * kept / share[:, None, None] / batch

@@ -20,6 +20,6 @@ def rotations(positions: Tensor, head_dim: int, max_period: float) -> tuple[Tens
 
 def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     """Turn the pairs (2i, 2i + 1) of `[..., T, D]` by angles `[..., T, D / 2]`; dtype is kept."""
-    real, imag = x.float().unflatten(-1, (-1, 2)).unbind(-1)
-    rotated = torch.stack((real * cos - imag * sin, real * sin + imag * cos), dim=-1)
+    pairs = torch.view_as_complex(x.float().unflatten(-1, (-1, 2)))
+    rotated = torch.view_as_real(pairs * torch.complex(cos, sin))
     return rotated.flatten(-2).to(x.dtype)

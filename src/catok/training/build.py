@@ -3,9 +3,11 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from catok.tokenizer.checkpoint import CONFIG as MODEL
 from catok.tokenizer.config import TokenizerConfig
 from catok.tokenizer.tokenizer import CausalAudioTokenizer
 from catok.training.config import TrainConfig
+from catok.training.discriminators.ensemble import CONFIG as DISCRIMINATORS
 from catok.training.discriminators.ensemble import DiscriminatorConfig, Discriminators
 from catok.training.semantic.head import SemanticHead
 
@@ -28,20 +30,16 @@ def build_networks(config: TrainConfig) -> Networks:
     """Build what the recipe names; seed torch beforehand.
 
     A codec from a folder brings along the discriminators and the semantic head that were published
-    with it in its sub-folders, if the recipe has any. Raises ValueError on unknown presets and
-    unreadable folders.
+    with it in its sub-folders, if the recipe has any. A folder that happens to have a preset's name
+    counts only if a model is in it. Raises ValueError on unknown presets and unreadable folders.
     """
     folder = Path(config.tokenizer)
-    is_new = not folder.is_dir()
-    codec = (
-        CausalAudioTokenizer(TokenizerConfig.preset(config.tokenizer))
-        if is_new
-        else CausalAudioTokenizer.from_pretrained(folder)
-    )
+    is_new = not (folder / MODEL).is_file()
+    codec = _new_codec(config.tokenizer) if is_new else CausalAudioTokenizer.from_pretrained(folder)
     judges = semantic = None
     if any(stage.adversarial for stage in config.stages):
         named = Path(config.adversary.discriminators)
-        published = named if named.is_dir() else folder / JUDGES
+        published = named if (named / DISCRIMINATORS).is_file() else folder / JUDGES
         judges = (
             Discriminators.from_pretrained(published)
             if published.is_dir()
@@ -54,3 +52,10 @@ def build_networks(config: TrainConfig) -> Networks:
             else SemanticHead(config.semantic, codec.config.quantizer.input_dim)
         )
     return Networks(codec, judges, semantic, is_new)
+
+
+def _new_codec(name: str) -> CausalAudioTokenizer:
+    try:
+        return CausalAudioTokenizer(TokenizerConfig.preset(name))
+    except ValueError as error:
+        raise ValueError(f"tokenizer {name!r} is no model folder, and there is {error}") from error

@@ -11,6 +11,8 @@ from typing import Any
 
 import torch
 from torch.distributed.checkpoint import state_dict_loader, state_dict_saver
+from torch.distributed.checkpoint.api import CheckpointException
+from torch.distributed.checkpoint.filesystem import FileSystemReader
 
 from catok.files import replacing
 from catok.training.distributed import Group
@@ -23,8 +25,16 @@ def save_run(folder: Path, state: dict[str, Any]) -> None:
 
     Killed or out of disk space on the way, the old one stays. Raises OSError in the latter case.
     """
-    with replacing(folder / LAST) as temporary:
-        torch.save(state, temporary)
+    write_tensors(folder / LAST, state)
+
+
+def write_tensors(path: Path, data: dict[str, Any]) -> None:
+    """`torch.save` that never leaves half a file. Raises OSError where there is no room for it."""
+    with replacing(path) as temporary:
+        try:
+            torch.save(data, temporary)
+        except RuntimeError as error:  # as torch reports a full disk
+            raise OSError(f"cannot write {path}: is the disk full? ({error})") from error
 
 
 def load_run(folder: Path) -> dict[str, Any] | None:
@@ -49,8 +59,8 @@ def save_sharded(folder: Path, state: dict[str, Any], group: Group) -> None:
     state_dict_saver.save(state, checkpoint_id=new)
     group.wait()
     if group.first:
-        shutil.rmtree(old, ignore_errors=True)
-        if (folder / SHARDED).exists():
+        if (folder / SHARDED).exists():  # else a kill came here before, and `old` is all there is
+            shutil.rmtree(old, ignore_errors=True)
             os.replace(folder / SHARDED, old)
         os.replace(new, folder / SHARDED)
         shutil.rmtree(old, ignore_errors=True)
@@ -58,8 +68,26 @@ def save_sharded(folder: Path, state: dict[str, Any], group: Group) -> None:
 
 
 def load_sharded(path: Path, state: dict[str, Any]) -> None:
-    """Fill `state`, of the saved layout, in place; every process takes its part."""
-    state_dict_loader.load(state, checkpoint_id=path)
+    """Fill `state`, of the saved layout, in place; every process takes its part.
+
+    Raises ValueError where the saved one lacks something, or is damaged.
+    """
+    try:
+        state_dict_loader.load(state, checkpoint_id=path)
+    except CheckpointException as error:
+        reasons = sorted({str(reason) for reason, _ in error.failures.values()})
+        raise ValueError(
+            f"{path} cannot be read, or is of other networks ({reasons[0]}): remove it to start "
+            "anew"
+        ) from error
+
+
+def names_in_sharded(path: Path) -> set[str]:
+    """The names of everything in a sharded state, keys of nested dictionaries joined by dots."""
+    try:
+        return set(FileSystemReader(path).read_metadata().state_dict_metadata)
+    except Exception as error:
+        raise ValueError(f"{path} cannot be read ({error}): remove it to start anew") from error
 
 
 def find_sharded(folder: Path) -> Path | None:

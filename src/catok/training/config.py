@@ -19,7 +19,8 @@ class OptimizerConfig:
     """AdamW, with linear warm-up and cosine decay to `final_rate` times the peak in every stage.
 
     `learning_rate` is the peak. Multiples of it: `codebook_rate` for the codes, which have to keep
-    up with latents that move while they learn; `semantic_rate` for the language model;
+    up with latents that move while they learn; `quantizer_rate` for the quantizer's projections,
+    which move the ground under the codes; `semantic_rate` for the language model;
     `discriminator_rate` for the discriminators. `clip_norm` bounds the gradient's norm on either
     side of the game.
     """
@@ -30,9 +31,16 @@ class OptimizerConfig:
     warmup_steps: int = 1000
     final_rate: float = 0.1
     codebook_rate: float = 1.0
+    quantizer_rate: float = 1.0
     semantic_rate: float = 1.0
     discriminator_rate: float = 1.0
     clip_norm: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not self.learning_rate > 0 or not self.clip_norm > 0:
+            raise ValueError("optimizer.learning_rate and optimizer.clip_norm must be positive")
+        if self.warmup_steps < 0:
+            raise ValueError(f"optimizer.warmup_steps must not be negative: {self.warmup_steps}")
 
 
 @dataclass(frozen=True)
@@ -86,8 +94,6 @@ class TrainStage:
         unknown = sorted(set(self.freeze) - set(FREEZABLE))
         if unknown:
             raise ValueError(f"cannot freeze {unknown}; there are {list(FREEZABLE)}")
-        if set(self.freeze) >= {"encoder", "quantizer", "decoder"}:
-            raise ValueError("encoder, quantizer and decoder are all frozen: nothing would learn")
 
 
 @dataclass(frozen=True)
@@ -138,6 +144,9 @@ class TrainConfig:
     def __post_init__(self) -> None:
         if not self.stages:
             raise ValueError("a recipe needs at least one [[stages]] table with its steps")
+        parts = set(FREEZABLE) - ({"semantic"} if self.semantic is None else set())
+        if any(set(stage.freeze) >= parts for stage in self.stages):
+            raise ValueError(f"{sorted(parts)} are all frozen: nothing would learn")
         if self.ema is not None and not 0 < self.ema < 1:
             raise ValueError(f"ema is a decay between 0 and 1, such as 0.999: {self.ema}")
         for name in ("accumulate", "max_bad_steps", "log_every", "validate_every"):

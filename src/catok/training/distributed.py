@@ -4,7 +4,10 @@ A run under `torchrun` has one process per device. With one process every functi
 identity, so that the loop reads the same either way.
 """
 
+import inspect
 import os
+import warnings
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -17,6 +20,11 @@ from torch.nn.parallel import DistributedDataParallel
 from catok.modules.transformer import Block
 
 TIMEOUT = timedelta(minutes=30)  # the first step of a big model may compile for long
+# DDP's name for sending buffers along in every step; ours are constants
+BUFFERS = "broadcast_buffers"
+if "forward_sync_buffers" in inspect.signature(DistributedDataParallel).parameters:
+    BUFFERS = "forward_sync_buffers"  # since torch 2.13, which warns of the other
+FORWARD_METHODS = ("reconstruct", "read")  # of a generator, besides its forward pass
 
 
 @dataclass(frozen=True)
@@ -44,12 +52,17 @@ class Group:
         return total
 
     def gather(self, value: Tensor) -> Tensor:
-        """Every process's rows `[n, ...]`, n alike, joined in the order of ranks."""
+        """Every process's rows `[n, ...]`, n may differ, joined in the order of ranks."""
         if self.world == 1:
             return value
-        parts = [torch.empty_like(value) for _ in range(self.world)]
-        dist.all_gather(parts, value.contiguous())
-        return torch.cat(parts)
+        own = torch.tensor([len(value)], device=value.device)
+        counts = [torch.empty_like(own) for _ in range(self.world)]
+        dist.all_gather(counts, own)
+        padded = value.new_zeros(max(map(int, counts)), *value.shape[1:])
+        padded[: len(value)] = value
+        parts = [torch.empty_like(padded) for _ in range(self.world)]
+        dist.all_gather(parts, padded)
+        return torch.cat([part[: int(n)] for part, n in zip(parts, counts, strict=True)])
 
     def least(self, number: int, device: torch.device) -> int:
         """The smallest of every process's number, on all of them."""
@@ -65,19 +78,22 @@ class Group:
             dist.barrier()
 
 
-def join() -> Group:
-    """Join the run that torchrun started us in, or be alone. Processes on CUDA take the device of
-    their local rank.
+def join(device: torch.device) -> tuple[Group, torch.device]:
+    """Join the run that torchrun started us in, or be alone; returns who we are and our device.
+
+    `device` is a kind of device: of several processes on CUDA each takes that of its local rank.
     """
     world = int(os.environ.get("WORLD_SIZE", "1"))
     if world == 1:
-        return Group()
-    if torch.cuda.is_available():
-        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+        return Group(), device
+    backend = "gloo"
+    if device.type == "cuda":
+        device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
+        torch.cuda.set_device(device)
+        backend = "cpu:gloo,cuda:nccl"  # each kind of tensor travels its own way
     if not dist.is_initialized():
-        backend = "nccl" if torch.cuda.is_available() else "gloo"
         dist.init_process_group(backend, timeout=TIMEOUT)
-    return Group(dist.get_rank(), world)
+    return Group(dist.get_rank(), world), device
 
 
 def leave(group: Group) -> None:
@@ -87,43 +103,74 @@ def leave(group: Group) -> None:
 
 
 def replicate(module: nn.Module, group: Group, device: torch.device) -> nn.Module:
-    """Every process holds all of `module`; backward averages the gradients (DDP)."""
+    """Every process holds all of `module`; backward averages the gradients (DDP).
+
+    Freeze beforehand what is to be frozen, and what no loss reaches: the others must all get
+    gradients, because to look for those that do not would cost time in every step.
+    """
     if group.world == 1 or not any(p.requires_grad for p in module.parameters()):
         return module
-    ids = [device.index] if device.type == "cuda" else None
-    # a stage may freeze parts, and a batch without text leaves the semantic head out
-    return DistributedDataParallel(
-        module, device_ids=ids, broadcast_buffers=False, find_unused_parameters=True
-    )
+    ids = [device.index] if device.type == "cuda" and device.index is not None else None
+    options: dict[str, Any] = {BUFFERS: False}
+    return DistributedDataParallel(module, device_ids=ids, **options)
 
 
 def shard(generator: nn.Module, quantizer: nn.Module, group: Group, device: torch.device) -> None:
-    """Spread the Transformers' weights over the processes, block by block (FSDP2), in place.
+    """Spread the weights over the processes, layer by layer of all Transformers (FSDP2), in place.
 
     The quantizer stays whole on every process, because its codes must agree to the bit: average
     its gradients with `average_gradients`.
     """
     from torch.distributed.device_mesh import init_device_mesh
-    from torch.distributed.fsdp import fully_shard
+    from torch.distributed.fsdp import fully_shard, register_fsdp_forward_method
 
+    # our modules may return views: nobody writes to them
+    warnings.filterwarnings("ignore", "FSDP2-wrapped module .* returned a view", UserWarning)
     mesh = init_device_mesh(device.type, (group.world,))
-    for module in [m for m in generator.modules() if isinstance(m, Block)]:
+    for module in [m for m in generator.modules() if _is_layer(m)]:
         fully_shard(module, mesh=mesh)
     fully_shard(generator, mesh=mesh, ignored_params=set(quantizer.parameters()))
+    for name in FORWARD_METHODS:
+        register_fsdp_forward_method(generator, name)
+
+
+def _is_layer(module: nn.Module) -> bool:
+    """A block of ours, or a layer of a language model (of class Qwen2DecoderLayer and the like)."""
+    return isinstance(module, Block) or type(module).__name__.endswith("DecoderLayer")
+
+
+def gather_gradients_at(module: nn.Module, last: bool) -> AbstractContextManager[object]:
+    """Context of a forward and backward pass: processes exchange gradients if it is the `last`."""
+    if isinstance(module, DistributedDataParallel):
+        return nullcontext() if last else module.no_sync()
+    if hasattr(module, "set_requires_gradient_sync"):
+        module.set_requires_gradient_sync(last)  # type: ignore[operator]
+    return nullcontext()
+
+
+def put_away(generator: nn.Module) -> None:
+    """After a pass without gradients: give back what sharded weights were put together for it."""
+    if hasattr(generator, "reshard"):
+        generator.reshard()  # type: ignore[operator]
 
 
 def average_gradients(module: nn.Module, group: Group) -> None:
-    """Average the gradients of a module that nothing wraps."""
-    for parameter in module.parameters():
-        if parameter.grad is not None:
-            parameter.grad.copy_(group.mean(parameter.grad))
+    """Average the gradients of a module that nothing wraps, all in one message."""
+    gradients = [p.grad for p in module.parameters() if p.grad is not None]
+    if gradients:
+        mean = group.mean(torch.cat([gradient.flatten() for gradient in gradients]))
+        parts = mean.split([gradient.numel() for gradient in gradients])
+        for gradient, part in zip(gradients, parts, strict=True):
+            gradient.copy_(part.view_as(gradient))
 
 
 def broadcast(module: nn.Module, group: Group) -> None:
     """Give every process the first one's weights."""
     if group.world > 1:
         for tensor in (*module.parameters(), *module.buffers()):
-            dist.broadcast(tensor.data, src=0)
+            whole = tensor.detach().contiguous()
+            dist.broadcast(whole, src=0)
+            tensor.data.copy_(whole)
 
 
 def collect(value: Any) -> Any:

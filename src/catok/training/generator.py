@@ -11,7 +11,7 @@ from catok.training.config import TrainConfig
 from catok.training.data import Batch
 from catok.training.losses.mel import MelLoss
 from catok.training.losses.waveform import waveform_loss
-from catok.training.semantic.head import SemanticHead
+from catok.training.semantic.head import SemanticHead, SemanticOutput
 
 
 @dataclass(frozen=True)
@@ -53,26 +53,56 @@ class Generator(nn.Module):
         with several micro-batches or processes, their mean number over those.
         """
         weights = self.config.weights
-        frames = (batch.lengths + self.codec.frame_size - 1) // self.codec.frame_size
+        frames = self._frames(batch)
         count = batch.audio.shape[2] // self.codec.frame_size
         mask = (torch.arange(count) < frames[:, None]).to(batch.audio.device)
         result = self.codec(batch.audio, prefixes, mask)
-        losses = {
-            "mel": self.mel(result.audio, batch.audio, batch.band_edges, scales),
-            "codebook": result.quantized.codebook_loss,
-            "commitment": result.quantized.commitment_loss,
-        }
-        if weights.waveform:
-            losses["waveform"] = waveform_loss(result.audio, batch.audio, self.config.waveform)
+        with torch.autocast(batch.audio.device.type, enabled=False):
+            losses = self._reconstruction_losses(batch, result, prefixes, scales)
         if self.semantic is not None and weights.semantic:
             read = self.semantic(result.quantized.latents, frames, batch.texts, batch.tasks)
-            losses["semantic"] = read.token_loss_sum / max(text_tokens, 1.0)
+            losses["semantic"] = read.token_loss_sum / (text_tokens or 1.0)
         return Generated(result, mask, losses)
+
+    def reconstruct(self, audio: Tensor, num_quantizers: int) -> Reconstruction:
+        """The codec's pass alone, also where the weights are sharded."""
+        return self.codec(audio, num_quantizers)
+
+    def read(self, batch: Batch) -> SemanticOutput:
+        """The semantic head's pass over a batch, of which `audio` is on the module's device."""
+        assert self.semantic is not None
+        latents = self.codec(batch.audio).quantized.latents
+        return self.semantic(latents, self._frames(batch), batch.texts, batch.tasks)
+
+    def _frames(self, batch: Batch) -> Tensor:
+        return (batch.lengths + self.codec.frame_size - 1) // self.codec.frame_size
+
+    def _reconstruction_losses(
+        self, batch: Batch, result: Reconstruction, prefixes: Tensor, scales: list[int]
+    ) -> dict[str, Tensor]:
+        weights, losses = self.config.weights, {}
+        if weights.mel:
+            losses["mel"] = self.mel(result.audio, batch.audio, batch.band_edges, scales)
+        if weights.codebook:
+            losses["codebook"] = result.quantized.codebook_loss
+        if weights.commitment:
+            losses["commitment"] = result.quantized.commitment_loss
+        if weights.waveform:
+            depth = prefixes / self.codec.num_quantizers
+            losses["waveform"] = waveform_loss(
+                result.audio, batch.audio, self.config.waveform, depth
+            )
+        return losses
 
 
 def weighted_sum(losses: Mapping[str, Tensor], weights: Mapping[str, float]) -> Tensor:
-    """Sum of losses by the weights of the same names; ValueError on a loss without a weight."""
+    """Sum of losses by the weights of the same names.
+
+    Raises ValueError on a loss without a weight, and when there are no losses.
+    """
     unknown = sorted(set(losses) - set(weights))
     if unknown:
         raise ValueError(f"losses {unknown} have no weight; there are {sorted(weights)}")
+    if not losses:
+        raise ValueError("nothing to learn from in this stage: its losses all have weight 0")
     return torch.stack([weights[name] * loss for name, loss in losses.items()]).sum()

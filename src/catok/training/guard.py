@@ -2,9 +2,7 @@
 
 from pathlib import Path
 
-import torch
-
-from catok.files import replacing
+from catok.training.checkpoint import write_tensors
 from catok.training.data import Batch
 
 
@@ -31,10 +29,8 @@ class BadStepGuard:
         kept = self.folder / "bad"
         kept.mkdir(exist_ok=True)
         if len(list(kept.glob(f"*-rank-{self.rank}.pt"))) < self.keep:
-            with replacing(kept / f"step-{step}-rank-{self.rank}.pt") as temporary:
-                torch.save(
-                    {"numbers": numbers, "batches": [vars(batch) for batch in batches]}, temporary
-                )
+            path = kept / f"step-{step}-rank-{self.rank}.pt"
+            write_tensors(path, {"numbers": numbers, "batches": [vars(b) for b in batches]})
         if self.in_a_row >= self.most:
             raise ValueError(
                 f"{self.in_a_row} steps in a row had losses or gradients that are not finite, the "

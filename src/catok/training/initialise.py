@@ -29,14 +29,13 @@ def initialise_from_audio(
     """
     if not float(audio.std()) > 0:
         raise ValueError("cannot initialise from silence: check the training audio")
+    pairs = list(zip(codec.encoder, reversed(list(codec.decoder)), strict=False))
+    if len(codec.encoder) != len(codec.decoder) or not all(_mirrors(*pair) for pair in pairs):
+        raise ValueError('the decoder does not mirror the encoder: set initialise = "random"')
     x = codec.interleave(audio)
-    for analysis, synthesis in zip(codec.encoder, reversed(list(codec.decoder)), strict=True):
+    for analysis, synthesis in pairs:
         if isinstance(analysis, TransformerStage):
-            if not _mirrors(analysis, synthesis):
-                raise ValueError(
-                    'the decoder does not mirror the encoder: set initialise = "random"'
-                )
-            x = _widen(analysis, synthesis, x)
+            x = _widen(analysis, synthesis, x, generator)
             x = _narrow(analysis, synthesis, x, generator)
         else:
             x = analysis(x)
@@ -58,7 +57,7 @@ def initialise_quantizer(
     basis = _principal(latents, config.inner_dim, generator)
     scale = _apply(basis, latents).std().clamp(min=1e-8)
     _set(quantizer.input_proj, basis / scale)
-    _set(quantizer.output_proj, basis.t() * scale)
+    _set(quantizer.output_proj, _inverse(basis) * scale)
     for module in (quantizer.input_proj, quantizer.output_proj):
         nn.init.zeros_(module.get_parameter("bias"))
     identity = torch.eye(config.inner_dim, device=latents.device)
@@ -74,7 +73,9 @@ def initialise_quantizer(
         residual = residual - book(residual).contribution
 
 
-def _mirrors(analysis: TransformerStage, synthesis: nn.Module) -> bool:
+def _mirrors(analysis: nn.Module, synthesis: nn.Module) -> bool:
+    if not isinstance(analysis, TransformerStage):
+        return not isinstance(synthesis, TransformerStage)
     return (
         isinstance(synthesis, TransformerStage)
         and analysis.config.input_dim == synthesis.config.output_dim
@@ -83,13 +84,18 @@ def _mirrors(analysis: TransformerStage, synthesis: nn.Module) -> bool:
     )
 
 
-def _widen(analysis: TransformerStage, synthesis: nn.Module, x: Tensor) -> Tensor:
-    """Input projection: an isometry (or, into a narrower stage, a projection) and a gain that gives
-    the residual stream unit variance, as its normalised branches have.
+def _widen(
+    analysis: TransformerStage, synthesis: nn.Module, x: Tensor, generator: torch.Generator
+) -> Tensor:
+    """Input projection: an isometry (or, into a narrower stage, the principal components) and a
+    gain that gives the residual stream unit variance, as its normalised branches have.
     """
     if not isinstance(analysis.input_proj, nn.Linear):
         return x
-    weight = nn.init.orthogonal_(torch.empty_like(analysis.input_proj.weight))
+    if analysis.config.width < analysis.config.input_dim:
+        weight = _principal(x, analysis.config.width, generator)
+    else:
+        weight = nn.init.orthogonal_(torch.empty_like(analysis.input_proj.weight))
     gain = 1 / _apply(weight, x).std().clamp(min=1e-8)
     analysis.input_proj.weight.copy_(weight * gain)
     assert isinstance(synthesis.output_proj, nn.Linear)
@@ -106,7 +112,7 @@ def _narrow(
     basis = _principal(x, analysis.config.output_dim, generator)
     analysis.output_proj.weight.copy_(basis)
     assert isinstance(synthesis.input_proj, nn.Linear)
-    synthesis.input_proj.weight.copy_(basis.t())
+    synthesis.input_proj.weight.copy_(_inverse(basis))
     return _apply(basis, x)
 
 
@@ -128,6 +134,11 @@ def _principal(x: Tensor, count: int, generator: torch.Generator) -> Tensor:
         return directions[:count]
     more = nn.init.orthogonal_(torch.empty(missing, len(vectors[0]), device=x.device))
     return torch.cat([directions, more])
+
+
+def _inverse(basis: Tensor) -> Tensor:
+    """`[D, count]`: the way back from what `_principal` gave."""
+    return basis.t() if basis.shape[0] <= basis.shape[1] else torch.linalg.pinv(basis)
 
 
 def _set(projection: nn.Conv1d, matrix: Tensor) -> None:

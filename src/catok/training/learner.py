@@ -1,7 +1,8 @@
 """All networks of a run, their optimizers, and one step of training them."""
 
 import math
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 
 from catok.training import distributed
 from catok.training.build import Networks
+from catok.training.compiling import compile_codec
 from catok.training.config import TrainConfig, TrainStage
 from catok.training.data import Batch
 from catok.training.distributed import Group
@@ -23,6 +25,7 @@ from catok.training.optimizers import (
     discriminator_optimizer,
     generator_optimizer,
     load_optimizer_state,
+    make_room,
     optimizer_state,
     set_rate,
 )
@@ -45,6 +48,8 @@ class Learner:
         self.generator = Generator(networks.codec, networks.semantic, config).to(device).train()
         self.judges = None if networks.judges is None else networks.judges.to(device)
         self.codec.checkpoint_activations(config.checkpoint_activations)
+        if config.compile:
+            compile_codec(self.codec, self._trial().to(device))
         distributed.broadcast(self.generator, group)
         if self.judges is not None:
             distributed.broadcast(self.judges, group)
@@ -62,6 +67,14 @@ class Learner:
     def sharded(self) -> bool:
         """Whether the weights are spread over the processes."""
         return self.config.parallel == "fsdp" and self.group.world > 1
+
+    def _trial(self) -> Tensor:
+        """Noise of a first batch's shape: another one would be compiled for all over again."""
+        data, size = self.config.data, self.codec.frame_size
+        rows = self.config.stages[0].batch_size or data.batch_size
+        frames = max(1, round(data.crop_seconds * self.codec.sample_rate / size))
+        draw = torch.Generator().manual_seed(self.config.seed)
+        return 0.1 * torch.randn(rows, self.codec.channels, frames * size, generator=draw)
 
     def averaged(self) -> AbstractContextManager[None]:
         """Within it the codec has its averaged weights, if there is an average."""
@@ -99,6 +112,21 @@ class Learner:
         self.usage.idle = state["usage"]["idle"].to(self.device)
         self.usage.counts = state["usage"]["counts"].to(self.device)
 
+    def make_room(self, names: set[str]) -> None:
+        """Have every running average that a sharded state, with these `names`, is to fill."""
+        make_room(self.generator, self.optimizer, names, "optimizer")
+        if self.judges is not None and self.judge_optimizer is not None:
+            make_room(self.judges, self.judge_optimizer, names, "judge_optimizer")
+
+    @contextmanager
+    def measuring(self) -> Iterator[Generator]:
+        """Within it the generator has its averaged weights, if any, and is in evaluation mode."""
+        self.generator.eval()
+        with self.averaged():
+            yield self.generator
+            distributed.put_away(self.generator)
+        self.generator.train()
+
     def enter(self, stage: TrainStage) -> None:
         """Freeze and wrap the networks as the stage wants them."""
         self.stage = stage
@@ -108,9 +136,13 @@ class Learner:
             "decoder": self.codec.decoder,
             "semantic": self.semantic,
         }
+        still = {*stage.freeze, *self._unreached(stage)}
         for name, part in parts.items():
             if part is not None:
-                part.requires_grad_(name not in stage.freeze)
+                part.requires_grad_(name not in still)
+        if not self.config.weights.codebook:
+            for book in self.codec.quantizer.codebooks:
+                book.codebook.requires_grad_(False)
         self._generator: nn.Module = self.generator
         if not self.sharded:
             self._generator = distributed.replicate(self.generator, self.group, self.device)
@@ -119,6 +151,17 @@ class Learner:
             assert self.judges is not None
             self.judges.requires_grad_(True)
             self._judges = distributed.replicate(self.judges, self.group, self.device)
+
+    def _unreached(self, stage: TrainStage) -> set[str]:
+        """The parts that no loss of the stage has a gradient for, by their weights."""
+        weights = self.config.weights
+        judged = stage.adversarial and (weights.adversarial or weights.feature)
+        heard = weights.mel or weights.waveform or judged
+        return {
+            name
+            for name, reached in (("decoder", heard), ("semantic", weights.semantic))
+            if not reached
+        }
 
     def step(self, batches: list[Batch], step: int, step_of_stage: int) -> dict[str, float]:
         """Learn from the micro-batches of one step; returns its losses and norms by name.
@@ -139,7 +182,7 @@ class Learner:
         numbers: dict[str, Tensor] = {}
         made: list[Generated] = []
         for index, batch in enumerate(batches):
-            with self._syncing(self._generator, index == len(batches) - 1):
+            with distributed.gather_gradients_at(self._generator, index == len(batches) - 1):
                 with self._autocast():
                     result = self._generator(batch, prefixes[index], scales, text_tokens)
                 losses = dict(result.losses)
@@ -172,13 +215,21 @@ class Learner:
     def _persuade(self, result: Generated, batch: Batch, span: slice) -> dict[str, Tensor]:
         """The adversarial losses of the generator; the discriminators do not learn from them."""
         assert self.judges is not None
+        weights = self.config.weights
+        if not weights.adversarial and not weights.feature:
+            return {}
         self.judges.requires_grad_(False)
         with self._autocast():
             with torch.no_grad():
                 real = self.judges(batch.audio[..., span])
             fake = self.judges(result.reconstruction.audio[..., span])
         self.judges.requires_grad_(True)
-        return {"adversarial": generator_loss(fake), "feature": feature_matching_loss(real, fake)}
+        losses: dict[str, Tensor] = {}
+        if weights.adversarial:
+            losses["adversarial"] = generator_loss(fake)
+        if weights.feature:
+            losses["feature"] = feature_matching_loss(real, fake, self.group.mean)
+        return losses
 
     def _judge(
         self, made: list[Generated], batches: list[Batch], spans: list[slice]
@@ -189,7 +240,7 @@ class Learner:
         numbers: dict[str, Tensor] = {}
         for index, (result, batch, span) in enumerate(zip(made, batches, spans, strict=True)):
             pair = torch.cat([batch.audio[..., span], result.reconstruction.audio[..., span]])
-            with self._syncing(self._judges, index == len(batches) - 1):
+            with distributed.gather_gradients_at(self._judges, index == len(batches) - 1):
                 with self._autocast():
                     scores = [maps[-1].chunk(2) for maps in self._judges(pair)]
                 loss = discriminator_loss([[s[0]] for s in scores], [[s[1]] for s in scores])
@@ -213,8 +264,7 @@ class Learner:
 
         def vectors() -> Tensor:
             rows = [m.reconstruction.quantized.projected.permute(0, 3, 1, 2)[m.mask] for m in made]
-            own = torch.cat(rows)  # [frames, K, d]
-            return self.group.gather(own[: self.group.least(len(own), self.device)])
+            return torch.cat([self.group.gather(own) for own in rows])  # [frames, K, d]
 
         return revive(self.codec.quantizer, vectors, self.usage, self.config.revival, shared)
 
@@ -256,14 +306,6 @@ class Learner:
 
     def _autocast(self) -> AbstractContextManager[Any]:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.autocast)
-
-    def _syncing(self, module: nn.Module, last: bool) -> AbstractContextManager[Any]:
-        """Only the last micro-batch's backward pass exchanges gradients."""
-        if self.sharded and hasattr(module, "set_requires_gradient_sync"):
-            module.set_requires_gradient_sync(last)  # type: ignore[operator]
-        elif hasattr(module, "no_sync") and not last:
-            return module.no_sync()  # type: ignore[operator]
-        return nullcontext()
 
 
 def _moved(batch: Batch, device: torch.device) -> Batch:

@@ -27,7 +27,7 @@ class RunLog:
         active: bool,
     ) -> None:
         self._lines = JsonLines(folder, step) if active else None
-        self._board = TensorBoard(folder) if active and tensorboard else None
+        self._board = TensorBoard(folder, step) if active and tensorboard else None
         self._report = report
 
     def write(self, event: dict[str, Any]) -> None:
@@ -43,6 +43,11 @@ class RunLog:
         if self._board:
             self._board.show(step, examples, rate, counts)
 
+    def close(self) -> None:
+        """Nothing more will come."""
+        if self._board:
+            self._board.close()
+
 
 class JsonLines:
     """log.jsonl of a run that goes on from `step`: what an earlier process logged after that step
@@ -52,11 +57,11 @@ class JsonLines:
     def __init__(self, folder: Path, step: int) -> None:
         self.path = folder / LOG
         if self.path.is_file():
-            lines = self.path.read_text().splitlines(keepends=True)
-            kept = [line for line in lines if _step_of(line) <= step]
-            if len(kept) < len(lines):
+            text = self.path.read_text(errors="replace")
+            kept = "".join(f"{line}\n" for line in text.splitlines() if _step_of(line) <= step)
+            if kept != text:
                 with replacing(self.path) as temporary:
-                    Path(temporary).write_text("".join(kept))
+                    Path(temporary).write_text(kept)
 
     def write(self, event: dict[str, Any]) -> None:
         """Append one line; NaN and infinity become null."""
@@ -77,19 +82,26 @@ def _clean(value: Any) -> Any:
 
 
 class TensorBoard:
-    """Scalars of every event; of validations also audio, spectrograms and use of the codebooks."""
+    """Scalars of every event; of validations also audio, spectrograms and use of the codebooks.
 
-    def __init__(self, folder: Path) -> None:
+    Of a run that goes on from `step`, what was written of later steps is hidden.
+    """
+
+    def __init__(self, folder: Path, step: int) -> None:
         try:
             from torch.utils.tensorboard.writer import SummaryWriter
         except ImportError as error:
             raise ValueError('tensorboard = true needs: pip install "catok[train]"') from error
-        self._writer = SummaryWriter(str(folder / "tensorboard"))
+        later = step + 1 if step else None
+        self._writer = SummaryWriter(str(folder / "tensorboard"), purge_step=later)
 
     def write(self, event: dict[str, Any]) -> None:
-        """Every number of an event."""
+        """Every number of an event; those of a list under NAME/1, NAME/2 and so on."""
         for name, value in event.items():
-            if name != "step" and isinstance(value, int | float):
+            if isinstance(value, list):
+                for index, entry in enumerate(value):
+                    self._writer.add_scalar(f"{name}/{index + 1}", entry, event["step"])
+            elif name != "step" and isinstance(value, int | float):
                 self._writer.add_scalar(name, value, event["step"])
 
     def show(self, step: int, examples: dict[str, Tensor], rate: int, counts: Tensor) -> None:
@@ -107,3 +119,7 @@ class TensorBoard:
             share = torch.sort(row / row.sum().clamp(min=1e-9), descending=True).values
             self._writer.add_histogram(f"codebook/{index + 1}", share, step)
         self._writer.flush()
+
+    def close(self) -> None:
+        """Write out what is still in memory."""
+        self._writer.close()

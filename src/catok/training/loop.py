@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,8 @@ from catok.training.runstate import RunState
 from catok.training.signals import StopOnRequest
 from catok.training.validation import Validator
 
-FIRST_CROPS = 24  # batches that a new codec's first weights are taken from
+FIRST_CROPS = 24  # batches that a new codec's first weights are taken from,
+FIRST_SECONDS = 400  # of no more audio than this, or large batches would not fit into memory
 
 
 class Trainer:
@@ -69,7 +71,7 @@ class Trainer:
         config = self.config
         log = RunLog(self.folder, self.step, config.tensorboard, self.report, self.group.first)
         pace, saved = Pace(self.group.world, self.codec.sample_rate), time.monotonic()
-        with StopOnRequest() as stop:
+        with StopOnRequest() as stop, closing(log):
             for batches in self._timed_batches(pace):
                 numbers = self.train_step(batches)
                 pace.heard(batches)
@@ -163,10 +165,17 @@ class Trainer:
         )
 
     def _initialise(self, networks: Networks) -> None:
-        """Begin a new codec on its training audio; the first process's weights are then shared."""
+        """Begin a new codec on the training audio of all processes."""
         source = self._open(self.train, self.config.data.batch_size, self.config.seed + 1)
         draw = torch.Generator().manual_seed(self.config.seed)
-        crops = [source.batch(step).audio for step in range(FIRST_CROPS)]
+        crops, seconds = [], 0.0
+        for step in range(FIRST_CROPS):
+            audio = source.batch(step).audio
+            length = self.group.least(audio.shape[2], audio.device)
+            crops.append(self.group.gather(audio[..., :length]))
+            seconds += crops[-1].shape[0] * crops[-1].shape[2] / self.codec.sample_rate
+            if seconds > FIRST_SECONDS:
+                break
         shortest = min(crop.shape[2] for crop in crops)
         initialise_from_audio(
             networks.codec, torch.cat([crop[..., :shortest] for crop in crops]), draw

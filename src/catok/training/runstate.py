@@ -32,7 +32,7 @@ class RunState:
         if (whole is not None and self.sharded) or (parts is not None and not self.sharded):
             raise ValueError(
                 f"the run in {self.folder} was {'not ' if self.sharded else ''}sharded: go on with "
-                'the same "parallel", or begin a new run from its model/'
+                'the same "parallel", under torchrun as then, or begin a new run from its model/'
             )
         return parts if self.sharded else whole
 
@@ -52,6 +52,7 @@ class RunState:
     def restore(self, learner: Learner, saved: dict[str, Any] | Path) -> int:
         """Put the saved state into the learner; returns the number of steps done."""
         if isinstance(saved, Path):
+            learner.make_room(checkpoint.names_in_sharded(saved))
             state = learner.state_dict() | {"step": 0}
             checkpoint.load_sharded(saved, state)
             saved = state
@@ -81,5 +82,6 @@ class RunState:
 
 @torch.no_grad()
 def whole_tensors(module: nn.Module) -> dict[str, torch.Tensor]:
-    """A module's state on the CPU, shards put together; all processes must call it."""
-    return {name: collect(tensor).cpu() for name, tensor in module.state_dict().items()}
+    """A copy of a module's state on the CPU, shards put together; all processes must call it."""
+    state = module.state_dict().items()
+    return {name: collect(tensor).to("cpu", copy=True) for name, tensor in state}

@@ -1,5 +1,7 @@
 """How good the model is on recordings it does not train on."""
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
@@ -28,35 +30,30 @@ class Validator:
         learner = self.learner
         crops = [self.source.batch(index) for index in range(self.count)]
         depths = [depth for depth in DEPTHS if depth <= learner.codec.num_quantizers]
-        learner.generator.eval()
-        with learner.averaged():
+        with learner.measuring():
             numbers = {f"valid_mel_{depth}": self._mel_at(depth, crops) for depth in depths}
-            if learner.semantic is not None:
-                numbers["valid_semantic"] = self._semantic(crops)
-        learner.generator.train()
+            numbers |= self._semantic(crops)
         return {name: round(value, 5) for name, value in numbers.items()}
 
     def _mel_at(self, depth: int, crops: list[Batch]) -> float:
         total = torch.zeros((), device=self.learner.device)
         for batch in crops:
             audio = batch.audio.to(self.learner.device)
-            result = self.learner.codec(audio, depth)
+            result = self.learner.generator.reconstruct(audio, depth)
             edges = batch.band_edges.to(self.learner.device)
             total += self.mel(result.audio, audio, edges) / len(crops)
             if batch is crops[0]:
                 self.examples |= {"original": audio[0], f"codebooks-{depth}": result.audio[0]}
         return float(self.learner.group.mean(total))
 
-    def _semantic(self, crops: list[Batch]) -> float:
-        """Nats per text token, over all processes."""
+    def _semantic(self, crops: list[Batch]) -> dict[str, float]:
+        """Nats per text token, over all processes; nothing where there is no text."""
         learner = self.learner
-        assert learner.semantic is not None
+        if learner.semantic is None:
+            return {}
         sums = torch.zeros(2, device=learner.device)
-        size = learner.codec.frame_size
         for batch in crops:
-            latents = learner.codec(batch.audio.to(learner.device)).quantized.latents
-            frames = (batch.lengths + size - 1) // size
-            read = learner.semantic(latents, frames, batch.texts, batch.tasks)
+            read = learner.generator.read(replace(batch, audio=batch.audio.to(learner.device)))
             sums += torch.stack([read.token_loss_sum, sums.new_tensor(float(read.text_tokens))])
         total, tokens = learner.group.sum(sums).tolist()
-        return total / max(tokens, 1.0)
+        return {"valid_semantic": total / tokens} if tokens else {}

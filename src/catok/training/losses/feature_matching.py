@@ -7,6 +7,8 @@ over K discriminators and their L_k feature maps. The division makes maps of any
 same. The score is not among them, in EnCodec and DAC alike: the adversarial loss has it already.
 """
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -15,18 +17,26 @@ from catok.training.losses.adversarial import Features
 TINY = 1e-8
 
 
-def feature_matching_loss(real: Features, fake: Features) -> Tensor:
-    """Scalar L_feat; no gradient flows into `real`. Each entry ends with its score, left out."""
-    per_discriminator = [
-        torch.stack(
-            [_relative(x, xhat) for x, xhat in zip(maps[:-1], others[:-1], strict=True)]
-        ).mean()
+def feature_matching_loss(
+    real: Features, fake: Features, agree: Callable[[Tensor], Tensor] = lambda x: x
+) -> Tensor:
+    """Scalar L_feat; no gradient flows into `real`. Each entry ends with its score, left out.
+
+    `agree`: the mean over processes of a tensor that every one of them has, so that all divide by
+    the magnitudes of the whole batch.
+    """
+    pairs = [
+        list(zip(maps[:-1], others[:-1], strict=True))
         for maps, others in zip(real, fake, strict=True)
+    ]
+    sizes = [torch.stack([x.detach().float().abs().mean() for x, _ in maps]) for maps in pairs]
+    agreed = agree(torch.cat(sizes)).clamp(min=TINY).split([len(maps) for maps in pairs])
+    per_discriminator = [
+        (torch.stack([_distance(x, xhat) for x, xhat in maps]) / size).mean()
+        for maps, size in zip(pairs, agreed, strict=True)
     ]
     return torch.stack(per_discriminator).mean()
 
 
-def _relative(real: Tensor, fake: Tensor) -> Tensor:
-    """Mean absolute difference over the mean magnitude of `real`."""
-    real = real.detach().float()
-    return (fake.float() - real).abs().mean() / real.abs().mean().clamp(min=TINY)
+def _distance(real: Tensor, fake: Tensor) -> Tensor:
+    return (fake.float() - real.detach().float()).abs().mean()

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from catok.modules.mel import mel_filters
+from catok.modules.stft import stft_magnitude
 
 WINDOWS = (32, 64, 128, 256, 512, 1024, 2048)
 
@@ -59,17 +60,7 @@ class MelLoss(nn.Module):
 
     def mel(self, audio: Tensor, window: int, bins: int) -> Tensor:
         """`[N, T]` -> mel magnitudes `[N, frames, bins]`, log10 or plain as configured."""
-        shape = torch.hann_window(window, device=audio.device)
-        spectrum = torch.stft(
-            audio,
-            n_fft=window,
-            hop_length=window // 4,
-            window=shape / shape.pow(2).sum().sqrt() if self.config.normalized else shape,
-            return_complex=True,
-        )
-        # sqrt(|z|^2 + tiny) rather than abs(): same value, a finite and cheaper gradient at 0
-        power = torch.view_as_real(spectrum).pow(2).sum(-1)
-        magnitude = (power + 1e-12).sqrt().transpose(1, 2)
+        magnitude = stft_magnitude(audio, window, normalized=self.config.normalized)
         filters, _ = mel_filters(self.sample_rate, window, bins)
         mel = magnitude @ filters.to(audio.device)
         if self.config.magnitude == "linear":

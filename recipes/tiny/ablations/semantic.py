@@ -1,0 +1,91 @@
+"""Text learned along with the codec, against the same head on the frozen codes of that codec.
+
+    python -m recipes.tiny.ablations.semantic --start MODEL --steps 1500 \
+        --data data/tiny/train.jsonl --test data/tiny/test.jsonl --out runs/semantic --threads 1
+
+MODEL is a codec that was trained without text. "joint" goes on training all of it with a new
+semantic head, "frozen" trains an equal head on the codes of MODEL as they are (encoder, quantizer
+and decoder frozen), on the same batches, for as many steps, at the same rates. Writes
+OUT/semantic.json and OUT/semantic.md: nats per byte of unseen text by number of codebooks, and in
+brackets the same with the codes of another recording: a head that does not listen has both alike.
+"""
+
+import argparse
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from recipes.study import listed, markdown, measure, train, write_json
+from recipes.tiny.ablations.run import HERE
+
+from catok import CausalAudioTokenizer
+from catok.tokenizer.checkpoint import find_folder
+from catok.training.config import TrainConfig, TrainStage
+from catok.training.data import read_cuts
+from catok.training.recipe import load_recipe, override_recipe
+from catok.training.semantic.head import SemanticHead
+
+LABELS = {
+    "frozen": "head on the frozen codes of the codec without text",
+    "joint": "head and codec trained together",
+}
+CODEC = ("encoder", "quantizer", "decoder")
+
+
+def recipe(name: str, start: str, steps: int, overrides: list[str]) -> TrainConfig:
+    """One stage from the codec in `start`, everything learning or the head alone."""
+    config = override_recipe(load_recipe(HERE / "full.toml"), overrides)
+    freeze = CODEC if name == "frozen" else ()
+    stage = TrainStage(steps, freeze=freeze)
+    return replace(config, tokenizer=str(find_folder(start)), stages=(stage,))
+
+
+def run(name: str, args: argparse.Namespace) -> dict[str, Any]:
+    """Train and measure one, unless that was done before."""
+    folder = Path(args.out) / name
+    done = folder / "result.json"
+    if done.is_file():
+        return json.loads(done.read_text())
+    config = recipe(name, args.start, args.steps, args.set)
+    seconds = train(config, [(read_cuts(args.data), None)], folder)
+    tok = CausalAudioTokenizer.from_pretrained(folder / "model")
+    head = SemanticHead.from_pretrained(folder / "model" / "semantic")
+    found = measure(tok, listed(args.test), count=args.count, head=head)
+    result = {"name": name, "steps": args.steps, "seconds": seconds, **found}
+    write_json(done, result)
+    return result
+
+
+def table(results: list[dict[str, Any]]) -> str:
+    """One line per run."""
+    depths = list(results[0]["text"])
+    rows = [["nats per byte of text", *(f"{depth} codebooks" for depth in depths)]]
+    for result in results:
+        cells = [f"{t['own']:.3f} ({t['foreign']:.3f})" for t in result["text"].values()]
+        rows.append([LABELS[result["name"]], *cells])
+    return markdown(rows)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Train what is missing, measure, write."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--start", required=True, help="a codec trained without text")
+    parser.add_argument("--steps", type=int, default=1500, help="of each run (%(default)s)")
+    parser.add_argument("--data", required=True, help="training data, as `catok train --data`")
+    parser.add_argument("--test", required=True, help="manifest of unseen speech with text")
+    parser.add_argument("--out", required=True, help="folder of the two runs")
+    parser.add_argument("--count", type=int, default=20, help="recordings scored (%(default)s)")
+    parser.add_argument("--threads", type=int, default=1, help="CPU threads (%(default)s)")
+    parser.add_argument("--set", nargs="+", default=[], help="KEY=VALUE for both recipes")
+    args = parser.parse_args(arguments)
+    torch.set_num_threads(args.threads)
+    results = [run(name, args) for name in LABELS]
+    write_json(Path(args.out) / "semantic.json", results)
+    (Path(args.out) / "semantic.md").write_text(table(results))
+    print(table(results))
+
+
+if __name__ == "__main__":
+    main()

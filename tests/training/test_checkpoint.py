@@ -1,0 +1,123 @@
+"""What happens to the saved run when saving goes wrong."""
+
+import errno
+import os
+import resource
+import signal
+import subprocess
+import sys
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from catok.training import checkpoint
+from catok.training.config import TrainStage
+from catok.training.loop import Trainer
+
+from .conftest import CONFIG, EVERYTHING, same
+
+# saves after every step, and dies half way through the third time
+DRIVER = """
+import io, os, signal, sys, torch
+from dataclasses import replace
+from catok.training.loop import Trainer
+from catok.training.config import TrainConfig
+from catok.training.data import read_cuts
+import json
+
+settings, corpus, folder = sys.argv[1:]
+save, calls = torch.save, []
+
+def dying(state, file):
+    calls.append(1)
+    if len(calls) < 3:
+        return save(state, file)
+    whole = io.BytesIO()
+    save(state, whole)
+    with open(file, "wb") as half:
+        half.write(whole.getvalue()[: len(whole.getvalue()) // 2])
+    os.kill(os.getpid(), signal.SIGKILL)
+
+torch.save = dying
+config = TrainConfig.from_dict(json.loads(settings))
+Trainer(config, [(read_cuts(corpus), None)], [], folder).run()
+"""
+
+
+def test_killed_while_saving(tmp_path, corpus_folder, corpora, run, small_model):
+    import json
+
+    small_model.save_pretrained(tmp_path / "start")
+    config = replace(
+        CONFIG, stages=(TrainStage(5),), tokenizer=str(tmp_path / "start"), save_minutes=0.0
+    )
+    whole, _ = run(tmp_path / "whole", corpora, config, valid=[])
+    folder = tmp_path / "killed"
+    arguments = [json.dumps(config.to_dict()), str(corpus_folder), str(folder)]
+    died = subprocess.run(
+        [sys.executable, "-c", DRIVER, *arguments],
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        cwd=Path(__file__).parents[2],
+    )
+    assert died.returncode == -signal.SIGKILL
+    assert torch.load(folder / "last.pt", weights_only=True)["step"] == 2
+    resumed, lines = run(folder, corpora, config, valid=[])
+    assert [line["step"] for line in lines] == [3, 4, 5]
+    assert same(resumed.learner.state_dict(), whole.learner.state_dict())
+
+
+@contextmanager
+def small_disk(limit):
+    """No file may grow beyond `limit` bytes: as a full disk, it fails half way through."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
+
+
+def test_a_full_disk_leaves_the_old_one(tmp_path, corpora, run):
+    run(tmp_path, corpora, replace(CONFIG, stages=(TrainStage(2),)), valid=[])
+    before = (tmp_path / "last.pt").read_bytes()
+    trainer = Trainer(CONFIG, corpora, [], tmp_path)
+    trainer.train_step(next(trainer.batches()))
+    with small_disk(len(before) // 2), pytest.raises(OSError, match="disk full"):
+        trainer.save()
+    assert (tmp_path / "last.pt").read_bytes() == before
+    assert not list(tmp_path.glob(".*")) and not list(tmp_path.glob("*.tmp"))
+    trainer.save()
+    assert torch.load(tmp_path / "last.pt", weights_only=True)["step"] == 3
+
+
+def test_no_space_left_is_said_so(tmp_path, monkeypatch):
+    checkpoint.save_run(tmp_path, {"step": 1})
+
+    def full(state, file):
+        Path(file).write_bytes(b"half")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(torch, "save", full)
+    with pytest.raises(OSError, match="No space left"):
+        checkpoint.save_run(tmp_path, {"step": 2})
+    assert checkpoint.load_run(tmp_path) == {"step": 1}
+    assert [p.name for p in tmp_path.iterdir()] == ["last.pt"]
+
+
+def test_a_damaged_one_says_so(tmp_path, corpora):
+    (tmp_path / "last.pt").write_bytes(b"half a file")
+    with pytest.raises(ValueError, match="cannot be read.*start anew"):
+        Trainer(CONFIG, corpora, [], tmp_path)
+
+
+def test_a_run_of_other_networks_is_refused(tmp_path, corpora, texts, run):
+    run(tmp_path, corpora, replace(CONFIG, stages=(TrainStage(1),)), valid=[])
+    with pytest.raises(ValueError, match=r"has no \['average', 'judge_optimizer', 'judges'\]"):
+        Trainer(EVERYTHING, texts, [], tmp_path)
+    with pytest.raises(ValueError, match="other networks"):
+        Trainer(replace(EVERYTHING, ema=None, stages=(TrainStage(1),)), texts, [], tmp_path)
