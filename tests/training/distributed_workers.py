@@ -206,7 +206,7 @@ def wrappers(group: Group, folder: Path, config: TrainConfig) -> list[int]:
 
     def counted(batches):
         numbers = step(batches)
-        wrapped = (run.learner._generator, run.learner._judges)
+        wrapped = (run.learner._generator, run.learner.adversary._wrapped)
         known.update(m for m in wrapped if isinstance(m, DistributedDataParallel))
         alive.append(len(known))
         return numbers

@@ -120,4 +120,4 @@ def test_a_run_of_other_networks_is_refused(tmp_path, corpora, texts, run):
     with pytest.raises(ValueError, match=r"has no \['average', 'judge_optimizer', 'judges'\]"):
         Trainer(EVERYTHING, texts, [], tmp_path)
     with pytest.raises(ValueError, match="other networks"):
-        Trainer(replace(EVERYTHING, ema=None, stages=(TrainStage(1),)), texts, [], tmp_path)
+        Trainer(replace(EVERYTHING, ema=0.0, stages=(TrainStage(1),)), texts, [], tmp_path)

@@ -3,6 +3,7 @@ import json
 import pytest
 
 from catok.training.config import LossWeights, OptimizerConfig, TrainConfig, TrainStage
+from catok.training.semantic.config import SemanticConfig
 
 from .conftest import EVERYTHING
 
@@ -27,8 +28,8 @@ def test_round_trip_through_json():
     "changes, message",
     [
         ({"stages": ()}, "at least one"),
-        ({"ema": 0.0}, "decay between"),
-        ({"ema": 1.0}, "decay between"),
+        ({"ema": -0.1}, "decay from"),
+        ({"ema": 1.0}, "decay from"),
         ({"accumulate": 0}, "accumulate must be at least 1"),
         ({"max_bad_steps": 0}, "max_bad_steps"),
         ({"log_every": 0}, "log_every"),
@@ -40,12 +41,21 @@ def test_runs_that_cannot_be(changes, message):
         TrainConfig(**({"stages": STAGES} | changes))
 
 
+def test_something_must_learn():
+    codec = ("encoder", "quantizer", "decoder")
+    with pytest.raises(ValueError, match="nothing would learn"):
+        TrainConfig(stages=(TrainStage(1, freeze=codec),))
+    head = SemanticConfig.preset("mini")
+    TrainConfig(stages=(TrainStage(1, freeze=codec),), semantic=head)
+    with pytest.raises(ValueError, match="nothing would learn"):
+        TrainConfig(stages=(TrainStage(1, freeze=(*codec, "semantic")),), semantic=head)
+
+
 @pytest.mark.parametrize(
     "make, message",
     [
         (lambda: TrainStage(0), "at least 1 step"),
         (lambda: TrainStage(1, freeze=("judges",)), "cannot freeze"),
-        (lambda: TrainStage(1, freeze=("encoder", "quantizer", "decoder")), "nothing would learn"),
         (lambda: LossWeights(mel=-1.0), "weights.mel must not be negative"),
         (lambda: OptimizerConfig(learning_rate=0.0), "must be positive"),
         (lambda: OptimizerConfig(clip_norm=0.0), "must be positive"),

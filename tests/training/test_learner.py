@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from catok.training import learner as learning
+from catok.training import adversary
 from catok.training.config import AdversaryConfig, LossWeights, TrainStage
 from catok.training.data import Batch
 from catok.training.dropout import DropoutConfig
@@ -91,7 +91,7 @@ def test_a_weight_changes_the_gradient(learner):
 
 
 def test_the_generators_side_leaves_the_discriminators_alone(learner, monkeypatch):
-    monkeypatch.setattr(learning.Learner, "_judge", lambda *_: {})
+    monkeypatch.setattr(adversary.Adversary, "judge", lambda *_: {})
     made = learner(ADVERSARIAL)
     before = weights(made.judges)
     numbers = made.step([some_batch()], 0, 0)

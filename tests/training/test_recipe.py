@@ -106,7 +106,7 @@ def test_missing_and_binary_files(tmp_path):
         ("a b=3", "cannot read the override"),
         ("data.batch_size=many", "must be int"),
         ("data.batchsize=3", "unknown keys in recipe.data"),
-        ("ema=2", "decay between 0 and 1"),
+        ("ema=2", "decay from 0"),
     ],
 )
 def test_overrides_that_cannot_be(write, override, message):

@@ -105,7 +105,7 @@ class TrainConfig:
     `initialise`: a new codec's first weights, from the principal components of its training audio
     (`training/initialise.py`) or at random.
     `ema`: decay of the running average of the weights, which then is what is validated and
-    published (None: the weights themselves).
+    published (0: the weights themselves).
     `accumulate`: micro-batches per step.
     `autocast`: bfloat16 wherever it is safe; the quantizer stays float32.
     `checkpoint_activations`: less memory, more time. `compile`: torch.compile, if it works here.
@@ -128,7 +128,7 @@ class TrainConfig:
     quantizer_dropout: DropoutConfig = field(default_factory=DropoutConfig)
     revival: RevivalConfig = field(default_factory=RevivalConfig)
     initialise: Literal["principal", "random"] = "principal"
-    ema: float | None = None
+    ema: float = 0.0
     accumulate: int = 1
     autocast: bool = False
     checkpoint_activations: bool = False
@@ -147,8 +147,8 @@ class TrainConfig:
         parts = set(FREEZABLE) - ({"semantic"} if self.semantic is None else set())
         if any(set(stage.freeze) >= parts for stage in self.stages):
             raise ValueError(f"{sorted(parts)} are all frozen: nothing would learn")
-        if self.ema is not None and not 0 < self.ema < 1:
-            raise ValueError(f"ema is a decay between 0 and 1, such as 0.999: {self.ema}")
+        if not 0 <= self.ema < 1:
+            raise ValueError(f"ema is a decay from 0 to below 1, such as 0.999: {self.ema}")
         for name in ("accumulate", "max_bad_steps", "log_every", "validate_every"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")

@@ -10,19 +10,18 @@ import torch
 from torch import Tensor, nn
 
 from catok.training import distributed
+from catok.training.adversary import Adversary
 from catok.training.build import Networks
 from catok.training.compiling import compile_codec
 from catok.training.config import TrainConfig, TrainStage
 from catok.training.data import Batch
+from catok.training.discriminators.ensemble import Discriminators
 from catok.training.distributed import Group
 from catok.training.dropout import draw_prefixes
 from catok.training.ema import RunningAverage
 from catok.training.generator import Generated, Generator, weighted_sum
-from catok.training.losses.adversarial import discriminator_loss, generator_loss
-from catok.training.losses.feature_matching import feature_matching_loss
 from catok.training.optimizers import (
     clip_gradients,
-    discriminator_optimizer,
     generator_optimizer,
     load_optimizer_state,
     make_room,
@@ -46,22 +45,24 @@ class Learner:
         self.codec = networks.codec
         self.semantic = networks.semantic
         self.generator = Generator(networks.codec, networks.semantic, config).to(device).train()
-        self.judges = None if networks.judges is None else networks.judges.to(device)
         self.codec.checkpoint_activations(config.checkpoint_activations)
         if config.compile:
             compile_codec(self.codec, self._trial().to(device))
         distributed.broadcast(self.generator, group)
-        if self.judges is not None:
-            distributed.broadcast(self.judges, group)
         if self.sharded:
             distributed.shard(self.generator, self.codec.quantizer, group, device)
         self.optimizer = generator_optimizer(self.generator, config.optimizer)
-        self.judge_optimizer = (
-            None if self.judges is None else discriminator_optimizer(self.judges, config.optimizer)
+        self.adversary = (
+            None if networks.judges is None else Adversary(config, networks.judges, group, device)
         )
-        self.average = None if config.ema is None else RunningAverage(self.codec, config.ema)
+        self.average = RunningAverage(self.codec, config.ema) if config.ema else None
         self.usage = CodebookUsage.empty(self.codec.quantizer)
         self.stage: TrainStage | None = None
+
+    @property
+    def judges(self) -> Discriminators | None:
+        """The discriminators, if the recipe has an adversarial stage."""
+        return None if self.adversary is None else self.adversary.judges
 
     @property
     def sharded(self) -> bool:
@@ -87,9 +88,8 @@ class Learner:
             "optimizer": optimizer_state(self.generator, self.optimizer),
             "usage": {"idle": self.usage.idle, "counts": self.usage.counts},
         }
-        if self.judges is not None and self.judge_optimizer is not None:
-            state["judges"] = self.judges.state_dict()
-            state["judge_optimizer"] = optimizer_state(self.judges, self.judge_optimizer)
+        if self.adversary is not None:
+            state |= self.adversary.state_dict()
         if self.average is not None:
             state["average"] = self.average.state_dict()
         return state
@@ -102,9 +102,8 @@ class Learner:
         try:
             self.generator.load_state_dict(state["generator"])
             load_optimizer_state(self.generator, self.optimizer, state["optimizer"])
-            if self.judges is not None and self.judge_optimizer is not None:
-                self.judges.load_state_dict(state["judges"])
-                load_optimizer_state(self.judges, self.judge_optimizer, state["judge_optimizer"])
+            if self.adversary is not None:
+                self.adversary.load_state_dict(state)
         except (RuntimeError, KeyError) as error:
             raise ValueError(f"the saved run belongs to other networks: {error}") from error
         if self.average is not None:
@@ -115,8 +114,8 @@ class Learner:
     def make_room(self, names: set[str]) -> None:
         """Have every running average that a sharded state, with these `names`, is to fill."""
         make_room(self.generator, self.optimizer, names, "optimizer")
-        if self.judges is not None and self.judge_optimizer is not None:
-            make_room(self.judges, self.judge_optimizer, names, "judge_optimizer")
+        if self.adversary is not None:
+            self.adversary.make_room(names)
 
     @contextmanager
     def measuring(self) -> Iterator[Generator]:
@@ -146,11 +145,8 @@ class Learner:
         self._generator: nn.Module = self.generator
         if not self.sharded:
             self._generator = distributed.replicate(self.generator, self.group, self.device)
-        self._judges: nn.Module | None = None
-        if stage.adversarial:
-            assert self.judges is not None
-            self.judges.requires_grad_(True)
-            self._judges = distributed.replicate(self.judges, self.group, self.device)
+        if self.adversary is not None:
+            self.adversary.enter(stage.adversarial)
 
     def _unreached(self, stage: TrainStage) -> set[str]:
         """The parts that no loss of the stage has a gradient for, by their weights."""
@@ -175,7 +171,9 @@ class Learner:
         batches = [_moved(batch, self.device) for batch in batches]
         prefixes = self._prefixes(batches, step)
         scales = self.generator.mel.draw_scales(shared)
-        spans = [self._span(batch, shared) for batch in batches]
+        game = self.adversary if self.adversary is not None and self.adversary.active else None
+        rate = self.codec.sample_rate
+        spans = [] if game is None else [game.span(batch, rate, shared) for batch in batches]
         text_tokens = self._text_tokens(batches)
 
         self.optimizer.zero_grad(set_to_none=True)
@@ -186,8 +184,8 @@ class Learner:
                 with self._autocast():
                     result = self._generator(batch, prefixes[index], scales, text_tokens)
                 losses = dict(result.losses)
-                if self._judges is not None:
-                    losses |= self._persuade(result, batch, spans[index])
+                if game is not None:
+                    losses |= game.persuade(result, batch, spans[index])
                 losses["total"] = weighted_sum(losses, asdict(config.weights))
                 (losses["total"] / len(batches)).backward()
             _add(numbers, losses, 1 / len(batches))
@@ -196,59 +194,21 @@ class Learner:
             distributed.average_gradients(self.codec.quantizer, self.group)
         clip, parameters = config.optimizer.clip_norm, list(self.generator.parameters())
         numbers["grad_norm"] = clip_gradients(parameters, clip)
-        if self._judges is not None:
-            numbers |= self._judge(made, batches, spans)
+        if game is not None:
+            numbers |= game.judge(made, batches, spans)
         logged = self._agreed(numbers)
         if not all(map(math.isfinite, logged.values())):
             return logged | {"bad": 1.0}
 
         rate = learning_rate(step_of_stage, self.stage, config.optimizer)
-        for optimizer in (self.optimizer, self.judge_optimizer if self._judges else None):
-            if optimizer is not None:
-                set_rate(optimizer, rate)
-                optimizer.step()
+        set_rate(self.optimizer, rate)
+        self.optimizer.step()
+        if game is not None:
+            game.update(rate)
         moved = self._keep_codes_alive(made, shared)
         if self.average is not None:
             self.average.update(self.codec)
         return logged | {"learning_rate": rate, "revived": float(moved)}
-
-    def _persuade(self, result: Generated, batch: Batch, span: slice) -> dict[str, Tensor]:
-        """The adversarial losses of the generator; the discriminators do not learn from them."""
-        assert self.judges is not None
-        weights = self.config.weights
-        if not weights.adversarial and not weights.feature:
-            return {}
-        self.judges.requires_grad_(False)
-        with self._autocast():
-            with torch.no_grad():
-                real = self.judges(batch.audio[..., span])
-            fake = self.judges(result.reconstruction.audio[..., span])
-        self.judges.requires_grad_(True)
-        losses: dict[str, Tensor] = {}
-        if weights.adversarial:
-            losses["adversarial"] = generator_loss(fake)
-        if weights.feature:
-            losses["feature"] = feature_matching_loss(real, fake, self.group.mean)
-        return losses
-
-    def _judge(
-        self, made: list[Generated], batches: list[Batch], spans: list[slice]
-    ) -> dict[str, Tensor]:
-        """Gradients of the discriminators' own loss."""
-        assert self._judges is not None and self.judge_optimizer is not None
-        self.judge_optimizer.zero_grad(set_to_none=True)
-        numbers: dict[str, Tensor] = {}
-        for index, (result, batch, span) in enumerate(zip(made, batches, spans, strict=True)):
-            pair = torch.cat([batch.audio[..., span], result.reconstruction.audio[..., span]])
-            with distributed.gather_gradients_at(self._judges, index == len(batches) - 1):
-                with self._autocast():
-                    scores = [maps[-1].chunk(2) for maps in self._judges(pair)]
-                loss = discriminator_loss([[s[0]] for s in scores], [[s[1]] for s in scores])
-                (loss / len(batches)).backward()
-            _add(numbers, {"discriminator": loss}, 1 / len(batches))
-        parameters = list(self._judges.parameters())
-        norm = clip_gradients(parameters, self.config.optimizer.clip_norm)
-        return numbers | {"discriminator_grad_norm": norm}
 
     @torch.no_grad()
     def _keep_codes_alive(self, made: list[Generated], shared: torch.Generator) -> int:
@@ -282,14 +242,6 @@ class Learner:
             )
             drawn.append(everyone.chunk(self.group.world)[self.group.rank].to(self.device))
         return drawn
-
-    def _span(self, batch: Batch, shared: torch.Generator) -> slice:
-        """The samples that the discriminators are shown of a batch."""
-        seconds, total = self.config.adversary.crop_seconds, batch.audio.shape[2]
-        wanted = total if seconds is None else round(seconds * self.codec.sample_rate)
-        place = float(torch.rand((), generator=shared))
-        first = round(place * max(0, total - wanted))
-        return slice(first, min(total, first + wanted))
 
     def _text_tokens(self, batches: list[Batch]) -> float:
         """The mean number of text tokens per micro-batch, over all processes."""
