@@ -17,11 +17,11 @@ from torch import Tensor
 
 from catok import CausalAudioTokenizer, load_audio
 from catok.evaluation.metrics import pesq, stoi
+from catok.training.codebooks.revival import count_codes
 from catok.training.config import TrainConfig
 from catok.training.data import Corpora, read_cuts
 from catok.training.loop import Trainer
 from catok.training.losses.mel import MelLoss
-from catok.training.revival import count_codes
 from catok.training.semantic.head import SemanticHead
 
 DEPTHS = (4, 8, 16, 32)

@@ -23,9 +23,9 @@ from recipes.study import listed, measure, train, write_json
 from catok import CausalAudioTokenizer, TokenizerConfig
 from catok.modules.stack import StageConfig
 from catok.modules.transformer import TransformerConfig
+from catok.training.codebooks.initialise import initialise_from_audio
 from catok.training.config import TrainConfig
 from catok.training.data import Corpora, open_source, read_cuts
-from catok.training.initialise import initialise_from_audio
 from catok.training.recipe import load_recipe, override_recipe
 
 RECIPE = Path(__file__).with_name("train.toml")

@@ -9,6 +9,7 @@ import torch
 from catok import save_audio
 from catok.training import build
 from catok.training.build import build_networks
+from catok.training.codebooks.revival import RevivalConfig
 from catok.training.config import (
     AdversaryConfig,
     LossWeights,
@@ -22,7 +23,6 @@ from catok.training.distributed import Group
 from catok.training.learner import Learner
 from catok.training.loop import Trainer
 from catok.training.losses.mel import MelLossConfig
-from catok.training.revival import RevivalConfig
 from catok.training.semantic.config import SemanticConfig
 from tests.conftest import small_settings
 

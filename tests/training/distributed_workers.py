@@ -18,6 +18,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from catok.tokenizer.config import TokenizerConfig
 from catok.training import distributed, loop
+from catok.training.codebooks.revival import RevivalConfig
 from catok.training.config import (
     AdversaryConfig,
     LossWeights,
@@ -30,7 +31,6 @@ from catok.training.discriminators.ensemble import PRESETS, DiscriminatorConfig
 from catok.training.distributed import Group
 from catok.training.learner import Learner
 from catok.training.losses.mel import MelLossConfig
-from catok.training.revival import RevivalConfig
 from catok.training.semantic.config import SemanticConfig
 from tests.conftest import small_settings
 

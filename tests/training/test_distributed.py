@@ -12,9 +12,10 @@ import pytest
 import torch
 
 from catok import CausalAudioTokenizer, TokenizerConfig, save_audio
-from catok.training import checkpoint, distributed, loop
+from catok.training import distributed, loop
 from catok.training.discriminators.ensemble import Discriminators
 from catok.training.distributed import Group
+from catok.training.run import checkpoint
 from catok.training.semantic.head import SemanticHead
 from tests.conftest import build, small_settings
 from tests.training import distributed_workers as workers

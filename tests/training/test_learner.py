@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from catok.training import adversary
+from catok.training.codebooks.dropout import DropoutConfig
 from catok.training.config import AdversaryConfig, LossWeights, TrainStage
 from catok.training.data import Batch
-from catok.training.dropout import DropoutConfig
 from catok.training.semantic.config import SemanticConfig
 
 from .conftest import CONFIG, changed, same, some_batch, weights

@@ -14,7 +14,7 @@ from catok.training.distributed import Group
 from catok.training.generator import Generated
 from catok.training.losses.adversarial import discriminator_loss, generator_loss
 from catok.training.losses.feature_matching import feature_matching_loss
-from catok.training.optimizers import (
+from catok.training.optimization.optimizers import (
     clip_gradients,
     discriminator_optimizer,
     load_optimizer_state,

@@ -4,11 +4,11 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from catok.configs import read_config
+from catok.training.codebooks.dropout import DropoutConfig
+from catok.training.codebooks.revival import RevivalConfig
 from catok.training.data.config import DataConfig
-from catok.training.dropout import DropoutConfig
 from catok.training.losses.mel import MelLossConfig
 from catok.training.losses.waveform import WaveformLossConfig
-from catok.training.revival import RevivalConfig
 from catok.training.semantic.config import SemanticConfig
 
 FREEZABLE = ("encoder", "quantizer", "decoder", "semantic")
@@ -103,7 +103,7 @@ class TrainConfig:
     `tokenizer`: a preset's name, or the folder of a model to continue from.
     `semantic`: the language model that reads the latents; None: no text.
     `initialise`: a new codec's first weights, from the principal components of its training audio
-    (`training/initialise.py`) or at random.
+    (`training/codebooks/initialise.py`) or at random.
     `ema`: decay of the running average of the weights, which then is what is validated and
     published (0: the weights themselves).
     `accumulate`: micro-batches per step.

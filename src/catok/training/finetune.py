@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from catok.training.build import JUDGES
+from catok.training.codebooks.revival import RevivalConfig
 from catok.training.config import AdversaryConfig, OptimizerConfig, TrainConfig, TrainStage
-from catok.training.revival import RevivalConfig
 
 
 def finetune_recipe(

@@ -12,15 +12,16 @@ from torch import Tensor, nn
 from catok.training import distributed
 from catok.training.adversary import Adversary
 from catok.training.build import Networks
+from catok.training.codebooks.dropout import draw_prefixes
+from catok.training.codebooks.revival import CodebookUsage, count_codes, revive
 from catok.training.compiling import compile_codec
 from catok.training.config import TrainConfig, TrainStage
 from catok.training.data import Batch
 from catok.training.discriminators.ensemble import Discriminators
 from catok.training.distributed import Group
-from catok.training.dropout import draw_prefixes
-from catok.training.ema import RunningAverage
 from catok.training.generator import Generated, Generator, weighted_sum
-from catok.training.optimizers import (
+from catok.training.optimization.ema import RunningAverage
+from catok.training.optimization.optimizers import (
     clip_gradients,
     generator_optimizer,
     load_optimizer_state,
@@ -28,8 +29,7 @@ from catok.training.optimizers import (
     optimizer_state,
     set_rate,
 )
-from catok.training.revival import CodebookUsage, count_codes, revive
-from catok.training.schedule import learning_rate
+from catok.training.optimization.schedule import learning_rate
 
 
 class Learner:

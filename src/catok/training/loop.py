@@ -10,17 +10,17 @@ from typing import Any
 import torch
 
 from catok.training.build import Networks, build_networks
+from catok.training.codebooks.initialise import initialise_from_audio
 from catok.training.config import TrainConfig
 from catok.training.data import Batch, BatchSource, Corpora, open_source, prefetched
 from catok.training.distributed import Group
-from catok.training.guard import BadStepGuard
-from catok.training.initialise import initialise_from_audio
 from catok.training.learner import Learner
-from catok.training.logs import RunLog
-from catok.training.pace import Pace
-from catok.training.runstate import RunState
-from catok.training.signals import StopOnRequest
-from catok.training.validation import Validator
+from catok.training.run.guard import BadStepGuard
+from catok.training.run.logs import RunLog
+from catok.training.run.pace import Pace
+from catok.training.run.runstate import RunState
+from catok.training.run.signals import StopOnRequest
+from catok.training.run.validation import Validator
 
 FIRST_CROPS = 24  # batches that a new codec's first weights are taken from,
 FIRST_SECONDS = 400  # of no more audio than this, or large batches would not fit into memory

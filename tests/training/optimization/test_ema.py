@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from catok.training.ema import RunningAverage
+from catok.training.optimization.ema import RunningAverage
 
 
 def module(value):

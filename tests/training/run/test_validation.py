@@ -4,9 +4,9 @@ import torch
 
 from catok.training.data import open_source
 from catok.training.losses.mel import MelLoss
-from catok.training.validation import Validator
+from catok.training.run.validation import Validator
 
-from .conftest import CONFIG, EVERYTHING, some_batch, weights
+from ..conftest import CONFIG, EVERYTHING, some_batch, weights
 
 
 def validator(learner, corpora, batches=2):

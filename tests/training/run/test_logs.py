@@ -3,7 +3,7 @@ import json
 import pytest
 import torch
 
-from catok.training.logs import JsonLines, RunLog, TensorBoard
+from catok.training.run.logs import JsonLines, RunLog, TensorBoard
 
 
 def lines(folder):

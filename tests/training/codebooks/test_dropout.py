@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from catok.training.dropout import DropoutConfig, draw_prefixes
+from catok.training.codebooks.dropout import DropoutConfig, draw_prefixes
 
 
 def drawn(config, count=4000, seed=0):

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from catok.modules.quantizer import QuantizerConfig, ResidualQuantizer
-from catok.training.revival import CodebookUsage, RevivalConfig, count_codes, revive
+from catok.training.codebooks.revival import CodebookUsage, RevivalConfig, count_codes, revive
 
 CONFIG = QuantizerConfig(
     input_dim=12, inner_dim=12, num_quantizers=3, codebook_size=32, codebook_dim=4

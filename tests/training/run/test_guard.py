@@ -9,10 +9,10 @@ import torch
 from catok.training import generator
 from catok.training.config import TrainStage
 from catok.training.data import Batch
-from catok.training.guard import BadStepGuard
 from catok.training.loop import Trainer
+from catok.training.run.guard import BadStepGuard
 
-from .conftest import EVERYTHING, same, some_batch
+from ..conftest import EVERYTHING, same, some_batch
 
 
 @pytest.fixture

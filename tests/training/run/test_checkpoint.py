@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from catok.training import checkpoint
 from catok.training.config import TrainStage
 from catok.training.loop import Trainer
+from catok.training.run import checkpoint
 
-from .conftest import CONFIG, EVERYTHING, same
+from ..conftest import CONFIG, EVERYTHING, same
 
 # saves after every step, and dies half way through the third time
 DRIVER = """

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from catok.training.checkpoint import write_tensors
 from catok.training.data import Batch
+from catok.training.run.checkpoint import write_tensors
 
 
 class BadStepGuard:

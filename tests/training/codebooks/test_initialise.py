@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from catok import CausalAudioTokenizer, TokenizerConfig
-from catok.training.initialise import initialise_from_audio
+from catok.training.codebooks.initialise import initialise_from_audio
 from tests.conftest import small_settings
 
 TONES = torch.tensor([150.0, 310.0, 620.0, 1000.0])

@@ -7,11 +7,11 @@ import torch
 from torch import nn
 
 from catok.tokenizer.tokenizer import CausalAudioTokenizer
-from catok.training import checkpoint
 from catok.training.build import JUDGES, SEMANTIC
 from catok.training.config import TrainConfig
 from catok.training.distributed import Group, collect
 from catok.training.learner import Learner
+from catok.training.run import checkpoint
 
 FORMAT = 1
 

@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import nn
 
-from catok.training.optimizers import clip_gradients
+from catok.training.optimization.optimizers import clip_gradients
 
-from .conftest import EVERYTHING, some_batch
+from ..conftest import EVERYTHING, some_batch
 
 CONFIG = replace(
     EVERYTHING,
@@ -41,7 +41,7 @@ def test_decay_and_rates_by_kind_of_parameter(learner):
     assert {name: found[name] for name in expected} == expected
     quantizer = {v[1] for n, v in found.items() if ".quantizer." in n}
     assert quantizer == {0.0}
-    (judges,) = made.judge_optimizer.param_groups
+    (judges,) = made.adversary.optimizer.param_groups
     assert (judges["rate"], judges["weight_decay"]) == (7.0, 0.0)
 
 

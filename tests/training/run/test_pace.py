@@ -2,10 +2,10 @@ from dataclasses import replace
 
 import pytest
 
-from catok.training import pace
-from catok.training.pace import Pace
+from catok.training.run import pace
+from catok.training.run.pace import Pace
 
-from .conftest import some_batch
+from ..conftest import some_batch
 
 
 @pytest.fixture

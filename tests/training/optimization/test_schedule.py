@@ -3,7 +3,7 @@ from itertools import pairwise
 import pytest
 
 from catok.training.config import OptimizerConfig, TrainStage
-from catok.training.schedule import learning_rate
+from catok.training.optimization.schedule import learning_rate
 
 CONFIG = OptimizerConfig(learning_rate=1.0, warmup_steps=10, final_rate=0.1)
 

@@ -1,0 +1,1 @@
+"""What keeps the codebooks alive: first codes from data, prefix dropout, revival of the unused."""
