@@ -1,15 +1,13 @@
 import pytest
 import torch
 
-from catok.modules.stft import MATRIX_WINDOW, stft_magnitude
+from catok.modules.stft import stft_magnitude
 
 
 @pytest.mark.parametrize("window", [32, 256, 512, 2048])
 @pytest.mark.parametrize("normalized", [False, True])
 @pytest.mark.parametrize("length", [2048, 4801])
 def test_equals_torch(window, normalized, length):
-    """Windows on both sides of the switch from matrix product to FFT."""
-    assert 32 < MATRIX_WINDOW < 2048
     audio = torch.randn(2, length)
     shape = torch.hann_window(window)
     if normalized:

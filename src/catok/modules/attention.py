@@ -40,7 +40,7 @@ def windowed_attention(
     None means all of them are real.
     """
     steps, past = q.shape[2], k.shape[2] - q.shape[2]
-    if past == 0 and steps <= window and first is None:
+    if past == 0 and steps <= window and first is None and not _written_out(q):
         return F.scaled_dot_product_attention(q, k, v, is_causal=True)
     frames = torch.arange(past + steps, device=q.device)
     blocks = []
@@ -50,12 +50,22 @@ def windowed_attention(
         mask = window_mask(frames[past + start : past + stop], frames[seen], window)
         if first is not None:
             mask = mask & (frames[seen] >= first[:, None, None, None])
-        blocks.append(
-            F.scaled_dot_product_attention(
-                q[:, :, start:stop], k[:, :, seen], v[:, :, seen], attn_mask=mask
-            )
-        )
+        blocks.append(_attend(q[:, :, start:stop], k[:, :, seen], v[:, :, seen], mask))
     return torch.cat(blocks, dim=2)
+
+
+def _written_out(q: Tensor) -> bool:
+    """Whether three plain operations beat PyTorch's kernel: in bfloat16 on a CPU, by a factor of
+    two, backward included.
+    """
+    return q.device.type == "cpu" and q.dtype == torch.bfloat16
+
+
+def _attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor) -> Tensor:
+    if not _written_out(q):
+        return F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+    scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2)
+    return scores.masked_fill(~mask, -torch.inf).softmax(dim=-1) @ v
 
 
 class CausalAttention(nn.Module):
