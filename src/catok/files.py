@@ -2,8 +2,12 @@
 
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+
+from safetensors import SafetensorError
+from safetensors.torch import save_file
+from torch import Tensor
 
 StrPath = str | os.PathLike[str]
 
@@ -36,3 +40,12 @@ def replacing(path: StrPath) -> Iterator[str]:
         with suppress(FileNotFoundError):
             os.remove(temporary)
         raise
+
+
+def write_safetensors(path: StrPath, tensors: Mapping[str, Tensor]) -> None:
+    """`save_file` through `replacing`. Raises OSError where there is no room for it."""
+    with replacing(path) as temporary:
+        try:
+            save_file(dict(tensors), temporary, metadata={"format": "pt"})
+        except SafetensorError as error:
+            raise OSError(f"cannot write {path}: is the disk full? ({error})") from error

@@ -207,15 +207,18 @@ def test_names_that_lead_nowhere(tmp_path):
 
 
 def test_a_hub_id_is_downloaded_and_a_failure_explained(monkeypatch, folder, small_model):
-    asked = []
+    asked, wanted = [], []
 
     def snapshot(repo, allow_patterns, ignore_patterns):
         asked.append(repo)
+        wanted.append(ignore_patterns)
         return str(folder)
 
     monkeypatch.setattr(checkpoint, "snapshot_download", snapshot)
     loaded = CausalAudioTokenizer.from_pretrained("someone/codec")
     assert asked == ["someone/codec"] and loaded.config == small_model.config
+    checkpoint.find_folder("someone/codec", companions=True)
+    assert wanted == [["*/*"], None]
 
     def offline(repo, allow_patterns, ignore_patterns):
         raise OSError("no route")

@@ -47,7 +47,7 @@ def run(
     from catok.training.recipe import load_recipe, override_recipe
 
     parts = tuple(part.strip() for part in freeze.split(",") if part.strip())
-    folder = find_folder(model)
+    folder = find_folder(model, companions=True)
     config = finetune_recipe(folder, parts, adversarial=adversarial, steps=steps)
     if recipe is not None:
         usual = load_recipe(recipe, ["stages=[{steps=1}]"])  # it need not have any

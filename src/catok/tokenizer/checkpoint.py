@@ -12,10 +12,9 @@ from typing import Any
 import torch
 from huggingface_hub import snapshot_download
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
-from catok.files import replacing
+from catok.files import replacing, write_safetensors
 from catok.tokenizer.config import TokenizerConfig
 from catok.tokenizer.released import (
     canonical_name,
@@ -48,14 +47,16 @@ def save_folder(
     released["dtype"] = str(next(iter(tensors.values())).dtype).removeprefix("torch.")
     released["catok"] = {"format": FORMAT, "tokenizer": config.to_dict()}
     folder.mkdir(parents=True, exist_ok=True)
-    with replacing(folder / WEIGHTS) as temporary:
-        save_file(tensors, temporary, metadata={"format": "pt"})
+    write_safetensors(folder / WEIGHTS, tensors)
     with replacing(folder / CONFIG) as temporary:
         Path(temporary).write_text(json.dumps(released, indent=2) + "\n")
 
 
-def find_folder(name_or_path: str | Path) -> Path:
-    """An embedded name or a local folder as it is; a hub id downloaded. ValueError if not found."""
+def find_folder(name_or_path: str | Path, *, companions: bool = False) -> Path:
+    """An embedded name or a local folder as it is; a hub id downloaded. ValueError if not found.
+
+    `companions`: with the sub-folders that only training needs (discriminators, semantic head).
+    """
     path = Path(name_or_path)
     if path.is_dir():
         return path
@@ -73,7 +74,7 @@ def find_folder(name_or_path: str | Path) -> Path:
             snapshot_download(
                 str(name_or_path),
                 allow_patterns=["*.json", "*.safetensors"],
-                ignore_patterns=["*/*"],  # discriminators and other companions of training
+                ignore_patterns=None if companions else ["*/*"],
             )
         )
     except Exception as error:

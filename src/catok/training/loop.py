@@ -72,6 +72,8 @@ class Trainer:
         log = RunLog(self.folder, self.step, config.tensorboard, self.report, self.group.first)
         pace, saved = Pace(self.group.world, self.codec.sample_rate), time.monotonic()
         with StopOnRequest() as stop, closing(log):
+            if self.state.changed:
+                log.write({"step": self.step, "settings_changed": self.state.changed})
             for batches in self._timed_batches(pace):
                 numbers = self.train_step(batches)
                 pace.heard(batches)

@@ -121,3 +121,25 @@ def test_a_run_of_other_networks_is_refused(tmp_path, corpora, texts, run):
         Trainer(EVERYTHING, texts, [], tmp_path)
     with pytest.raises(ValueError, match="other networks"):
         Trainer(replace(EVERYTHING, ema=0.0, stages=(TrainStage(1),)), texts, [], tmp_path)
+
+
+def test_settings_changed_on_the_way_are_logged(tmp_path, corpora, run):
+    short = replace(CONFIG, stages=(TrainStage(2),))
+    run(tmp_path, corpora, short, valid=[])
+    _, lines = run(tmp_path, corpora, replace(short, stages=(TrainStage(3),), ema=0.0), valid=[])
+    assert lines[0] == {"step": 2, "settings_changed": ["stages"]}
+    assert lines[-1]["step"] == 3
+
+
+def test_a_run_of_another_format_is_refused(tmp_path, corpora, run):
+    run(tmp_path, corpora, replace(CONFIG, stages=(TrainStage(2),)), valid=[])
+    state = torch.load(tmp_path / "last.pt", weights_only=True)
+    torch.save(state | {"format": 99}, tmp_path / "last.pt")
+    with pytest.raises(ValueError, match="another catok .format 99."):
+        Trainer(CONFIG, corpora, [], tmp_path)
+
+
+def test_leftovers_of_a_killed_save_are_cleared_away(tmp_path):
+    (tmp_path / ".last.pt.0badcafe.tmp").write_bytes(b"half")
+    checkpoint.save_run(tmp_path, {"step": 1})
+    assert [path.name for path in tmp_path.iterdir()] == ["last.pt"]

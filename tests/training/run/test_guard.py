@@ -86,7 +86,8 @@ def test_a_run_goes_on_past_some_and_stops_at_many(tmp_path, texts, poison, run)
     assert "\n" not in str(caught.value)
     assert (tmp_path / "last.pt").read_bytes() == before
     assert [line["step"] for line in lines if "bad" in line] == [2, 3]
-    assert lines[0]["grad_norm"] != lines[0]["grad_norm"]
+    bad = next(line for line in lines if "bad" in line)
+    assert bad["grad_norm"] != bad["grad_norm"]
     last = json.loads((tmp_path / "log.jsonl").read_text().splitlines()[-1])
     assert last["bad"] == 1 and last["waveform"] is None
     assert len(list((tmp_path / "bad").iterdir())) == 3

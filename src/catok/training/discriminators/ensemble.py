@@ -5,11 +5,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from catok.configs import read_config
-from catok.files import replacing
+from catok.files import replacing, write_safetensors
 from catok.training.discriminators.band_stft import BandStftDiscriminator
 from catok.training.discriminators.period import PeriodDiscriminator
 
@@ -110,8 +110,7 @@ class Discriminators(nn.Module):
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         state = {name: tensor.cpu().contiguous() for name, tensor in self.state_dict().items()}
-        with replacing(folder / WEIGHTS) as temporary:
-            save_file(state, temporary, metadata={"format": "pt"})
+        write_safetensors(folder / WEIGHTS, state)
         with replacing(folder / CONFIG) as temporary:
             stored = _Stored(FORMAT, self.config)
             Path(temporary).write_text(json.dumps(asdict(stored), indent=2) + "\n")

@@ -22,6 +22,7 @@ class RunState:
     def __init__(self, folder: Path, config: TrainConfig, group: Group) -> None:
         self.folder, self.config, self.group = folder, config, group
         self.sharded = config.parallel == "fsdp" and group.world > 1
+        self.changed: list[str] = []  # settings that the restored run had otherwise
 
     def load(self) -> dict[str, Any] | Path | None:
         """The saved state or, of a sharded run, where it is; None where there is none.
@@ -50,13 +51,23 @@ class RunState:
         self.group.wait()
 
     def restore(self, learner: Learner, saved: dict[str, Any] | Path) -> int:
-        """Put the saved state into the learner; returns the number of steps done."""
+        """Put the saved state into the learner; returns the number of steps done.
+
+        Raises ValueError where it belongs to other networks or another version.
+        """
         if isinstance(saved, Path):
             learner.make_room(checkpoint.names_in_sharded(saved))
             state = learner.state_dict() | {"step": 0}
             checkpoint.load_sharded(saved, state)
             saved = state
+        if saved.get("format", FORMAT) != FORMAT:
+            raise ValueError(
+                f"the run in {self.folder} was saved by another catok (format {saved['format']}): "
+                "go on with that, or begin a new run from its model/"
+            )
         learner.load_state_dict(saved)
+        now, then = self.config.to_dict(), saved.get("config", {})
+        self.changed = sorted(key for key in then if key not in now or then[key] != now[key])
         return int(saved["step"])
 
     def publish(self, learner: Learner, folder: Path) -> None:

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from catok.configs import read_config
-from catok.files import replacing
+from catok.files import replacing, write_safetensors
 from catok.training.semantic.config import SemanticConfig
 
 CONFIG, WEIGHTS, TEXT = "semantic.json", "semantic.safetensors", "semantic_text"
@@ -52,8 +52,7 @@ def write_folder(
     """Write both files, each to a temporary one first; the folder is made if need be."""
     folder.mkdir(parents=True, exist_ok=True)
     state = {name: tensor.cpu().contiguous() for name, tensor in weights.items()}
-    with replacing(folder / WEIGHTS) as temporary:
-        save_file(state, temporary, metadata={"format": "pt"})
+    write_safetensors(folder / WEIGHTS, state)
     header = asdict(_Header(FORMAT, latent_dim, config)) | {"decoder": decoder}
     with replacing(folder / CONFIG) as temporary:
         Path(temporary).write_text(json.dumps(header, indent=2) + "\n")

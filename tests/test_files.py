@@ -1,0 +1,28 @@
+"""Files are whole or not there."""
+
+import pytest
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+
+from catok import files
+
+
+def test_safetensors_round_trip(tmp_path):
+    files.write_safetensors(tmp_path / "x.safetensors", {"a": torch.arange(3)})
+    assert torch.equal(load_file(tmp_path / "x.safetensors")["a"], torch.arange(3))
+    assert [path.name for path in tmp_path.iterdir()] == ["x.safetensors"]
+
+
+def test_a_full_disk_is_an_oserror_and_leaves_the_old_file(tmp_path, monkeypatch):
+    path = tmp_path / "x.safetensors"
+    files.write_safetensors(path, {"a": torch.arange(3)})
+
+    def full(tensors, name, metadata):
+        raise SafetensorError("I/O error: No space left on device")
+
+    monkeypatch.setattr(files, "save_file", full)
+    with pytest.raises(OSError, match="is the disk full"):
+        files.write_safetensors(path, {"a": torch.arange(4)})
+    assert torch.equal(load_file(path)["a"], torch.arange(3))
+    assert [path.name for path in tmp_path.iterdir()] == ["x.safetensors"]
