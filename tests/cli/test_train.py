@@ -69,7 +69,8 @@ def test_trains_and_goes_on(settings, tmp_path, capsys):
     assert main(["train", *settings, "--threads", "1", *steps(3)]) == 0
     lines = capsys.readouterr().err.splitlines()
     assert "going on from step 2" in lines[0]
-    assert lines[1].startswith("step 3/3")
+    assert lines[1] == "step 2/3  settings_changed ['stages']"
+    assert lines[2].startswith("step 3/3")
     assert [event["step"] for event in logged(tmp_path) if "total" in event] == [1, 2, 3]
 
 
