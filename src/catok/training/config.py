@@ -21,8 +21,8 @@ class OptimizerConfig:
     `learning_rate` is the peak. Multiples of it: `codebook_rate` for the codes, which have to keep
     up with latents that move while they learn; `quantizer_rate` for the quantizer's projections,
     which move the ground under the codes; `semantic_rate` for the language model;
-    `discriminator_rate` for the discriminators. `clip_norm` bounds the gradient's norm on either
-    side of the game.
+    `discriminator_rate` for the discriminators. `clip_norm` bounds the norm of the gradient of
+    each: codec, language model and discriminators.
     """
 
     learning_rate: float = 1e-4

@@ -192,8 +192,9 @@ class Learner:
             made.append(result.detached())
         if self.sharded:
             distributed.average_gradients(self.codec.quantizer, self.group)
-        clip, parameters = config.optimizer.clip_norm, list(self.generator.parameters())
-        numbers["grad_norm"] = clip_gradients(parameters, clip)
+        for name, part in (("grad_norm", self.codec), ("semantic_grad_norm", self.semantic)):
+            if part is not None:
+                numbers[name] = clip_gradients(list(part.parameters()), config.optimizer.clip_norm)
         if game is not None:
             numbers |= game.judge(made, batches, spans)
         logged = self._agreed(numbers)
