@@ -17,7 +17,7 @@ from torch import Tensor
 
 from catok import CausalAudioTokenizer, load_audio
 from catok.evaluation.metrics import pesq, stoi
-from catok.training.codebooks.revival import count_codes
+from catok.training.codebooks.revival import count_codes, perplexity
 from catok.training.config import TrainConfig
 from catok.training.data import Corpora, read_cuts
 from catok.training.loop import Trainer
@@ -125,13 +125,12 @@ def measure(
                 {"file": recording.path.name}
                 | _quality(tok, audio, codes, recording.band_edge, depths, with_pesq)
             )
-    share = used / used.sum(1, keepdim=True).clamp(min=1)
-    perplexity = (-(share * share.clamp(min=1e-12).log()).sum(1)).exp()
+    effective = perplexity(used)
     result = {
         "depths": depths,
         "mean": _means(scored, depths),
-        "perplexity": round(float(perplexity.mean()), 1),
-        "perplexities": [round(value, 1) for value in perplexity.tolist()],
+        "perplexity": round(float(effective.mean()), 1),
+        "perplexities": [round(value, 1) for value in effective.tolist()],
         "recordings": len(scored),
     }
     if head is not None:

@@ -18,6 +18,7 @@ import torch
 
 from catok import CausalAudioTokenizer, load_audio
 from catok.evaluation.metrics import pesq, stoi
+from catok.training.codebooks.revival import perplexity
 from catok.training.data import read_cuts
 
 Recording = tuple[Path, float]  # file and seconds
@@ -66,12 +67,10 @@ def usage(tok: CausalAudioTokenizer, recordings: list[Recording], minutes: float
         for book, codes in enumerate(tok.encode(audio[None]).codes[0]):
             counts[book] += codes.bincount(minlength=tok.codebook_size)
         heard += seconds
-    share = counts / counts.sum(1, keepdim=True)
-    entropy = -(share * share.clamp(min=1e-12).log()).sum(1)
     return {
         "minutes": round(heard / 60, 2),
         "frames": int(counts[0].sum()),
-        "perplexity": [round(p, 1) for p in entropy.exp().tolist()],
+        "perplexity": [round(p, 1) for p in perplexity(counts).tolist()],
         "used": (counts > 0).sum(1).tolist(),
     }
 

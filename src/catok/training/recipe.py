@@ -13,15 +13,15 @@ def load_recipe(path: str | Path, overrides: list[str] | None = None) -> TrainCo
     A recipe may begin with `base = "other.toml"`, relative to itself: its own keys then replace the
     other's, table by table. Raises ValueError on a missing file, bad TOML or an unknown key.
     """
-    data = _read(Path(path), ())
-    for override in overrides or []:
-        data = _merge(data, _override(override))
-    return TrainConfig.from_dict(data)
+    return _overridden(_read(Path(path), ()), overrides or [])
 
 
 def override_recipe(config: TrainConfig, overrides: list[str]) -> TrainConfig:
     """The recipe with `overrides` as in `load_recipe`. Raises ValueError on unknown keys."""
-    data = config.to_dict()
+    return _overridden(config.to_dict(), overrides)
+
+
+def _overridden(data: dict[str, Any], overrides: list[str]) -> TrainConfig:
     for override in overrides:
         data = _merge(data, _override(override))
     return TrainConfig.from_dict(data)

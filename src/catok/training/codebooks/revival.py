@@ -50,12 +50,17 @@ class CodebookUsage:
 
     def perplexity(self) -> Tensor:
         """Effective number of codes in use per codebook `[K]`: exp of the entropy of `counts`."""
-        share = self.counts / self.counts.sum(1, keepdim=True).clamp(min=1e-9)
-        return torch.exp(-(share * share.clamp(min=1e-9).log()).sum(1))
+        return perplexity(self.counts)
 
     def rounded_perplexity(self) -> list[float]:
         """`perplexity` for the log."""
         return [round(value, 1) for value in self.perplexity().tolist()]
+
+
+def perplexity(counts: Tensor) -> Tensor:
+    """exp of the entropy of each row of uses `[K, N]`: `[K]`, the number of codes in even use."""
+    share = counts / counts.sum(1, keepdim=True).clamp(min=1e-9)
+    return torch.exp(-(share * share.clamp(min=1e-12).log()).sum(1))
 
 
 def count_codes(codes: Tensor, mask: Tensor, codebook_size: int) -> Tensor:

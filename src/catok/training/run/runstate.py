@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from catok.tokenizer.tokenizer import CausalAudioTokenizer
+from catok.tokenizer.checkpoint import save_folder
 from catok.training.build import JUDGES, SEMANTIC
 from catok.training.config import TrainConfig
 from catok.training.distributed import Group, collect
@@ -75,9 +75,7 @@ class RunState:
         with learner.averaged():
             tensors = whole_tensors(learner.codec)
         if self.group.first:
-            codec = CausalAudioTokenizer(learner.codec.config)
-            codec.load_state_dict(tensors)
-            codec.save_pretrained(folder)
+            save_folder(folder, learner.codec.config, tensors)
         self.group.wait()
 
     def publish_companions(self, learner: Learner) -> None:
