@@ -122,6 +122,17 @@ def queen(source: Source, root: Path, text_root: Path | None) -> Iterator[Clip]:
             yield Clip(path, stem, "speech", source.language)
 
 
+def sphinx(source: Source, root: Path, text_root: Path | None) -> Iterator[Clip]:
+    """A recogniser's tests: NAME.wav with lines `<s> text </s> (NAME)` in a file beside them."""
+    line = re.compile(r"^(?:<s>)?\s*(.*?)\s*(?:</s>)?\s*\((\S+)\)\s*$")
+    for listing in [*root.rglob("transcription"), *root.rglob("*.transcription")]:
+        for match in filter(None, map(line.match, listing.read_text("utf-8").splitlines())):
+            text, name = match.groups()
+            path = listing.parent / f"{name}.wav"
+            if path.is_file():
+                yield Clip(path, f"{path.parent.name}/{name}", "speech", source.language, text)
+
+
 def plain(source: Source, root: Path, text_root: Path | None) -> Iterator[Clip]:
     """Every audio file of the package, inside pk3 (zip) archives too; no transcripts."""
     for archive in root.rglob("*.pk3"):
@@ -140,6 +151,8 @@ def plain(source: Source, root: Path, text_root: Path | None) -> Iterator[Clip]:
             yield Clip(path, relative.as_posix(), domain)
 
 
+_KNOWN = (asterisk, festvox, fillets, tuxpaint, queen, sphinx, plain)
+
 LAYOUTS: dict[str, Callable[[Source, Path, Path | None], Iterator[Clip]]] = {
-    layout.__name__: layout for layout in (asterisk, festvox, fillets, tuxpaint, queen, plain)
+    layout.__name__: layout for layout in _KNOWN
 }

@@ -2,11 +2,13 @@
 
     python recipes/tiny/prepare.py --list
     python recipes/tiny/prepare.py --out data/tiny [--domains speech music sound] [--keep-downloads]
+    python recipes/tiny/prepare.py --out data/tiny --held-out    # what judges the model: minutes
 
 Needs a Debian-like system (apt-get, dpkg-deb; run `apt-get update` first) and the PyPI packages
 numpy, soundfile, soxr and G722. Nothing is installed. Every file becomes a 24 kHz mono 16-bit WAV
-under OUT/audio/PACKAGE; OUT/{train,valid,test}.jsonl hold one line per WAV. A package that is done
-has a marker OUT/audio/PACKAGE/done.json and is skipped the next time; delete the folder to redo it.
+under OUT/audio/PACKAGE; OUT/{train,valid,test,heldout}.jsonl hold one line per WAV. A package that
+is done has a marker OUT/audio/PACKAGE/done.json and is skipped the next time; delete the folder to
+redo it.
 DATA.md describes the packages and the rule that splits them.
 """
 
@@ -25,20 +27,27 @@ import soundfile
 import soxr
 from clips import LAYOUTS, Clip
 from G722 import G722
-from sources import SOURCES, Source
+from sources import HELD_OUT, SOURCES, Source
 
 SAMPLE_RATE = 24_000
 G722_RATE = 16_000
 MIN_SECONDS = 0.3
 SILENCE_PEAK = 1e-3  # G.722 decodes digital silence to a few units in the last place
 MAX_CHARACTERS_PER_SECOND = 25  # nobody speaks faster: the speaker read less than the text
-SPLITS = ("test", "valid", "train")  # of files with equal bytes the first split keeps one
+SPLITS = (
+    "test",
+    "valid",
+    "train",
+    "heldout",
+)  # of files with equal bytes the first split keeps one
 
 
-def split_of(layout: str, stem: str) -> str:
+def split_of(source: Source, stem: str) -> str:
     """The split of a clip, from the SHA-1 hex digits of its stem (see clips.py) in UTF-8."""
+    if source.held_out:
+        return "heldout"
     digits = hashlib.sha1(stem.encode("utf-8")).hexdigest()
-    if layout == "asterisk":
+    if source.layout == "asterisk":
         return {"0": "test", "1": "test", "2": "valid"}.get(digits[0], "train")
     return "valid" if digits[0] == "0" and digits[1] < "8" else "train"
 
@@ -68,8 +77,9 @@ def read(path: Path) -> tuple[np.ndarray, int]:
     return samples.mean(axis=1), rate
 
 
-def convert(clip: Clip, target: Path) -> tuple[float, int]:
-    """Write the clip as a WAV file. Returns its seconds and its native sampling rate.
+def convert(clip: Clip, target: Path, excerpt: float | None) -> tuple[float, int]:
+    """Write the clip, or `excerpt` seconds from its middle, as a WAV file. Returns its seconds and
+    its native sampling rate.
 
     Raises ValueError, its first word the reason to count, when the clip is of no use.
     """
@@ -83,6 +93,9 @@ def convert(clip: Clip, target: Path) -> tuple[float, int]:
         raise ValueError(f"short: {clip.path.name}: under {MIN_SECONDS} s")
     if np.abs(samples).max() < SILENCE_PEAK:
         raise ValueError(f"silent: {clip.path.name}")
+    if excerpt is not None and len(samples) > excerpt * rate:
+        first = (len(samples) - int(excerpt * rate)) // 2
+        samples = samples[first : first + int(excerpt * rate)]
     if rate != SAMPLE_RATE:
         samples = soxr.resample(samples, rate, SAMPLE_RATE, quality="VHQ")
     samples /= max(1.0, float(np.abs(samples).max()))  # lossy codecs overshoot: no clipping
@@ -99,7 +112,7 @@ def convert_source(source: Source, out: Path, cache: Path) -> None:
     clips = list(LAYOUTS[source.layout](source, roots[0], roots[1] if roots[1:] else None))
     if not clips:
         raise ValueError(f"{source.package}: no audio found; has the package's layout changed?")
-    clips.sort(key=lambda clip: (SPLITS.index(split_of(source.layout, clip.stem)), clip.stem))
+    clips.sort(key=lambda clip: (SPLITS.index(split_of(source, clip.stem)), clip.stem))
     folder = out / "audio" / source.package
     counts, seen, rows = Counter(), set(), []
     for index, clip in enumerate(clips, 1):
@@ -108,7 +121,7 @@ def convert_source(source: Source, out: Path, cache: Path) -> None:
         try:
             if digest in seen or target in seen:
                 raise ValueError(f"duplicate: {clip.path.name}")
-            seconds, rate = convert(clip, target)
+            seconds, rate = convert(clip, target, source.excerpt)
         except ValueError as error:
             reason = str(error).partition(":")[0]
             counts[reason] += 1
@@ -130,7 +143,7 @@ def convert_source(source: Source, out: Path, cache: Path) -> None:
                 "language": clip.language,
                 "text": text,
                 "band_edge": min(rate // 2, source.max_band_edge),
-                "split": split_of(source.layout, clip.stem),
+                "split": split_of(source, clip.stem),
             }
         )
         if index % 500 == 0:
@@ -153,7 +166,7 @@ def write_lines(path: Path, rows: list[dict]) -> None:
 def write_manifests(out: Path) -> None:
     """Join the rows of every finished package, whatever domains this run was asked for."""
     splits = {split: [] for split in SPLITS}
-    for source in SOURCES:
+    for source in (*SOURCES, *HELD_OUT):
         folder = out / "audio" / source.package
         if (folder / "done.json").exists():
             for line in (folder / "clips.jsonl").read_text("utf-8").splitlines():
@@ -169,16 +182,18 @@ def main() -> int:
     domains = ["speech", "music", "sound"]
     parser.add_argument("--domains", nargs="+", choices=domains, default=domains)
     parser.add_argument("--cache", type=Path, help="folder for downloads (OUT/downloads)")
+    parser.add_argument("--held-out", action="store_true", help="the packages that judge instead")
     parser.add_argument("--keep-downloads", action="store_true")
     parser.add_argument("--list", action="store_true", help="print the table of sources and stop")
     args = parser.parse_args()
+    table = HELD_OUT if args.held_out else SOURCES
     if args.list:
-        for s in SOURCES:
+        for s in table:
             print(f"{s.package:28} {s.domain:7} {s.minutes:4} min  {s.native_rate:10} {s.licence}")
         return 0
     cache, failed = args.cache or args.out / "downloads", []
     cache.mkdir(parents=True, exist_ok=True)
-    sources = [source for source in SOURCES if source.domain in args.domains]
+    sources = [source for source in table if source.domain in args.domains]
     for index, source in enumerate(sources, 1):
         print(f"[{index}/{len(sources)}] {source.package}", flush=True)
         if (args.out / "audio" / source.package / "done.json").exists():

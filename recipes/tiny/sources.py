@@ -20,6 +20,8 @@ class Source:
     text_package: str | None = None  # a second package that holds the transcripts
     language: str | None = None
     max_band_edge: int = 12_000  # Hz; lower where the recording carries less than its rate allows
+    held_out: bool = False  # never trained on: all of it goes to heldout.jsonl
+    excerpt: float | None = None  # seconds; of longer recordings only so much, from the middle
 
     @property
     def packages(self) -> list[str]:
@@ -27,10 +29,25 @@ class Source:
         return [self.package] + ([self.text_package] if self.text_package else [])
 
 
-def _asterisk(language: str, licence: str, minutes: int) -> Source:
+def _asterisk(language: str, licence: str, minutes: int, held_out: bool = False) -> Source:
     package = f"asterisk-core-sounds-{language}"
     return Source(
-        f"{package}-g722", "speech", "asterisk", licence, "16 kHz", minutes, package, language, 8000
+        f"{package}-g722",
+        "speech",
+        "asterisk",
+        licence,
+        "16 kHz",
+        minutes,
+        package,
+        language,
+        8000,
+        held_out,
+    )
+
+
+def _excerpts(package: str, domain: str, licence: str, native_rate: str, minutes: int) -> Source:
+    return Source(
+        package, domain, "plain", licence, native_rate, minutes, held_out=True, excerpt=10.0
     )
 
 
@@ -72,4 +89,23 @@ SOURCES = [
     Source("megaglest-data", "sound", "plain", "CC-BY-SA-3.0", "11-48 kHz", 68),
     Source("ufoai-sound", "sound", "plain", "CC-BY(-SA)-3.0, GPL-2+", "8-48 kHz", 28),
     Source("boswars-data", "sound", "plain", "GPL-2+", "11-44 kHz", 7),
+]
+
+# Voices, tracks and effects that no model of ours has heard: `prepare.py --held-out` fetches them.
+HELD_OUT = [
+    _asterisk("it", "CC-BY-SA-3.0", 25, held_out=True),
+    Source(
+        "pocketsphinx-testdata",
+        "speech",
+        "sphinx",
+        "BSD, public domain",
+        "16 kHz",
+        1,
+        None,
+        "en",
+        8000,
+        held_out=True,
+    ),
+    _excerpts("warzone2100-music", "music", "CC-BY-SA-3.0, GPL-2+, CC0", "44.1 kHz", 5),
+    _excerpts("hydrogen-drumkits-effects", "sound", "CC-BY(-SA)-3.0, GPL, CC0", "44.1 kHz", 10),
 ]
