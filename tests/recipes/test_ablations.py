@@ -55,11 +55,13 @@ def test_ablations_and_semantic_comparison(corpus, tmp_path, capsys):
     assert "| full | 1 + 1 |" in (out / "ablations.md").read_text()
 
     start = out / "no_semantic" / "model"
-    text = ["--steps=2", f"--out={tmp_path / 'text'}", "--set", *SMALL]
+    listen = ["--listen=3", f"--valid={corpus}"]
+    text = ["--steps=2", *listen, f"--out={tmp_path / 'text'}", "--set", *SMALL]
     semantic.main([*data, f"--start={start}", *text])
     found = json.loads((tmp_path / "text" / "semantic.json").read_text())
     assert [result["name"] for result in found] == ["frozen", "joint"]
     frozen, joint = found
+    assert (tmp_path / "text" / "start" / "listen.jsonl").read_text().count("unseen") == 1
     assert frozen["text"]["32"]["own"] != joint["text"]["32"]["own"]
     codes = [
         CausalAudioTokenizer.from_pretrained(folder).encode(torch.ones(1, 1, 4000)).codes

@@ -1,11 +1,13 @@
 """Text learned along with the codec, against the same head on the frozen codes of that codec.
 
-    python -m recipes.tiny.ablations.semantic --start MODEL --steps 1500 \
-        --data data/tiny/train.jsonl --test data/tiny/test.jsonl --out runs/semantic --threads 1
+    python -m recipes.tiny.ablations.semantic --start MODEL --listen 4000 --steps 1500 \
+        --data data/tiny/train.jsonl --valid data/tiny/valid.jsonl --test data/tiny/test.jsonl \
+        --out runs/semantic --threads 1
 
-MODEL is a codec that was trained without text. "joint" goes on training all of it with a new
-semantic head, "frozen" trains an equal head on the codes of MODEL as they are (encoder, quantizer
-and decoder frozen), on the same batches, for as many steps, at the same rates. Writes
+MODEL is a codec that was trained without text. With `--listen` a new head first learns to listen
+to its codes, for so many steps (`listen.py`); both runs begin with a copy of that head. "joint"
+then trains codec and head together, "frozen" goes on with the head alone, on the codes of
+MODEL as they are, on the same batches, for as many steps, at the same rates. Writes
 OUT/semantic.json and OUT/semantic.md: nats per byte of unseen text by number of codebooks, and in
 brackets the same with the codes of another recording: a head that does not listen has both alike.
 """
@@ -18,10 +20,12 @@ from typing import Any
 
 import torch
 from recipes.study import listed, markdown, measure, train, write_json
+from recipes.tiny.ablations.listen import encode_spoken, teach
 from recipes.tiny.ablations.run import HERE
 
 from catok import CausalAudioTokenizer
 from catok.tokenizer.checkpoint import find_folder
+from catok.training.build import SEMANTIC
 from catok.training.config import TrainConfig, TrainStage
 from catok.training.data import read_cuts
 from catok.training.recipe import load_recipe, override_recipe
@@ -42,13 +46,34 @@ def recipe(name: str, start: str, steps: int, overrides: list[str]) -> TrainConf
     return replace(config, tokenizer=str(find_folder(start)), stages=(stage,))
 
 
-def run(name: str, args: argparse.Namespace) -> dict[str, Any]:
+def prepared(args: argparse.Namespace) -> str:
+    """The codec that both runs begin with; after `--listen` with a head beside it."""
+    folder = Path(args.out) / "start"
+    if not args.listen:
+        return args.start
+    if not (folder / SEMANTIC).is_dir():
+        tok = CausalAudioTokenizer.from_pretrained(args.start)
+        config = recipe("frozen", args.start, 1, args.set)
+        assert config.semantic is not None
+        longest = config.data.max_seconds
+        texts = [
+            encode_spoken(tok, [r for r in listed(manifest) if r.seconds <= longest])
+            for manifest in (args.data, args.valid)
+        ]
+        folder.mkdir(parents=True, exist_ok=True)
+        head = teach(tok, config.semantic, *texts, steps=args.listen, log=folder / "listen.jsonl")
+        tok.save_pretrained(folder)
+        head.save_pretrained(folder / SEMANTIC)
+    return str(folder)
+
+
+def run(name: str, start: str, args: argparse.Namespace) -> dict[str, Any]:
     """Train and measure one, unless that was done before."""
     folder = Path(args.out) / name
     done = folder / "result.json"
     if done.is_file():
         return json.loads(done.read_text())
-    config = recipe(name, args.start, args.steps, args.set)
+    config = recipe(name, start, args.steps, args.set)
     seconds = train(config, [(read_cuts(args.data), None)], folder)
     tok = CausalAudioTokenizer.from_pretrained(folder / "model")
     head = SemanticHead.from_pretrained(folder / "model" / "semantic")
@@ -73,6 +98,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--start", required=True, help="a codec trained without text")
     parser.add_argument("--steps", type=int, default=1500, help="of each run (%(default)s)")
+    parser.add_argument("--listen", type=int, default=0, help="steps of the head alone (0: none)")
+    parser.add_argument("--valid", help="manifest that chooses the best of them")
     parser.add_argument("--data", required=True, help="training data, as `catok train --data`")
     parser.add_argument("--test", required=True, help="manifest of unseen speech with text")
     parser.add_argument("--out", required=True, help="folder of the two runs")
@@ -80,8 +107,11 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--threads", type=int, default=1, help="CPU threads (%(default)s)")
     parser.add_argument("--set", nargs="+", default=[], help="KEY=VALUE for both recipes")
     args = parser.parse_args(arguments)
+    if args.listen and not args.valid:
+        parser.error("--listen needs --valid")
     torch.set_num_threads(args.threads)
-    results = [run(name, args) for name in LABELS]
+    start = prepared(args)
+    results = [run(name, start, args) for name in LABELS]
     write_json(Path(args.out) / "semantic.json", results)
     (Path(args.out) / "semantic.md").write_text(table(results))
     print(table(results))
