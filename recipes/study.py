@@ -17,7 +17,7 @@ from torch import Tensor
 
 from catok import CausalAudioTokenizer, load_audio
 from catok.evaluation.metrics import pesq, stoi
-from catok.training.codebooks.revival import count_codes, perplexity
+from catok.modules.usage import count_codes, perplexity
 from catok.training.config import TrainConfig
 from catok.training.data import Corpora, read_cuts
 from catok.training.loop import Trainer
