@@ -1,0 +1,1 @@
+"""Codecs behind one small interface; `registry` builds them by name."""

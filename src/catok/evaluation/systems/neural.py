@@ -1,0 +1,128 @@
+"""Neural codecs with residual codebooks: encode once, decode any prefix of the codebooks."""
+
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from catok.catfile import bits_per_code
+from catok.codes import Encoded
+from catok.evaluation.systems.base import Output
+from catok.evaluation.systems.convert import convert, restore, timed
+
+_SAME_RATE = 1e-3  # relative: "0.861 kbps" stands for 0.86133 kbps
+
+
+class Codec(Protocol):
+    """What `NeuralSystem` needs to know of a codec.
+
+    `depths`: the numbers of codebooks that it can decode, in ascending order.
+    """
+
+    sample_rate: int
+    channels: int
+    frame_rate: float
+    codebook_size: int
+    depths: tuple[int, ...]
+
+    def encode(self, audio: Tensor) -> Encoded:
+        """Audio `[1, C, T]` at the codec's rate -> all its codes, on the CPU."""
+        ...
+
+    def decode(self, encoded: Encoded, depth: int) -> Tensor:
+        """Audio `[1, C, n]` on the CPU from the first `depth` codebooks."""
+        ...
+
+
+class NeuralSystem:
+    """A codec at one or more numbers of codebooks, its settings named by bitrate ("1 kbps").
+
+    `bitrates`: "all" (1, 2, 4, ... codebooks and the most there are), or a list of bitrates in
+    kbps (6.0 or "6") and numbers of codebooks ("8q"). A recording is mixed and resampled to what
+    the codec takes and back; a mono codec gives a stereo recording the same sound twice. The times
+    leave conversions out; the encoding time is that of all codebooks at every setting, since they
+    are encoded once. `bits` is codebooks x frames x ceil(log2(codebook size)): the payload of a
+    `.cat` file before a plane is filled up to whole bytes.
+
+    Raises ValueError on a bitrate that the codec does not have, naming those that it has.
+    """
+
+    def __init__(
+        self, name: str, codec: Codec, bitrates: str | Sequence[str | float] = "all"
+    ) -> None:
+        self.name = name
+        self.codec = codec
+        self.depths = choose_depths(codec, bitrates)
+        self.settings = tuple(rate_name(codec, depth) for depth in self.depths)
+
+    @torch.no_grad()
+    def run(self, audio: Tensor, sample_rate: int) -> Iterator[Output]:
+        """See `System.run`; `encoded` holds all codebooks at every setting."""
+        codec = self.codec
+        given = convert(audio, sample_rate, codec.sample_rate, codec.channels)
+        encoded, encode_seconds = timed(lambda: codec.encode(given[None]))
+        per_codebook = encoded.codes.shape[2] * bits_per_code(codec.codebook_size)
+        for depth, setting in zip(self.depths, self.settings, strict=True):
+            decoded, seconds = timed(lambda depth=depth: codec.decode(encoded, depth))
+            yield Output(
+                setting,
+                restore(decoded[0], codec.sample_rate, audio, sample_rate),
+                bits=depth * per_codebook,
+                encode_seconds=encode_seconds,
+                decode_seconds=seconds,
+                num_quantizers=depth,
+                encoded=encoded,
+            )
+
+
+def choose_depths(codec: Codec, bitrates: str | Sequence[str | float]) -> tuple[int, ...]:
+    """Numbers of codebooks, each once; see `NeuralSystem` for `bitrates` and errors."""
+    if isinstance(bitrates, str):
+        if bitrates != "all":
+            raise ValueError(f'bitrates must be "all" or a list, got {bitrates!r}')
+        most = codec.depths[-1]
+        return tuple(d for d in codec.depths if d & (d - 1) == 0 or d == most)
+    if not bitrates:
+        raise ValueError('no bitrates given: leave them out, or write "all" for several')
+    return tuple(dict.fromkeys(_depth(codec, item) for item in bitrates))
+
+
+def rate_name(codec: Codec, depth: int) -> str:
+    """The bitrate of so many codebooks, as settings are named: "0.125 kbps"."""
+    return f"{_kbps(codec, depth):.4g} kbps"
+
+
+def _kbps(codec: Codec, depth: int) -> float:
+    return depth * bits_per_code(codec.codebook_size) * codec.frame_rate / 1000
+
+
+def _depth(codec: Codec, item: str | float) -> int:
+    """The number of codebooks that "8q" says or that gives so many kbps."""
+    text = str(item).strip()
+    try:
+        if text.endswith("q"):
+            found = [depth for depth in codec.depths if depth == int(text[:-1])]
+        else:
+            wanted = float(text)
+            rates = {depth: _kbps(codec, depth) for depth in codec.depths}
+            found = [d for d, rate in rates.items() if abs(rate - wanted) <= _SAME_RATE * rate]
+    except ValueError:
+        raise ValueError(
+            f'{text!r} is no bitrate: write kbps ("6") or a number of codebooks ("8q")'
+        ) from None
+    if not found:
+        raise ValueError(f"this codec does not have {text}: it has {_known(codec)}")
+    return found[0]
+
+
+def _known(codec: Codec) -> str:
+    """The bitrates of a codec, for error messages."""
+    first, last = codec.depths[0], codec.depths[-1]
+    if codec.depths == tuple(range(1, last + 1)) and last > 8:
+        return (
+            f"the multiples of {rate_name(codec, 1)} up to {rate_name(codec, last)} "
+            f'("1q" to "{last}q" codebooks)'
+        )
+    rates = ", ".join(f'{rate_name(codec, d)} ("{d}q")' for d in codec.depths)
+    return f"{rates}" if first < last else f"only {rates}"

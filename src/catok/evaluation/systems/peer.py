@@ -1,0 +1,113 @@
+"""What the neural codecs of the library `transformers` have in common."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from catok.codes import Encoded
+from catok.evaluation.extras import extra
+
+
+class Peer:
+    """Base of `Codec`s around a `transformers` model; the subclass does `codes` and `audio`.
+
+    Audio is filled up with zeros to whole frames before it is encoded, so that F is
+    ceil(T / frame_size) for every codec.
+    """
+
+    kind = ""  # of the subclass: its name in system names, its class in transformers
+    model_class = ""
+
+    def __init__(self, name: str, *, device: str | torch.device = "cpu") -> None:
+        self.name = name
+        self.model = load_peer(self.kind, self.model_class, name).to(device)
+        self.device = torch.device(device)
+        config = self.model.config
+        self.sample_rate: int = config.sampling_rate
+        self.channels: int = getattr(config, "audio_channels", 1)
+        self.codebook_size: int = config.codebook_size
+        self.frame_size = self.samples_per_frame(config)
+        self.frame_rate = self.sample_rate / self.frame_size
+        self.depths = self.decodable(config)
+
+    def samples_per_frame(self, config: Any) -> int:
+        """Samples per channel of one frame."""
+        return config.hop_length
+
+    def decodable(self, config: Any) -> tuple[int, ...]:
+        """See `Codec.depths`."""
+        raise NotImplementedError
+
+    def codes(self, audio: Tensor) -> Tensor:
+        """`[1, C, F * frame_size]` -> `[1, K, F]`, all codebooks."""
+        raise NotImplementedError
+
+    def audio(self, codes: Tensor) -> Tensor:
+        """`[1, k, F]` -> `[1, C, n]`."""
+        raise NotImplementedError
+
+    @torch.no_grad()
+    def encode(self, audio: Tensor) -> Encoded:
+        """See `Codec.encode`."""
+        padded = torch.nn.functional.pad(audio, (0, -audio.shape[2] % self.frame_size))
+        return Encoded(
+            codes=self.codes(padded.to(self.device)).long().cpu(),
+            sample_lengths=torch.tensor([audio.shape[2]]),
+            sample_rate=self.sample_rate,
+            channels=self.channels,
+            frame_size=self.frame_size,
+            codebook_size=self.codebook_size,
+            model_id=self.name,
+        )
+
+    @torch.no_grad()
+    def decode(self, encoded: Encoded, depth: int) -> Tensor:
+        """See `Codec.decode`."""
+        return self.audio(encoded.codes[:, :depth].to(self.device)).float().cpu()
+
+
+def load_peer(kind: str, class_name: str, name: str) -> Any:
+    """A pretrained model from a local folder (never touching the network) or a hub id, for use.
+
+    Raises ValueError when `transformers` is not installed, when it cannot load the model, and when
+    the folder is of another kind of model or lacks weights.
+    """
+    transformers = extra("transformers")
+    local = Path(name).is_dir()
+    if not local and (name.count("/") != 1 or name[0] in "./~"):
+        raise ValueError(f"no folder {name!r} with {kind}: give a local folder or a hub id")
+    try:
+        with _quiet(transformers.utils.logging):
+            config = transformers.AutoConfig.from_pretrained(name, local_files_only=local)
+            if config.model_type != kind:
+                raise ValueError(f"it is a {config.model_type}: write {config.model_type}={name}")
+            loader = getattr(transformers, class_name)
+            model, report = loader.from_pretrained(
+                name, config=config, local_files_only=local, output_loading_info=True
+            )
+    except (OSError, ValueError, RuntimeError, KeyError) as error:
+        raise ValueError(f"cannot load {kind} from {name}: {error}") from error
+    missing = sorted(report["missing_keys"])
+    if missing:
+        raise ValueError(
+            f"{name} lacks {len(missing)} weights of {kind} ({missing[0]}, ...): fetch it again"
+        )
+    return model.eval()
+
+
+@contextmanager
+def _quiet(logging: Any) -> Iterator[None]:
+    """No progress bar, and no warnings of what `load_peer` checks itself."""
+    level, bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        if bar:
+            logging.enable_progress_bar()
