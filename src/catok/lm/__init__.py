@@ -1,0 +1,1 @@
+"""The token language model that speech synthesis and recognition share."""

@@ -1,0 +1,114 @@
+"""Folders of a token language model: config.json + safetensors, in the released layout.
+
+A folder written here also holds this package's own strict configuration under the key "catok".
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from catok.files import replacing, write_safetensors
+from catok.lm.config import TokenLMConfig
+from catok.lm.released import (
+    UNUSED,
+    read_released_config,
+    released_name,
+    released_tensors,
+    write_released_config,
+)
+from catok.tokenizer.checkpoint import CONFIG, WEIGHTS, read_tensors
+
+FORMAT = 1
+KEY = "token_lm"
+
+
+def save_folder(
+    folder: str | Path,
+    config: TokenLMConfig,
+    state: Mapping[str, Tensor],
+    dtype: torch.dtype | None = None,
+) -> None:
+    """Write config.json and model.safetensors, each to a temporary file first.
+
+    `dtype` narrows the stored floats.
+    """
+    folder = Path(folder)
+    tensors = {
+        name: tensor.detach().to("cpu", dtype or tensor.dtype).contiguous()
+        for name, tensor in released_tensors(state).items()
+    }
+    data = write_released_config(config)
+    data["dtype"] = str(next(iter(tensors.values())).dtype).removeprefix("torch.")
+    data["catok"] = {"format": FORMAT, KEY: config.to_dict()}
+    folder.mkdir(parents=True, exist_ok=True)
+    write_safetensors(folder / WEIGHTS, tensors)
+    with replacing(folder / CONFIG) as temporary:
+        Path(temporary).write_text(json.dumps(data, indent=2) + "\n")
+
+
+def load_config(folder: Path) -> TokenLMConfig:
+    """The configuration in a folder's config.json, ours or a released one.
+
+    Raises ValueError when it is missing, damaged or of another kind of model.
+    """
+    data = read_json(folder / CONFIG)
+    own = data.get("catok")
+    if own is None:
+        return read_released_config(data, stored_shapes(folder))
+    if not isinstance(own, dict) or KEY not in own:
+        raise ValueError(
+            f"{folder} holds another kind of catok model: give the folder of a token language model"
+        )
+    if own.get("format") != FORMAT:
+        raise ValueError(
+            f"{folder / CONFIG} was written by a newer catok (format {own.get('format')}): upgrade"
+        )
+    return TokenLMConfig.from_dict(own[KEY])
+
+
+def load_tensors(
+    folder: Path, state: Mapping[str, Tensor], dtype: torch.dtype
+) -> dict[str, Tensor]:
+    """A folder's weights, by the names and in the shapes of a `TokenLM`'s `state`.
+
+    Raises ValueError on anything missing, damaged, unknown or wrongly shaped.
+    """
+    names = {released_name(name): name for name in state}
+    wanted = {stored: state[name] for stored, name in names.items()}
+    shapes = stored_shapes(folder)
+    if UNUSED in shapes:
+        wanted[UNUSED] = torch.empty(shapes[UNUSED], device="meta")
+    found = read_tensors(folder, wanted, "all", dtype)
+    found.pop(UNUSED, None)
+    return {names[stored]: tensor for stored, tensor in found.items()}
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The JSON object in a file. Raises ValueError when there is none."""
+    try:
+        data = json.loads(path.read_text())
+    except FileNotFoundError as error:
+        raise ValueError(f"{path.parent} holds no {path.name}: it is not a model folder") from error
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} is not valid JSON ({error}): fetch the file again") from error
+    if not isinstance(data, dict):
+        raise ValueError(f"{path} must hold a JSON object")
+    return data
+
+
+def stored_shapes(folder: Path) -> dict[str, tuple[int, ...]]:
+    """Name and shape of every tensor in a folder's safetensors files, from their headers."""
+    shapes: dict[str, tuple[int, ...]] = {}
+    for file in sorted(folder.glob("*.safetensors")):
+        try:
+            with safe_open(file, framework="pt") as shard:
+                for name in shard.keys():  # noqa: SIM118 - not a mapping
+                    shapes[name] = tuple(shard.get_slice(name).get_shape())
+        except (SafetensorError, OSError) as error:
+            raise ValueError(f"{file} cannot be read ({error}): fetch it again") from error
+    return shapes

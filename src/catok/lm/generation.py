@@ -1,0 +1,123 @@
+"""Generating codes, a batch at a time, frame by frame.
+
+Law: `spec/tts-layout.md` (c) 7, (e) and (g).
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from catok.lm.history import SeenCodes
+from catok.lm.model import TokenLM
+from catok.lm.rows import pad_rows
+from catok.lm.sampler import Sampler
+from catok.lm.sampling import SamplingConfig
+from catok.tokenizer.checks import check_quantizers
+
+MAX_FRAMES = 3000  # four minutes at 12.5 frames per second
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One step of a batch: `codes` `[A, K]` int64 of the prompts numbered in `rows` (A of them).
+
+    `ended`: prompts that ended by themselves in this step; they give no frame here or later.
+    """
+
+    rows: tuple[int, ...]
+    codes: Tensor
+    ended: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Generated:
+    """New codes `[K, F]` int64 of one prompt; `ended` is False when the frame limit cut it off."""
+
+    codes: Tensor
+    ended: bool
+
+
+@torch.no_grad()
+def generate_frames(
+    model: TokenLM,
+    prompts: Sequence[Tensor],
+    *,
+    num_quantizers: int | None = None,
+    sampling: SamplingConfig | None = None,
+    max_frames: int = MAX_FRAMES,
+    seeds: Sequence[int] | None = None,
+) -> Iterator[Frame]:
+    """Yield each frame as soon as it is chosen; stops when all prompts have ended.
+
+    `prompts`: rows `[T, 1 + n_vq]` each, from `Prompter`. Only the first `num_quantizers` codebooks
+    are read and chosen. `seeds`: one per prompt, drawn anew if None; a prompt's result depends on
+    its own seed, not on its neighbours (but for rounding). The row in which the text channel says
+    "end" is no frame: its codes are dropped. Raises ValueError on arguments that do not fit.
+    """
+    depth = check_quantizers(num_quantizers, model.config.n_vq)
+    if max_frames < 1:
+        raise ValueError(f"max_frames must be at least 1, got {max_frames}")
+    if seeds is None:
+        seeds = torch.randint(2**62, (len(prompts),)).tolist()
+    if len(seeds) != len(prompts):
+        raise ValueError(f"{len(prompts)} prompts need as many seeds, got {len(seeds)}")
+    rows, mask = pad_rows(prompts, model.config)
+    rows, mask = rows.to(model.device), mask.to(model.device)
+    sampler = Sampler(sampling or SamplingConfig(), model.config, seeds)
+    history = SeenCodes(rows, depth, model.config.audio_vocab_size + 1)
+    alive = list(range(len(prompts)))
+    state = None
+    for _ in range(max_frames):
+        hidden, state = model.temporal(rows, mask, state, depth)
+        assert state is not None
+        row = model.next_row(hidden[:, -1], depth, sampler, history)
+        over = (row[:, 0] == model.config.audio_end_token_id).tolist()
+        kept = [i for i, done in enumerate(over) if not done]
+        ended = tuple(alive[i] for i, done in enumerate(over) if done)
+        if ended:
+            index = torch.tensor(kept, dtype=torch.int64, device=model.device)
+            row, state = row[index], state.select(index)
+            history.select(index)
+            sampler.select(kept)
+            alive = [alive[i] for i in kept]
+        yield Frame(tuple(alive), row[:, 1 : 1 + depth], ended)
+        if not alive:
+            return
+        rows, mask = row[:, None], None
+        history.add(rows)
+
+
+def generate(
+    model: TokenLM,
+    prompts: Sequence[Tensor],
+    *,
+    num_quantizers: int | None = None,
+    sampling: SamplingConfig | None = None,
+    max_frames: int = MAX_FRAMES,
+    seeds: Sequence[int] | None = None,
+) -> list[Generated]:
+    """What `generate_frames` yields, gathered for each prompt; codes are on the CPU.
+
+    A continuation's prefix is in its prompt, not in the result.
+    """
+    depth = check_quantizers(num_quantizers, model.config.n_vq)
+    columns: list[list[Tensor]] = [[] for _ in prompts]
+    ended: set[int] = set()
+    for frame in generate_frames(
+        model,
+        prompts,
+        num_quantizers=depth,
+        sampling=sampling,
+        max_frames=max_frames,
+        seeds=seeds,
+    ):
+        ended.update(frame.ended)
+        for row, codes in zip(frame.rows, frame.codes.cpu(), strict=True):
+            columns[row].append(codes)
+    empty = torch.empty(depth, 0, dtype=torch.int64)
+    return [
+        Generated(torch.stack(each, dim=1) if each else empty, index in ended)
+        for index, each in enumerate(columns)
+    ]

@@ -1,0 +1,94 @@
+"""What is said in a conversation: roles, text and recordings. Law: `spec/tts-layout.md` (d)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+Part = str | Tensor
+PLACEHOLDER = "<|audio|>"  # upstream's mark for a recording in text; here recordings stand as such
+MISSING = "None"
+
+
+@dataclass(frozen=True, eq=False)
+class Message:
+    """Text and recordings (codes `[n_vq, F]` int64) in order."""
+
+    role: Literal["user", "assistant"]
+    parts: tuple[Part, ...]
+
+    def merged(self) -> list[Part]:
+        """The parts, neighbouring texts joined; recordings with only white space between them too.
+
+        Never empty texts.
+        """
+        merged: list[Part] = []
+        for part in self.parts:
+            if isinstance(part, str) and merged and isinstance(merged[-1], str):
+                merged[-1] += part
+            elif not isinstance(part, str) or part:
+                merged.append(part)
+        found: list[Part] = []
+        for part in merged:
+            gap = len(found) > 1 and isinstance(found[-1], str) and not found[-1].strip()
+            if isinstance(part, Tensor) and gap and isinstance(found[-2], Tensor):
+                found.pop()
+            if isinstance(part, Tensor) and found and isinstance(before := found[-1], Tensor):
+                found[-1] = _joined(before, part)
+            else:
+                found.append(part)
+        return found
+
+
+def user_message(
+    text: str | None = None,
+    *,
+    references: Sequence[Tensor | None] | None = None,
+    instruction: str | None = None,
+    tokens: int | None = None,
+    quality: str | None = None,
+    sound_event: str | None = None,
+    ambient_sound: str | None = None,
+    language: str | None = None,
+) -> Message:
+    """The eight fields of a synthesis request.
+
+    `references`: a recording per speaker, whose n-th is called `[Sn]` in the text; None leaves a
+    number out. `tokens`: length wished for, in frames. `language`: a free tag such as "en".
+    """
+    parts: list[Part] = ["<user_inst>\n- Reference(s):\n"]
+    if references is None:
+        parts.append(MISSING)
+    else:
+        between = ""
+        for number, codes in enumerate(references, start=1):
+            if codes is not None:
+                parts += [f"{between}[S{number}]:\n", codes]
+                between = "\n"
+    fields = {
+        "Instruction": instruction,
+        "Tokens": None if tokens is None else str(tokens),
+        "Quality": quality,
+        "Sound Event": sound_event,
+        "Ambient Sound": ambient_sound,
+        "Language": language,
+        "Text": text,
+    }
+    lines = [f"- {name}:\n{MISSING if v is None else v}\n" for name, v in fields.items()]
+    return Message("user", (*parts, "\n" + "".join(lines) + "</user_inst>"))
+
+
+def assistant_message(*parts: Part) -> Message:
+    """An answer: recordings, for recognition text."""
+    return Message("assistant", parts)
+
+
+def _joined(first: Tensor, second: Tensor) -> Tensor:
+    if first.dim() != 2 or second.dim() != 2 or len(first) != len(second):
+        raise ValueError(
+            f"recordings of shapes {list(first.shape)} and {list(second.shape)} cannot be joined: "
+            "both must be [n_vq, F]"
+        )
+    return torch.cat([first, second], dim=1)

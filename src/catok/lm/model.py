@@ -1,0 +1,195 @@
+"""The token language model: frames along time, channels inside each frame.
+
+Law: `spec/tts-layout.md`.
+Every call takes K, the codebooks in use: channels above K are neither summed into the input nor
+run in depth, so that one model serves every bitrate (paper 6.1).
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from catok.lm import folder as folders
+from catok.lm.config import TokenLMConfig
+from catok.lm.depth import DepthState, DepthTransformer
+from catok.lm.embedding import FrameEmbedding
+from catok.lm.heads import ChannelHeads
+from catok.lm.history import SeenCodes
+from catok.lm.layers import SwiGLU
+from catok.lm.loss import IGNORED, TokenLoss, channel_loss, combine
+from catok.lm.sampler import Chooser
+from catok.lm.temporal import TemporalState, TemporalTransformer
+from catok.tokenizer.checkpoint import find_folder
+from catok.tokenizer.checks import check_quantizers
+
+
+class TokenLM(nn.Module):
+    """Rows `[B, T, 1 + n_vq]` of text ids and codes -> the next row, channel by channel."""
+
+    def __init__(self, config: TokenLMConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.embedding = FrameEmbedding(config)
+        self.backbone = TemporalTransformer(config.language_config, config.initializer_range)
+        self.adapter = SwiGLU(
+            config.width, config.additional_mlp_ffn_hidden_size, config.local_hidden_size
+        )
+        self.depth = DepthTransformer(config)
+        self.heads = ChannelHeads(config)
+        for module in self.modules():
+            if isinstance(module, nn.Linear | nn.Embedding):
+                nn.init.normal_(module.weight, std=config.initializer_range)
+            if isinstance(module, nn.Embedding) and module.padding_idx is not None:
+                nn.init.zeros_(module.weight[module.padding_idx])
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        name_or_path: str | Path,
+        *,
+        device: str | torch.device = "cpu",
+        dtype: torch.dtype = torch.float32,
+    ) -> "TokenLM":
+        """Load a local folder (ours or a released one) or a hub id; a folder never touches the
+        network. Raises ValueError when it is another kind of model, damaged or incomplete.
+        """
+        if dtype not in (torch.float32, torch.bfloat16, torch.float16):
+            raise ValueError(f"dtype must be float32, bfloat16 or float16, got {dtype}")
+        folder = find_folder(name_or_path)
+        with torch.device("meta"):
+            model = cls(folders.load_config(folder))
+        tensors = folders.load_tensors(folder, model.state_dict(), dtype)
+        model.load_state_dict(tensors, assign=True)
+        model.backbone.restore_buffers()
+        return model.to(device).eval()
+
+    def save_pretrained(self, folder: str | Path, *, dtype: torch.dtype | None = None) -> None:
+        """Write config.json and model.safetensors in the released layout; `dtype` narrows it."""
+        folders.save_folder(folder, self.config, self.state_dict(), dtype)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.depth.norm.weight.device
+
+    def temporal(
+        self,
+        rows: Tensor,
+        mask: Tensor | None = None,
+        state: TemporalState | None = None,
+        num_quantizers: int | None = None,
+        keep_state: bool = True,
+    ) -> tuple[Tensor, TemporalState | None]:
+        """Hidden states `[B, T, D]` of rows that follow `state`, and the state after them.
+
+        `mask` `[B, T]` bool: real rows; padding belongs on the left. `keep_state` False saves the
+        memory of a state in training.
+        """
+        depth = check_quantizers(num_quantizers, self.config.n_vq)
+        return self.backbone(self.embedding(rows, depth), mask, state, keep_state)
+
+    def depth_outputs(self, hidden: Tensor, labels: Tensor, last: int) -> Tensor:
+        """Teacher forcing of N frames at once: the depth transformer's output `[N, 1 + last, d]`.
+
+        `hidden` `[N, D]`; `labels` `[N, at least last]` int64, the frames' true tokens; a negative
+        one is the zero vector. Position i has seen the tokens of channels below i.
+        """
+        inputs = [hidden]
+        inputs += [self.embedding.token(i, labels[:, i]).to(hidden.dtype) for i in range(last)]
+        return self.depth(self.adapter(torch.stack(inputs, dim=1)))[0]
+
+    def depth_logits(
+        self, hidden: Tensor, labels: Tensor, num_quantizers: int | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Logits of N frames under teacher forcing, float32: text `[N, V]` and audio `[N, K, A]`.
+
+        A counts the pad code, whose logit is not masked here. Arguments as in `depth_outputs`.
+        """
+        depth = check_quantizers(num_quantizers, self.config.n_vq)
+        outputs = self.depth_outputs(hidden, labels, depth)
+        audio = [self.heads(i, outputs[:, i]) for i in range(1, depth + 1)]
+        return self.heads(0, outputs[:, 0]), torch.stack(audio, dim=1)
+
+    def text_logits(self, hidden: Tensor) -> Tensor:
+        """Text logits `[N, V]` after hidden states `[N, D]`: all that speech recognition needs."""
+        return self.heads(0, self.depth(self.adapter(hidden[:, None]))[0][:, 0])
+
+    def loss(
+        self,
+        rows: Tensor,
+        labels: Tensor,
+        mask: Tensor | None = None,
+        num_quantizers: int | None = None,
+        channel_weights: Sequence[float] | Tensor | None = None,
+    ) -> TokenLoss:
+        """Loss of a batch over text and the first K codebooks.
+
+        `rows` and `labels` `[B, T, 1 + n_vq]` int64, labels already one row ahead, -100 where
+        nothing is to be predicted; `mask` `[B, T]` bool; `channel_weights` at least 1 + K numbers.
+        Depth and heads run on supervised positions only, and no deeper than the deepest channel
+        with a target. Channels that do not run get no gradient: under DDP, use
+        `find_unused_parameters`. A batch without any target has loss 0, with a (zero) gradient.
+        """
+        depth = check_quantizers(num_quantizers, self.config.n_vq)
+        if labels.shape != rows.shape:
+            raise ValueError(
+                f"labels {list(labels.shape)} must have the shape of rows {list(rows.shape)}"
+            )
+        labels = labels[..., : 1 + depth]
+        hidden, _ = self.temporal(rows, mask, None, depth, keep_state=False)
+        valid = labels != IGNORED
+        supervised = valid.any(dim=2)
+        if not bool(supervised.any()):
+            supervised[0, -1] = True
+        used = valid.flatten(0, 1).any(dim=0).nonzero()
+        last = int(used[-1]) if len(used) else 0
+        chosen = labels[supervised]
+        outputs = self.depth_outputs(hidden[supervised], chosen, last)
+        losses = [channel_loss(self.heads(i, outputs[:, i]), chosen[:, i]) for i in range(last + 1)]
+        losses += [losses[0].new_zeros(())] * (depth - last)
+        return combine(torch.stack(losses), valid.sum(dim=(0, 1)), channel_weights)
+
+    def forward(
+        self,
+        rows: Tensor,
+        labels: Tensor,
+        mask: Tensor | None = None,
+        num_quantizers: int | None = None,
+        channel_weights: Sequence[float] | Tensor | None = None,
+    ) -> TokenLoss:
+        """`loss`, for wrappers such as DDP that call a module."""
+        return self.loss(rows, labels, mask, num_quantizers, channel_weights)
+
+    def depth_step(
+        self, channel: int, vectors: Tensor, past: DepthState | None
+    ) -> tuple[Tensor, DepthState]:
+        """One channel of N frames: its logits, and the state that the next channel needs.
+
+        `vectors` `[N, D]`: the hidden state for channel 0, else the embedding of the token chosen
+        for the channel before. The pad code of audio channels is masked: it is never chosen.
+        """
+        output, state = self.depth(self.adapter(vectors[:, None]), past)
+        logits = self.heads(channel, output[:, 0])
+        if channel:
+            logits[:, self.config.audio_pad_code] = float("-inf")
+        return logits, state
+
+    @torch.no_grad()
+    def next_row(
+        self, hidden: Tensor, num_quantizers: int, chooser: Chooser, history: SeenCodes
+    ) -> Tensor:
+        """Choose the row after hidden states `[N, D]`: `[N, 1 + n_vq]`, 0 in channels above K.
+
+        `history` is what each row has already held, for the repetition penalty; it is not changed.
+        """
+        row = torch.zeros(len(hidden), self.config.channels, dtype=torch.int64, device=self.device)
+        chooser.start_frame(1 + num_quantizers)
+        vectors, state = hidden, None
+        for channel in range(1 + num_quantizers):
+            logits, state = self.depth_step(channel, vectors, state)
+            seen = history.channel(channel) if channel else None
+            row[:, channel] = chooser.choose(channel, logits, seen)
+            vectors = self.embedding.token(channel, row[:, channel])
+        return row

@@ -1,0 +1,80 @@
+"""From logits to probabilities: penalty, temperature, top-k, top-p.
+
+Law: `spec/tts-layout.md` (e).
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class SamplingConfig:
+    """How tokens are chosen; defaults are the published ones of the released model.
+
+    A temperature of 0 or less takes the likeliest token, without any processing. `top_k` 0 and
+    `top_p` 1 keep everything. The repetition penalty is for audio only. `restrict_text` lets the
+    text channel choose between "one more frame" and "end" alone.
+    """
+
+    text_temperature: float = 1.5
+    text_top_k: int = 50
+    text_top_p: float = 1.0
+    audio_temperature: float = 1.0
+    audio_top_k: int = 50
+    audio_top_p: float = 0.95
+    audio_repetition_penalty: float = 1.1
+    restrict_text: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("text_top_k", "audio_top_k"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} must be 0 (off) or more, got {getattr(self, name)}")
+        for name in ("text_top_p", "audio_top_p"):
+            if not 0 < getattr(self, name) <= 1:
+                raise ValueError(f"{name} must be above 0 and at most 1, got {getattr(self, name)}")
+        if self.audio_repetition_penalty <= 0:
+            raise ValueError(
+                f"audio_repetition_penalty must be above 0, got {self.audio_repetition_penalty}"
+            )
+
+    @classmethod
+    def greedy(cls, restrict_text: bool = False) -> "SamplingConfig":
+        """The likeliest token in every channel."""
+        return cls(text_temperature=0.0, audio_temperature=0.0, restrict_text=restrict_text)
+
+
+def penalise(logits: Tensor, seen: Tensor, penalty: float) -> Tensor:
+    """Make the `seen` `[N, V]` bool entries less likely: negative times, others over `penalty`."""
+    changed = torch.where(logits < 0, logits * penalty, logits / penalty)
+    return torch.where(seen, changed, logits)
+
+
+def probabilities(logits: Tensor, temperature: float, top_k: int, top_p: float) -> Tensor:
+    """Logits `[N, V]` -> probabilities `[N, V]` float32; temperature above 0.
+
+    Top-k keeps the k largest (ties with the last included). Top-p then keeps, from the largest
+    down, each token before which less than `top_p` has been kept: the best always stays.
+    """
+    logits = logits.float() / temperature
+    if 0 < top_k < logits.shape[-1]:
+        smallest = logits.topk(top_k, dim=-1).values[:, -1:]
+        logits = logits.masked_fill(logits < smallest, float("-inf"))
+    if top_p < 1:
+        ordered, order = logits.softmax(dim=-1).sort(dim=-1, descending=True, stable=True)
+        before = ordered.cumsum(dim=-1) - ordered
+        dropped = before >= top_p
+        logits = logits.masked_fill(dropped.gather(1, order.argsort(dim=-1)), float("-inf"))
+    return logits.softmax(dim=-1)
+
+
+def draw(chances: Tensor, uniform: Tensor) -> Tensor:
+    """One token per row of probabilities `[N, V]`, by uniform numbers `[N]` in [0, 1): `[N]` int64.
+
+    The inverse of the cumulative distribution; a token of probability 0 is never drawn.
+    """
+    total = chances.cumsum(dim=-1)
+    passed = (total > uniform[:, None] * total[:, -1:]) & (chances > 0)
+    first = passed.to(torch.uint8).argmax(dim=-1)
+    return torch.where(passed.any(dim=-1), first, chances.argmax(dim=-1))

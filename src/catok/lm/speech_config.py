@@ -1,0 +1,62 @@
+"""What a speech language model was trained for: `speech.json` beside its weights.
+
+The weights are in the released layout, which does not say whose codes they speak. This file does.
+"""
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from catok.configs import read_config
+from catok.files import replacing
+from catok.lm.folder import read_json
+from catok.lm.sampling import SamplingConfig
+
+SPEECH = "speech.json"
+
+
+@dataclass(frozen=True)
+class SpeechConfig:
+    """The surroundings of a `TokenLM`.
+
+    `tokenizer`: the audio tokenizer whose codes it reads and writes, as `from_pretrained` takes it
+    (embedded name, hub id or folder); a relative path may start at the model's own folder.
+    `weight_hash`: that tokenizer's, "" if not known. `text`: "bytes", or "files" for a text
+    tokenizer in the model's folder. `num_quantizers`: codebooks used unless asked otherwise, None
+    for all. `languages`: tags it was trained with, none if it was trained without. `sampling`: what
+    suits this model in synthesis.
+    """
+
+    tokenizer: str
+    weight_hash: str = ""
+    text: Literal["bytes", "files"] = "bytes"
+    tasks: tuple[Literal["tts", "asr"], ...] = ("tts",)
+    num_quantizers: int | None = None
+    languages: tuple[str, ...] = ()
+    sampling: SamplingConfig = field(default_factory=SamplingConfig)
+
+    def __post_init__(self) -> None:
+        if not self.tokenizer:
+            raise ValueError("tokenizer must name the audio tokenizer whose codes the model speaks")
+        if not self.tasks:
+            raise ValueError('tasks must hold "tts", "asr" or both')
+        if self.num_quantizers is not None and self.num_quantizers < 1:
+            raise ValueError(f"num_quantizers must be at least 1, got {self.num_quantizers}")
+
+    def save(self, folder: str | Path) -> None:
+        """Write `speech.json` into a model's folder, replaced in one step."""
+        with replacing(Path(folder) / SPEECH) as temporary:
+            Path(temporary).write_text(json.dumps(asdict(self), indent=2) + "\n")
+
+    @classmethod
+    def load(cls, folder: str | Path) -> "SpeechConfig | None":
+        """Read a folder's `speech.json`; None where there is none, as in released folders.
+
+        Raises ValueError on unknown or ill-typed keys.
+        """
+        path = Path(folder) / SPEECH
+        if not path.is_file():
+            return None
+        data: dict[str, Any] = read_json(path)
+        return read_config(cls, data, SPEECH)

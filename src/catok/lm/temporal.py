@@ -1,0 +1,123 @@
+"""The transformer along time: stock Qwen3 blocks from transformers, and its state as a value.
+
+Law: `spec/tts-layout.md` (c) 2. The import is late: transformers takes seconds, and only this model
+needs it.
+"""
+
+import copy
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from catok.lm.config import LanguageConfig
+
+
+@dataclass(frozen=True)
+class TemporalState:
+    """What the transformer remembers of each row: a step returns a new one, the old stays valid.
+
+    `mask` `[B, P]` bool: which past positions are real. `cache`: transformers' own, keys and values
+    `[B, H, P, head_dim]` per layer, never changed once it is in here.
+    """
+
+    mask: Tensor
+    cache: Any
+
+    @property
+    def length(self) -> int:
+        """P, padding included."""
+        return self.mask.shape[1]
+
+    def fork(self) -> Any:
+        """A cache that can grow without changing this one; past keys and values are shared."""
+        twin = copy.copy(self.cache)
+        twin.layers = [copy.copy(layer) for layer in self.cache.layers]
+        return twin
+
+    def select(self, rows: Tensor) -> "TemporalState":
+        """The state of some rows only; `rows` int64 `[A]`."""
+        cache = self.fork()
+        for layer in cache.layers:
+            layer.keys, layer.values = layer.keys[rows], layer.values[rows]
+        return replace(self, mask=self.mask[rows], cache=cache)
+
+
+class TemporalTransformer(nn.Module):
+    """`[B, T, D]` embeddings -> `[B, T, D]` hidden states after the final norm; causal.
+
+    Raises ValueError when transformers is not installed.
+    """
+
+    qwen3: nn.Module
+
+    def __init__(self, config: LanguageConfig, initializer_range: float = 0.02) -> None:
+        super().__init__()
+        try:
+            from transformers import AutoModel, DynamicCache, Qwen3Config
+        except ImportError as error:
+            raise ValueError(
+                f"the language model needs transformers ({error}): pip install catok[tts]"
+            ) from error
+        self._new_cache = DynamicCache
+        settings = Qwen3Config(
+            vocab_size=1,  # rows are embedded outside: the table below is thrown away
+            hidden_size=config.hidden_size,
+            intermediate_size=config.intermediate_size,
+            num_hidden_layers=config.num_hidden_layers,
+            num_attention_heads=config.num_attention_heads,
+            num_key_value_heads=config.num_key_value_heads,
+            head_dim=config.head_dim,
+            rms_norm_eps=config.rms_norm_eps,
+            max_position_embeddings=config.max_position_embeddings,
+            rope_parameters={"rope_type": "default", "rope_theta": config.rope_theta},
+            initializer_range=initializer_range,
+        )
+        self.qwen3 = AutoModel.from_config(settings, attn_implementation="sdpa")
+        self.qwen3.embed_tokens = None  # type: ignore[assignment]
+
+    def forward(
+        self,
+        embeddings: Tensor,
+        mask: Tensor | None = None,
+        state: TemporalState | None = None,
+        keep_state: bool = True,
+    ) -> tuple[Tensor, TemporalState | None]:
+        """Hidden states `[B, T, D]` and the state after them (None unless `keep_state`).
+
+        `mask` `[B, T]` bool: real positions, None for all. A position counts the real ones before
+        it, so that padding on the left changes nothing; hidden states of padding mean nothing.
+        """
+        if mask is None:
+            mask = torch.ones(embeddings.shape[:2], dtype=torch.bool, device=embeddings.device)
+        if mask.dtype != torch.bool or mask.shape != embeddings.shape[:2]:
+            raise ValueError(
+                f"mask must be bool of shape {list(embeddings.shape[:2])}, got {mask.dtype} "
+                f"{list(mask.shape)}"
+            )
+        whole = mask if state is None else torch.cat([state.mask, mask], dim=1)
+        positions = (whole.cumsum(dim=1) - 1).clamp(min=0)[:, -mask.shape[1] :]
+        cache = state.fork() if state else self._new_cache() if keep_state else None
+        output = self.qwen3(
+            inputs_embeds=embeddings,
+            attention_mask=whole,
+            position_ids=positions,
+            past_key_values=cache,
+            use_cache=cache is not None,
+        )
+        return output.last_hidden_state, TemporalState(whole, cache) if keep_state else None
+
+    def restore_buffers(self) -> None:
+        """Work out the rotation frequencies anew, which no file holds: after building on "meta"."""
+        qwen3: Any = self.qwen3
+        qwen3.rotary_emb = type(qwen3.rotary_emb)(config=qwen3.config)
+
+    def checkpoint_layers(self) -> None:
+        """Keep only each layer's input in training, and work the rest out again for gradients."""
+        qwen3: Any = self.qwen3
+        settings = {"use_reentrant": False}
+        if hasattr(qwen3, "activation_checkpointing_enable"):  # the newer name
+            qwen3.activation_checkpointing_enable(settings)
+        else:
+            qwen3.gradient_checkpointing_enable(settings)
