@@ -25,6 +25,7 @@ bench: .venv/demo
 	$(PYTHON) -m venv .venv
 	$(INSTALL) torch==2.13.0
 	$(INSTALL) --editable ".[eval]"
+	$(INSTALL) --no-deps Resemblyzer
 	touch $@
 
 .venv/dev: .venv/demo

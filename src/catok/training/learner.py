@@ -9,11 +9,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from catok.modules.usage import count_codes
 from catok.training import distributed
 from catok.training.adversary import Adversary
 from catok.training.build import Networks
 from catok.training.codebooks.dropout import draw_prefixes
-from catok.training.codebooks.revival import CodebookUsage, count_codes, revive
+from catok.training.codebooks.revival import CodebookUsage, revive
 from catok.training.compiling import compile_codec
 from catok.training.config import TrainConfig, TrainStage
 from catok.training.data import Batch

@@ -1,32 +1,21 @@
 """STOI and PESQ on real speech: known values, mixing and resampling, and what they refuse."""
 
 import sys
-from pathlib import Path
 
 import pytest
 import torch
-from torch import Tensor
 
-from catok import load_audio
 from catok.evaluation.metrics import pesq, stoi
+from catok.evaluation.metrics.intelligibility import Intelligibility
+from catok.evaluation.metrics.quality import Quality
+from catok.evaluation.sample import Sample
 from catok.resampling import resample
+from tests.evaluation.metrics.conftest import noisy
 
 pytest.importorskip("pesq")
 pytest.importorskip("pystoi")
 
-SPEECH = Path(__file__).parents[2] / "examples" / "speech.flac"
 METRICS = pytest.mark.parametrize("metric", [stoi, pesq])
-
-
-@pytest.fixture(scope="module")
-def speech() -> Tensor:
-    """4 s at 16 kHz."""
-    return load_audio(SPEECH, sample_rate=16_000)[0][:, :64_000]
-
-
-def noisy(audio: Tensor, level: float) -> Tensor:
-    noise = torch.randn(audio.shape, generator=torch.Generator().manual_seed(0))
-    return audio + level * noise
 
 
 def test_identity_is_perfect(speech):
@@ -46,38 +35,41 @@ def test_values_are_those_of_the_packages(speech):
     import pesq as pesq_package
     import pystoi
 
-    degraded = noisy(speech, 0.03)
-    clean, other = speech[0].numpy(), degraded[0].numpy()
-    assert stoi(speech, degraded, 16_000) == pystoi.stoi(clean, other, 16_000, extended=False)
+    output = noisy(speech, 0.03)
+    clean, other = speech[0].numpy(), output[0].numpy()
+    for extended in (False, True):
+        expected = pystoi.stoi(clean, other, 16_000, extended=extended)
+        found = stoi(speech, output, 16_000, extended=extended)
+        assert found == pytest.approx(expected, abs=1e-9)  # ESTOI adds noise below 1e-15
     for mode in ("wb", "nb"):
         expected = pesq_package.pesq(16_000, clean, other, mode)
-        assert pesq(speech, degraded, 16_000, mode=mode) == expected
+        assert pesq(speech, output, 16_000, mode=mode) == expected
 
 
 @METRICS
 def test_shapes_and_mixing(metric, speech):
-    degraded = noisy(speech, 0.03)
-    expected = metric(speech, degraded, 16_000)
-    assert metric(speech[0], degraded[0], 16_000) == expected
-    assert metric(speech.repeat(2, 1), degraded, 16_000) == pytest.approx(expected, abs=1e-4)
+    output = noisy(speech, 0.03)
+    expected = metric(speech, output, 16_000)
+    assert metric(speech[0], output[0], 16_000) == expected
+    assert metric(speech.repeat(2, 1), output, 16_000) == pytest.approx(expected, abs=1e-4)
 
 
 @METRICS
 def test_the_longer_signal_is_cut(metric, speech):
-    degraded = noisy(speech, 0.03)
-    longer = torch.cat((degraded, torch.ones(1, 8000)), dim=1)
-    assert metric(speech, longer, 16_000) == metric(speech, degraded, 16_000)
-    assert metric(speech, degraded[:, :48_000], 16_000) == metric(
-        speech[:, :48_000], degraded[:, :48_000], 16_000
+    output = noisy(speech, 0.03)
+    longer = torch.cat((output, torch.ones(1, 8000)), dim=1)
+    assert metric(speech, longer, 16_000) == metric(speech, output, 16_000)
+    assert metric(speech, output[:, :48_000], 16_000) == metric(
+        speech[:, :48_000], output[:, :48_000], 16_000
     )
 
 
 @METRICS
 @pytest.mark.parametrize("rate", [24_000, 44_100, 48_000])
 def test_other_rates_are_resampled(metric, speech, rate):
-    degraded = noisy(speech, 0.03)
-    expected = metric(speech, degraded, 16_000)
-    resampled = [resample(x, 16_000, rate) for x in (speech, degraded)]
+    output = noisy(speech, 0.03)
+    expected = metric(speech, output, 16_000)
+    resampled = [resample(x, 16_000, rate) for x in (speech, output)]
     assert metric(*resampled, rate) == pytest.approx(expected, abs=0.02)
 
 
@@ -85,7 +77,7 @@ def test_other_rates_are_resampled(metric, speech, rate):
 def test_silence_is_refused(metric, speech):
     with pytest.raises(ValueError, match="reference signal is silent"):
         metric(torch.zeros_like(speech), speech, 16_000)
-    with pytest.raises(ValueError, match="degraded signal is silent"):
+    with pytest.raises(ValueError, match="output signal is silent"):
         metric(speech, torch.zeros_like(speech), 16_000)
 
 
@@ -101,10 +93,10 @@ def test_short_signals_are_refused(speech):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda x: x * float("nan"), "degraded signal holds NaN"),
-        (lambda x: x[None], r"degraded: expected float audio \[C, T\]"),
-        (lambda x: x[:, :0], "degraded: expected float audio"),
-        (lambda x: (x * 32_767).to(torch.int16), "degraded: expected float audio"),
+        (lambda x: x * float("nan"), "output signal holds NaN"),
+        (lambda x: x[None], r"output: expected float audio \[C, T\]"),
+        (lambda x: x[:, :0], "output: expected float audio"),
+        (lambda x: (x * 32_767).to(torch.int16), "output: expected float audio"),
     ],
 )
 def test_wrong_signals_are_refused(metric, speech, change, message):
@@ -130,3 +122,23 @@ def test_a_missing_package_is_explained(metric, speech, monkeypatch):
     monkeypatch.setitem(sys.modules, "pystoi", None)
     with pytest.raises(ValueError, match=r"pip install catok\[eval\]"):
         metric(speech, speech, 16_000)
+
+
+def test_metric_classes_fill_their_columns(speech):
+    output = noisy(speech, 0.03)
+    sample = Sample("a", speech, output, 16_000)
+    expected = {
+        "stoi": stoi(speech, output, 16_000),
+        "estoi": stoi(speech, output, 16_000, extended=True),
+    }
+    assert Intelligibility()(sample) == pytest.approx(expected, abs=1e-9)
+    assert Quality()(sample) == {
+        "pesq_nb": pesq(speech, output, 16_000, "nb"),
+        "pesq_wb": pesq(speech, output, 16_000, "wb"),
+    }
+
+
+def test_clipped_speech_has_a_score(speech):
+    clipped = (30 * speech).clamp(-1, 1)
+    assert 0.3 < stoi(speech, clipped, 16_000) < 0.99
+    assert 1 < pesq(speech, clipped, 16_000) < 4

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from catok.modules.quantizer import QuantizerConfig, ResidualQuantizer
-from catok.training.codebooks.revival import CodebookUsage, RevivalConfig, count_codes, revive
+from catok.training.codebooks.revival import CodebookUsage, RevivalConfig, revive
 
 CONFIG = QuantizerConfig(
     input_dim=12, inner_dim=12, num_quantizers=3, codebook_size=32, codebook_dim=4
@@ -22,13 +22,6 @@ def draw(seed=0):
 def inputs(result):
     """Every codebook's input, `[frames, K, d]`."""
     return result.projected.permute(0, 3, 1, 2).flatten(0, 1)
-
-
-def test_codes_are_counted_where_frames_exist():
-    codes = torch.tensor([[[0, 1, 1], [2, 2, 2]], [[3, 3, 0], [1, 0, 1]]])
-    mask = torch.tensor([[True, True, True], [True, False, False]])
-    used = count_codes(codes, mask, 5)
-    assert used.tolist() == [[1, 2, 0, 1, 0], [0, 1, 3, 0, 0]]
 
 
 def test_usage_counts_idle_steps(model):

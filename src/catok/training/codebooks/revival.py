@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from catok.modules.quantizer import ResidualQuantizer
+from catok.modules.usage import perplexity
 
 
 @dataclass(frozen=True)
@@ -55,20 +56,6 @@ class CodebookUsage:
     def rounded_perplexity(self) -> list[float]:
         """`perplexity` for the log."""
         return [round(value, 1) for value in self.perplexity().tolist()]
-
-
-def perplexity(counts: Tensor) -> Tensor:
-    """exp of the entropy of each row of uses `[K, N]`: `[K]`, the number of codes in even use."""
-    share = counts / counts.sum(1, keepdim=True).clamp(min=1e-9)
-    return torch.exp(-(share * share.clamp(min=1e-12).log()).sum(1))
-
-
-def count_codes(codes: Tensor, mask: Tensor, codebook_size: int) -> Tensor:
-    """Uses per codebook and code `[K, N]` among codes `[B, K, F]` of frames in `mask` `[B, F]`."""
-    flat = codes.transpose(0, 1).flatten(1)
-    weight = mask.flatten().float().expand(flat.shape[0], -1)
-    used = torch.zeros(flat.shape[0], codebook_size, device=codes.device)
-    return used.scatter_add_(1, flat, weight)
 
 
 @torch.no_grad()

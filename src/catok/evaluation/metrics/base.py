@@ -1,0 +1,29 @@
+"""What every metric is: columns it fills, and a call that scores one sample."""
+
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from catok.evaluation.sample import Sample
+
+
+@dataclass(frozen=True)
+class Column:
+    """One figure of a table: its `name` in files, `title` for people, `unit` if any, which way is
+    `better`, and how many `digits` mean something.
+    """
+
+    name: str
+    title: str
+    better: Literal["higher", "lower", "neither"] = "higher"
+    unit: str = ""
+    digits: int = 3
+
+
+class Metric(Protocol):
+    """Scores samples one by one. Large models are loaded once, at construction."""
+
+    columns: tuple[Column, ...]
+
+    def __call__(self, sample: Sample) -> dict[str, float]:
+        """A figure per column's name. Raises ValueError that says why a sample has no score."""
+        ...

@@ -1,0 +1,61 @@
+"""Signals as the metrics take them: mono, 16 kHz, numpy float32 (paper section 8.1)."""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from catok.evaluation.sample import Sample
+from catok.resampling import mix, resample
+
+METRIC_RATE = 16_000  # Hz
+
+
+def make_sample(reference: Tensor, output: Tensor, sample_rate: int) -> Sample:
+    """A nameless sample of `[C, T]` or `[T]` audio. Raises ValueError as `Sample` does."""
+    first, second = (a[None] if a.dim() == 1 else a for a in (reference, output))
+    return Sample("", first, second, sample_rate)
+
+
+def pair(sample: Sample, *, silent_output: bool = False) -> tuple[np.ndarray, np.ndarray]:
+    """Reference and output at `METRIC_RATE`, cut to the shorter one.
+
+    Raises ValueError where one of them is silent; a silent output may be allowed.
+    """
+    reference, output = sample.mono(METRIC_RATE)
+    refuse_silence(reference, "reference")
+    if not silent_output:
+        refuse_silence(output, "output")
+    return reference, output
+
+
+def whole(audio: Tensor, sample_rate: int, name: str) -> np.ndarray:
+    """`[C, T]` -> mono at `METRIC_RATE`, uncut. Raises ValueError, with `name`, if it is silent."""
+    made = resample(mix(audio, 1), sample_rate, METRIC_RATE)[0]
+    samples = made.detach().float().cpu().numpy()
+    refuse_silence(samples, name)
+    return samples
+
+
+def refuse_silence(samples: np.ndarray, name: str) -> None:
+    """Raises ValueError if all samples are 0."""
+    if not samples.any():
+        raise ValueError(f"the {name} signal is silent: there is nothing to compare")
+
+
+def flat(audio: np.ndarray | Tensor) -> np.ndarray:
+    """Samples `[T]`, numpy or tensor, as a float32 array.
+
+    Raises ValueError for another shape, no samples, or samples that are not finite floats.
+    """
+    samples = audio.detach().cpu().numpy() if isinstance(audio, Tensor) else np.asarray(audio)
+    if samples.ndim != 1 or samples.size == 0 or samples.dtype.kind != "f":
+        shape = list(samples.shape)
+        raise ValueError(f"expected float samples [T], got {samples.dtype} {shape}: mix to mono")
+    if not np.isfinite(samples).all():
+        raise ValueError("the signal holds NaN or infinite samples")
+    return samples.astype(np.float32)
+
+
+def at_metric_rate(audio: np.ndarray | Tensor, sample_rate: int) -> np.ndarray:
+    """Samples `[T]` at `METRIC_RATE`, float32."""
+    return resample(torch.from_numpy(flat(audio))[None], sample_rate, METRIC_RATE)[0].numpy()

