@@ -1,0 +1,198 @@
+"""`catok score`: judge speech synthesis and speech recognition, or hand over to VERSA."""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import tyro
+from tyro.conf import arg, subcommand
+
+from catok.cli import versa
+
+if TYPE_CHECKING:
+    from catok.evaluation.protocols.scored import Scored
+
+_NO_DEFAULT = ""
+
+Out = Annotated[
+    str, arg(metavar="FOLDER", help="Where rows.jsonl, rows.csv and summary.json/csv/md go.")
+]
+Language = Annotated[
+    str | None,
+    arg(
+        metavar="L",
+        help="Language of utterances that state none, such as en or zh.",
+        help_behavior_hint="(default: by folder or script)",
+    ),
+]
+ASR = Annotated[
+    str | None,
+    arg(
+        metavar="ASR",
+        help='Recogniser: "tiny.en", "base", a CTranslate2 or transformers folder, or a hub id.',
+        help_behavior_hint="(default: tiny.en, or base where not all is English)",
+    ),
+]
+Words = Literal["standard", "seed-tts-eval"]
+Worst = Annotated[int, arg(metavar="N", help="How many of the worst utterances to list.")]
+
+
+def tts(
+    list: Annotated[
+        str, arg(metavar="META", help="Seed-TTS-Eval's meta.lst: id|prompt text|prompt audio|text.")
+    ],
+    audio: Annotated[str, arg(metavar="FOLDER", help="Folder of the outputs, ID.wav or ID.flac.")],
+    out: Out,
+    language: Language = None,
+    asr: ASR = None,
+    metrics: Annotated[
+        tuple[Literal["speaker", "dnsmos", "utmos"], ...],
+        arg(help="What else to measure: similarity to the prompt's voice, and naturalness."),
+    ] = ("speaker",),
+    speaker: Annotated[
+        str | None,
+        arg(
+            metavar="MODEL",
+            help="Folder or hub id of a WavLM speaker model.",
+            help_behavior_hint="(default: the packaged one)",
+        ),
+    ] = None,
+    utmos: Annotated[
+        str | None, arg(metavar="FILE", help="TorchScript file.", help_behavior_hint=_NO_DEFAULT)
+    ] = None,
+    words: Annotated[Words, arg(help="How texts are prepared for comparison.")] = "seed-tts-eval",
+    worst: Worst = 20,
+) -> int:
+    """Judge a speech synthesis: WER (Chinese: CER) of what a recogniser hears, and similarity of
+    the voice to the prompt's. The summary is printed on stdout.
+    """
+    from pathlib import Path
+
+    from catok.cli.progress import Progress
+    from catok.evaluation.metrics.suite import MetricOptions, build_metrics
+    from catok.evaluation.protocols.seed_tts_eval import read_seed_tts_list
+    from catok.evaluation.protocols.tts import from_folder, score_tts, speech_file
+    from catok.evaluation.protocols.units import SPLITTERS
+
+    items = read_seed_tts_list(list, language)
+    paths = [path for item in items if (path := speech_file(audio, item))]
+    if not paths:
+        raise ValueError(f"{audio} holds no output for {list}: name them {items[0].id}.wav and so")
+    transcriber = _transcriber(asr, (item.language for item in items))
+    judges = build_metrics(metrics, MetricOptions(speaker=speaker, utmos=utmos))
+    scored = score_tts(items, from_folder(audio), transcriber, judges, SPLITTERS[words])
+    with Progress(lambda: _seconds(paths)) as progress:
+        rows = _followed(scored, progress)
+    facts = {"list": list, "audio": str(Path(audio)), "recogniser": transcriber.name}
+    if "speaker" in metrics:
+        facts["speaker model"] = speaker or "packaged"
+    return _finish(rows, facts | {"words": words}, out, worst)
+
+
+def asr(
+    data: Annotated[
+        str,
+        arg(
+            metavar="DATA",
+            help="What was said: a .jsonl manifest, or a LibriSpeech, AISHELL or Kaldi folder.",
+        ),
+    ],
+    out: Out,
+    hypotheses: Annotated[
+        str | None,
+        arg(
+            metavar="FILE",
+            help="What was recognised: JSON lines with id and text, or lines of id and text.",
+            help_behavior_hint=_NO_DEFAULT,
+        ),
+    ] = None,
+    asr: Annotated[
+        str | None,
+        arg(
+            metavar="ASR",
+            help="Instead of --hypotheses: a recogniser to run, as for `catok score tts`.",
+            help_behavior_hint=_NO_DEFAULT,
+        ),
+    ] = None,
+    language: Language = None,
+    words: Annotated[Words, arg(help="How texts are prepared for comparison.")] = "standard",
+    worst: Worst = 20,
+) -> int:
+    """Judge a speech recogniser: WER (Chinese and the like: CER) with its kinds of errors, per
+    language. The summary is printed on stdout.
+    """
+    from catok.cli.errors import UsageError
+    from catok.cli.progress import Progress
+    from catok.evaluation.protocols.asr import score_asr, score_hypotheses
+    from catok.evaluation.protocols.manifest import read_hypotheses
+    from catok.evaluation.protocols.transcribed import read_transcribed
+    from catok.evaluation.protocols.units import SPLITTERS
+    from catok.evaluation.transcribers import build_transcriber
+
+    if (hypotheses is None) == (asr is None):
+        raise UsageError("give --hypotheses, or --asr to run a recogniser")
+    items, split = read_transcribed(data, language), SPLITTERS[words]
+    if hypotheses is not None:
+        rows = score_hypotheses(items, read_hypotheses(hypotheses), split)
+        facts = {"data": data, "hypotheses": hypotheses}
+    else:
+        transcriber = build_transcriber(asr)
+        with Progress(lambda: _seconds(item.audio for item in items)) as progress:
+            rows = _followed(score_asr(items, transcriber, split), progress)
+        facts = {"data": data, "recogniser": transcriber.name}
+    return _finish(rows, facts | {"words": words}, out, worst)
+
+
+def _transcriber(name: str | None, languages: Iterable[str]) -> Any:
+    from catok.evaluation.transcribers import build_transcriber
+
+    english = all(language == "en" for language in languages)
+    return build_transcriber(name or ("tiny.en" if english else "base"))
+
+
+def _seconds(paths: Iterable[Any]) -> float:
+    from catok.audio import audio_info
+
+    total = 0.0
+    for path in paths:
+        try:
+            total += audio_info(path).seconds
+        except ValueError:
+            continue  # its row will say why
+    return total
+
+
+def _followed(scored: Iterable["Scored"], progress: Any) -> list["Scored"]:
+    rows = []
+    for row in scored:
+        rows.append(row)
+        progress.advance(row.figures.get("seconds", 0.0))
+    return rows
+
+
+def _finish(rows: list["Scored"], facts: dict[str, Any], out: str, worst: int) -> int:
+    import sys
+
+    from catok import __version__
+    from catok.evaluation.protocols.results import summary_table, write_results
+
+    where = write_results(out, rows, facts | {"catok": __version__}, worst)
+    print(summary_table(rows))
+    lost = [row for row in rows if row.outcome != "scored"]
+    if lost:
+        first = f"{lost[0].id}: {lost[0].reason}"
+        print(f"catok: {len(lost)} of {len(rows)} are not scored, {first}", file=sys.stderr)
+    print(f"catok: all of it in {where.parent}", file=sys.stderr)
+    return 0
+
+
+_Job = (
+    Annotated[Any, subcommand("tts", constructor=tts)]
+    | Annotated[Any, subcommand("asr", constructor=asr)]
+    | Annotated[Any, subcommand("versa-export", constructor=versa.export)]
+    | Annotated[Any, subcommand("versa-import", constructor=versa.read_back)]
+)
+
+
+def run(job: Annotated[_Job, tyro.conf.OmitArgPrefixes, tyro.conf.OmitSubcommandPrefixes]) -> int:
+    """Judge a speech synthesis or a recogniser, or use the VERSA toolkit."""
+    return job

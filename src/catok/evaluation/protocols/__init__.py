@@ -1,0 +1,1 @@
+"""How speech synthesis and speech recognition are judged: test lists, scores, result files."""

@@ -1,0 +1,50 @@
+"""AISHELL-1 (one transcript file for all) and AISHELL-2 (wav.scp and trans.txt in each folder)."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from catok.evaluation.protocols.items import Transcribed, checked
+from catok.evaluation.protocols.kaldi import read_kaldi
+from catok.evaluation.protocols.lines import table
+
+TRANSCRIPTS = "aishell_transcript*.txt"
+
+
+def is_aishell2(folder: Path) -> bool:
+    """Whether this is a folder such as AISHELL-2/iOS/test."""
+    return (folder / "wav.scp").exists() and (folder / "trans.txt").exists()
+
+
+def find_transcript(folder: Path) -> Path | None:
+    """AISHELL-1's transcript file: in the folder, or in a `transcript` folder in or above it.
+
+    Above means up to three folders, as from data_aishell/wav/test/S0764 to data_aishell.
+    """
+    folder = folder.absolute()
+    for place in (folder, *(f / "transcript" for f in (folder, *folder.parents[:3]))):
+        found = sorted(place.glob(TRANSCRIPTS))
+        if found:
+            return found[-1]
+    return None
+
+
+def read_aishell(folder: str | Path) -> list[Transcribed]:
+    """The utterances below data_aishell/wav/test (AISHELL-1) or of iOS/test (AISHELL-2).
+
+    As in the corpus's own recipes, recordings of AISHELL-1 without a transcript are left out; of
+    AISHELL-2 they are errors (see `read_kaldi`). Raises ValueError where no transcripts are found.
+    """
+    folder = Path(folder)
+    if is_aishell2(folder):
+        return read_kaldi(folder, "zh", texts="trans.txt")
+    transcript = find_transcript(folder)
+    if transcript is None:
+        raise ValueError(f"{folder} has neither trans.txt nor, in or above it, {TRANSCRIPTS}")
+    return checked(_recordings(folder, table(transcript)), folder)
+
+
+def _recordings(folder: Path, texts: dict[str, str]) -> Iterator[Transcribed]:
+    for audio in sorted(folder.rglob("*.wav")):
+        text = texts.get(audio.stem)
+        if text:
+            yield Transcribed(audio.stem, audio, text, "zh")

@@ -1,0 +1,52 @@
+"""Judging speech recognition: hypotheses against what was said (paper section 8.5)."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from catok.audio import load_audio
+from catok.evaluation.protocols.items import Transcribed
+from catok.evaluation.protocols.scored import FAILURES, Scored, heard, unheard
+from catok.evaluation.protocols.units import Splitter
+from catok.evaluation.transcribers.base import Transcriber
+
+
+def score_hypotheses(
+    items: Sequence[Transcribed], hypotheses: Mapping[str, str], split: Splitter
+) -> list[Scored]:
+    """One row per item, in order, from texts by id; items without one are "missing".
+
+    An empty text is a hypothesis too: every word deleted. Raises ValueError where the hypotheses
+    are of other utterances: ids that no item has.
+    """
+    known = {item.id for item in items}
+    strange = [name for name in hypotheses if name not in known]
+    if strange:
+        raise ValueError(
+            f"{len(strange)} of {len(hypotheses)} hypotheses are of utterances that are not in the "
+            f"data, such as {strange[0]}: the data has ids such as {items[0].id}"
+        )
+    rows = []
+    for item in items:
+        row = unheard(item.id, item.text, item.language, split)
+        if item.id in hypotheses:
+            rows.append(heard(row, hypotheses[item.id], split))
+        else:
+            rows.append(replace(row, reason="there is no hypothesis"))
+    return rows
+
+
+def score_asr(
+    items: Sequence[Transcribed], transcriber: Transcriber, split: Splitter
+) -> Iterator[Scored]:
+    """One row per item, in order, each when it is ready; the audio's `seconds` are a figure.
+
+    Items whose audio cannot be read or transcribed are "failed", with the reason.
+    """
+    for item in items:
+        row = unheard(item.id, item.text, item.language, split)
+        try:
+            audio, rate = load_audio(item.audio, channels=1)
+            row = heard(row, transcriber.transcribe(audio[0], rate, item.language), split)
+            yield replace(row, figures={"seconds": audio.shape[1] / rate})
+        except FAILURES as error:
+            yield replace(row, outcome="failed", reason=str(error))

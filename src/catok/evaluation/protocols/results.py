@@ -1,0 +1,104 @@
+"""Result files: rows.jsonl and rows.csv, summary.json, summary.csv and summary.md."""
+
+import csv
+import io
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from catok.evaluation.protocols.scored import Scored
+from catok.evaluation.protocols.summary import COUNTS, summarise, worst
+from catok.files import replacing
+
+RATES = ("mean", "corpus", "mean_of_all", "corpus_of_all")  # per cent
+
+
+def write_results(
+    folder: str | Path, rows: Sequence[Scored], facts: Mapping[str, Any], bad: int = 20
+) -> Path:
+    """Write the rows, their summary, and how they came about (`facts`), into a folder.
+
+    The folder is made if need be; files in it are replaced one by one. `bad`: how many of the worst
+    utterances the Markdown lists. Returns the path of summary.md.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    plain, summary = [row.as_row() for row in rows], summarise(rows)
+    lines = "".join(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n" for row in plain)
+    _write(folder / "rows.jsonl", lines)
+    _write(folder / "rows.csv", _csv(plain))
+    content = {"facts": dict(facts), "summary": summary}
+    _write(folder / "summary.json", json.dumps(content, ensure_ascii=False, indent=1) + "\n")
+    _write(folder / "summary.csv", _csv(summary))
+    _write(folder / "summary.md", markdown(rows, facts, bad))
+    return folder / "summary.md"
+
+
+def markdown(rows: Sequence[Scored], facts: Mapping[str, Any], bad: int = 20) -> str:
+    """The summary for people: a table, what is missing or failed, and the worst utterances."""
+    parts = ["\n".join(f"- {name}: {value}" for name, value in facts.items())]
+    parts.append(summary_table(rows))
+    lost = [row for row in rows if row.outcome != "scored"]
+    if lost:
+        table = [[row.id, row.outcome, row.reason or ""] for row in lost]
+        parts += ["## Missing or failed", _table(["utterance", "outcome", "reason"], table)]
+    listed = worst(rows, bad)
+    if listed:
+        parts += [f"## The {len(listed)} worst", _table(*_worst(listed))]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def summary_table(rows: Sequence[Scored]) -> str:
+    """`summarise` as a Markdown table with a column per language."""
+    summary = summarise(rows)
+    names = dict.fromkeys(name for line in summary for name in line)
+    table = []
+    for name in names:
+        values = [line.get(name) for line in summary]
+        if name.endswith(COUNTS) and values == [line["scored"] for line in summary]:
+            continue  # all that were scored have the figure
+        table.append([f"{name} %" if name in RATES else name, *(_cell(name, v) for v in values)])
+    return _table(table[0], table[1:])
+
+
+def _worst(rows: Sequence[Scored]) -> tuple[list[str], list[list[str]]]:
+    table = []
+    for row in rows:
+        assert row.errors is not None
+        errors, of = row.errors, row.length
+        counts = f"{errors.substitutions}/{errors.deletions}/{errors.insertions} of {of}"
+        rate = f"{row.measure.upper()} {row.percent:.1f} %"
+        table.append([row.id, rate, counts, row.text, row.hypothesis or ""])
+    return ["utterance", "rate", "sub/del/ins", "text", "recognised"], table
+
+
+def _cell(name: str, value: Any) -> str:
+    if value is None:
+        return ""
+    if name in RATES:
+        return f"{value:.2f}"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(map(_escaped, line)) + " |" for line in lines)
+
+
+def _escaped(cell: str) -> str:
+    return " ".join(cell.split()).replace("|", "\\|")
+
+
+def _csv(rows: Sequence[Mapping[str, Any]]) -> str:
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    text = io.StringIO()
+    writer = csv.DictWriter(text, names, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def _write(path: Path, text: str) -> None:
+    with replacing(path) as temporary:
+        Path(temporary).write_text(text, encoding="utf-8")

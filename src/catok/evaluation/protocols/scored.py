@@ -1,0 +1,78 @@
+"""One judged utterance."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+from catok.evaluation.metrics.alignment import Errors, count_errors
+from catok.evaluation.protocols.languages import by_character, language_of
+from catok.evaluation.protocols.units import Splitter
+
+Measure = Literal["wer", "cer"]
+Outcome = Literal["scored", "missing", "failed"]
+
+FAILURES = (ValueError, RuntimeError, OSError)
+"""What a file, a recogniser or a metric may raise without ending the run."""
+
+
+@dataclass(frozen=True)
+class Scored:
+    """An utterance with its figures, or without them and with the reason.
+
+    `measure`: errors are counted per word ("wer") or per character ("cer"). `length`: of the
+    text, in words or characters. `hypothesis` and `errors`: what was recognised, and how that
+    differs from `text`; None where the outcome is not "scored". `figures`: others, by name.
+    `reason`: why it failed, or why figures are lacking.
+    """
+
+    id: str
+    language: str
+    measure: Measure
+    text: str
+    length: int
+    outcome: Outcome = "scored"
+    reason: str | None = None
+    hypothesis: str | None = None
+    errors: Errors | None = None
+    figures: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def percent(self) -> float | None:
+        """The error rate in per cent; above 100 with many insertions."""
+        return None if self.errors is None else 100 * self.errors.rate
+
+    def as_row(self) -> dict[str, Any]:
+        """Plain values for tables, the error rate in per cent under the name of its measure."""
+        errors = self.errors
+        return {
+            "id": self.id,
+            "language": self.language,
+            "wer": self.percent if self.measure == "wer" else None,
+            "cer": self.percent if self.measure == "cer" else None,
+            "substitutions": None if errors is None else errors.substitutions,
+            "deletions": None if errors is None else errors.deletions,
+            "insertions": None if errors is None else errors.insertions,
+            "length": self.length,
+            **self.figures,
+            "outcome": self.outcome,
+            "reason": self.reason,
+            "text": self.text,
+            "hypothesis": self.hypothesis,
+        }
+
+
+def unheard(name: str, text: str, stated: str | None, split: Splitter) -> Scored:
+    """An utterance of which nothing is known yet but its text: "missing"."""
+    language = language_of(text, stated)
+    measure: Measure = "cer" if by_character(language) else "wer"
+    return Scored(name, language, measure, text, len(split(text, language)), outcome="missing")
+
+
+def heard(row: Scored, hypothesis: str, split: Splitter) -> Scored:
+    """The utterance with what was recognised; "failed" where its text has no words to compare."""
+    row = replace(row, hypothesis=hypothesis)
+    if row.length == 0:
+        reason = "no words are left of the text: leave this utterance out"
+        return replace(row, outcome="failed", reason=reason)
+    errors = count_errors(split(row.text, row.language), split(hypothesis, row.language))
+    return replace(row, outcome="scored", errors=errors)

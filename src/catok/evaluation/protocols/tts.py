@@ -1,0 +1,103 @@
+"""Judging speech synthesis: are the words right, and is it the prompt's voice?
+
+As in Seed-TTS-Eval (paper section 8.4): a recogniser's transcript against the text (WER, for
+Chinese CER), and speaker similarity between prompt and output (SIM).
+"""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from torch import Tensor
+
+from catok.audio import load_audio
+from catok.evaluation.metrics.base import Metric
+from catok.evaluation.protocols.items import Prompted
+from catok.evaluation.protocols.scored import FAILURES, Scored, heard, unheard
+from catok.evaluation.protocols.seed_tts_eval import seed_units
+from catok.evaluation.protocols.units import Splitter
+from catok.evaluation.sample import Sample
+from catok.evaluation.transcribers.base import Transcriber
+from catok.resampling import mix, resample
+
+Synthesise = Callable[[Prompted], tuple[Tensor, int] | None]
+"""Item -> audio `[C, T]` and its rate in Hz; None where there is none. May raise ValueError."""
+
+SUFFIXES = (".wav", ".flac")
+
+
+def speech_file(folder: str | Path, item: Prompted) -> Path | None:
+    """The item's output in a folder: ID.wav or ID.flac; None where there is none."""
+    paths = [Path(folder, item.id + suffix) for suffix in SUFFIXES]
+    return next((path for path in paths if path.exists()), None)
+
+
+def from_folder(folder: str | Path) -> Synthesise:
+    """Speech that has been made before: one file per item, called by its id."""
+
+    def load(item: Prompted) -> tuple[Tensor, int] | None:
+        path = speech_file(folder, item)
+        return None if path is None else load_audio(path)
+
+    return load
+
+
+def score_tts(
+    items: Sequence[Prompted],
+    synthesise: Synthesise,
+    transcriber: Transcriber,
+    metrics: Sequence[Metric] = (),
+    split: Splitter = seed_units,
+) -> Iterator[Scored]:
+    """One row per item, in order, each when it is ready.
+
+    `metrics` judge the output beside the prompt, such as `SpeakerSimilarity`, or by itself, such as
+    `DNSMOS`; their figures, and the output's `seconds`, are in the row. A metric that has no score
+    for an utterance leaves it out and the row's `reason` says why.
+
+    An item without output is "missing"; one whose output cannot be read, made or transcribed is
+    "failed", with the reason. Nothing is left out: see `summarise` for how both are counted.
+    """
+    for item in items:
+        row = unheard(item.id, item.text, item.language, split)
+        try:
+            made = synthesise(item)
+            if made is None:
+                yield replace(row, reason="there is no output")
+                continue
+            audio, rate = made
+            transcript = transcriber.transcribe(mix(audio, 1)[0], rate, item.language)
+            figures, reasons = _figures(item, audio, rate, metrics)
+        except FAILURES as error:
+            yield replace(row, outcome="failed", reason=str(error))
+            continue
+        row = heard(row, transcript, split)
+        reasons = [row.reason, *reasons] if row.reason else reasons
+        yield replace(row, figures=figures, reason="; ".join(reasons) or None)
+
+
+def _figures(
+    item: Prompted, audio: Tensor, rate: int, metrics: Sequence[Metric]
+) -> tuple[dict[str, float], list[str]]:
+    figures, reasons = {"seconds": audio.shape[1] / rate}, list[str]()
+    if not metrics:
+        return figures, reasons
+    try:
+        sample = _beside_prompt(item, audio, rate)
+    except FAILURES as error:
+        return figures, [str(error)]
+    for metric in metrics:
+        try:
+            found = metric(sample)
+        except FAILURES as error:
+            reasons.append(str(error))
+            continue
+        figures |= {name: value for name, value in found.items() if math.isfinite(value)}
+    return figures, reasons
+
+
+def _beside_prompt(item: Prompted, audio: Tensor, rate: int) -> Sample:
+    prompt, prompt_rate = load_audio(item.prompt_audio)
+    reference = resample(prompt, prompt_rate, rate)
+    return Sample(str(item.prompt_audio), reference, audio, rate, item.text, item.language)

@@ -1,0 +1,197 @@
+"""What the VERSA toolkit scores: folders of WAV files with pred.scp, gt.scp and text.
+
+VERSA (github.com/wavlab-speech/versa, arXiv 2412.17667) takes Kaldi lists of lines "key path":
+
+    python versa/bin/scorer.py --io soundfile --score_config egs/speech.yaml --pred x/pred.scp \\
+        --gt x/gt.scp --text x/text --output_file x/result.jsonl
+
+`catok.evaluation.versa_results` reads what it writes.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from catok.audio import load_audio, save_audio
+from catok.configs import read_config
+from catok.evaluation.protocols.items import Prompted
+from catok.evaluation.protocols.tts import Synthesise
+from catok.evaluation.run.recordings import Recording, Selection, choose, read_recordings
+from catok.evaluation.systems.base import System
+from catok.evaluation.systems.registry import build_system
+from catok.files import replacing
+
+IDENTITIES = "utterances.jsonl"
+
+
+def file_name(name: str) -> str:
+    """Letters, digits and `._-` of a name: VERSA's keys hold no spaces, and are file names here."""
+    return re.sub(r"[^\w.-]+", "_", name).strip("._") or "_"
+
+
+class VersaFolder:
+    """One system at one setting: WAV files first, then, with `finish`, the lists that name them."""
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+        self._keys: dict[str, Mapping[str, str]] = {}
+        self._references: dict[str, Path] = {}
+        self._texts: dict[str, str] = {}
+
+    def add(
+        self,
+        key: str,
+        identity: Mapping[str, str],
+        audio: Tensor,
+        sample_rate: int,
+        reference: Path | None = None,
+        text: str | None = None,
+    ) -> None:
+        """Write one output `[C, T]` as 16-bit WAV and note its reference audio and text.
+
+        `identity`: what tells its row in our tables, such as its key, system and setting. Raises
+        ValueError where two outputs would get one file.
+        """
+        key = file_name(key)
+        if key in self._keys:
+            raise ValueError(f"two utterances would be called {key} in {self.folder}: rename one")
+        (self.folder / "wav").mkdir(parents=True, exist_ok=True)
+        save_audio(self.folder / "wav" / f"{key}.wav", audio, sample_rate, subtype="PCM_16")
+        self._keys[key] = identity
+        if reference is not None:
+            self._references[key] = reference
+        if text and text.strip():
+            self._texts[key] = " ".join(text.split())
+
+    def finish(self) -> Path:
+        """Write pred.scp, utterances.jsonl and, where every utterance has them, gt.scp and text.
+
+        VERSA passes over utterances that its lists lack, so incomplete lists are not written.
+        Paths are absolute. Returns the folder. Raises ValueError when there are no utterances.
+        """
+        if not self._keys:
+            raise ValueError(f"nothing to score in {self.folder}: no output could be had")
+        pred = {key: self.folder.absolute() / "wav" / f"{key}.wav" for key in self._keys}
+        _write_table(self.folder / "pred.scp", pred)
+        for name, values in (("gt.scp", self._references), ("text", self._texts)):
+            (self.folder / name).unlink(missing_ok=True)
+            if len(values) == len(self._keys):
+                _write_table(self.folder / name, values)
+        lines = (json.dumps({"versa": k, **i}, ensure_ascii=False) for k, i in self._keys.items())
+        _write(self.folder / IDENTITIES, lines)
+        return self.folder
+
+
+@dataclass(frozen=True)
+class Exported:
+    """The folders that were written, and what could not be: (utterance, system or "", reason)."""
+
+    folders: list[Path]
+    failures: list[tuple[str, str, str]]
+
+
+def export_tts(
+    items: Sequence[Prompted], synthesise: Synthesise, out: str | Path, against: str = "prompt"
+) -> Exported:
+    """Outputs of a speech synthesis, as `score_tts` takes them, into one folder.
+
+    `against`: what VERSA compares them with, "prompt" (for speaker similarity) or "target" (the
+    list's recording of the same text). Raises ValueError for another word, or a list without them.
+    """
+    if against not in ("prompt", "target"):
+        raise ValueError(f'against must be "prompt" or "target", got {against!r}')
+    folder, failures = VersaFolder(out), []
+    for item in items:
+        source = item.prompt_audio if against == "prompt" else item.target
+        if source is None:
+            raise ValueError(f"{item.id} has no recording of its text: use the prompt instead")
+        try:
+            made = synthesise(item)
+            if made is None:
+                failures.append((item.id, "", "there is no output"))
+                continue
+            reference = _copy(source, Path(out) / "reference" / f"{file_name(item.id)}.wav")
+        except ValueError as error:
+            failures.append((item.id, "", str(error)))
+            continue
+        folder.add(item.id, {"id": item.id}, *made, reference, item.text)
+    return Exported([folder.finish()], failures)
+
+
+def export_run(run: str | Path, out: str | Path) -> Exported:
+    """What a finished `catok evaluate` run heard: `export_systems` on its data with its systems.
+
+    Audio is made anew, as a run keeps none. Raises ValueError where `run` is no such folder, or its
+    data or systems are no longer there.
+    """
+    path = Path(run, "run.json")
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        data, selection = record["settings"]["data"], record["settings"]["selection"]
+        texts = [system["text"] for system in record["systems"]]
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise ValueError(f"{run} is no finished evaluation: no good run.json ({error})") from error
+    recordings = choose(read_recordings(data), read_config(Selection, selection, str(path)))
+    return export_systems(recordings, [build_system(text) for text in texts], out)
+
+
+def export_systems(
+    recordings: Sequence[Recording], systems: Sequence[System], out: str | Path
+) -> Exported:
+    """What systems make of recordings: OUT/SYSTEM@SETTING/ for each, OUT/reference/ for all.
+
+    A recording that cannot be read, or that a system cannot code, is among the failures.
+    """
+    out = Path(out)
+    folders: dict[tuple[str, str], VersaFolder] = {}
+    failures = []
+    for recording in recordings:
+        try:
+            audio, rate = load_audio(recording.path)
+        except (ValueError, OSError) as error:
+            failures.append((recording.key, "", str(error)))
+            continue
+        reference = _write_reference(
+            out / "reference" / f"{file_name(recording.stem)}.wav", audio, rate
+        )
+        for system in systems:
+            try:
+                for output in system.run(audio, rate):
+                    place = (system.name, output.setting)
+                    folder = folders.setdefault(place, VersaFolder(out / _folder_name(*place)))
+                    identity = {"key": recording.key, "system": place[0], "setting": place[1]}
+                    made = (output.audio, rate, reference, recording.text)
+                    folder.add(recording.stem, identity, *made)
+            except (ValueError, RuntimeError, OSError) as error:
+                failures.append((recording.key, system.name, str(error)))
+    if not folders:
+        raise ValueError(f"nothing to score: {failures[0][2] if failures else 'no systems'}")
+    return Exported([folder.finish() for folder in folders.values()], failures)
+
+
+def _folder_name(system: str, setting: str) -> str:
+    return f"{file_name(system)}@{file_name(setting)}"
+
+
+def _copy(source: Path, target: Path) -> Path:
+    return _write_reference(target, *load_audio(source))
+
+
+def _write_reference(target: Path, audio: Tensor, rate: int) -> Path:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    save_audio(target, audio, rate, subtype="PCM_16")
+    return target.absolute()
+
+
+def _write_table(path: Path, values: Mapping[str, Any]) -> None:
+    _write(path, (f"{key} {value}" for key, value in values.items()))
+
+
+def _write(path: Path, lines: Iterator[str]) -> None:
+    with replacing(path) as temporary:
+        Path(temporary).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")

@@ -1,0 +1,47 @@
+"""Result files say what the rows say."""
+
+import csv
+import json
+
+from catok.evaluation.protocols.results import write_results
+from catok.evaluation.protocols.scored import heard, unheard
+from catok.evaluation.protocols.units import SPLITTERS
+
+SEED = SPLITTERS["seed-tts-eval"]
+ROWS = [
+    heard(unheard("a|1", "one | two", "en", SEED), "one\ntoo", SEED),
+    unheard("b", "一二", "zh", SEED),
+]
+
+
+def test_files_agree(tmp_path):
+    where = write_results(tmp_path / "new" / "folder", ROWS, {"data": "here"})
+    folder = where.parent
+    lines = [json.loads(line) for line in (folder / "rows.jsonl").read_text().splitlines()]
+    assert lines == [row.as_row() for row in ROWS]
+    with (folder / "rows.csv").open(newline="") as file:
+        table = list(csv.DictReader(file))
+    assert [row["id"] for row in table] == ["a|1", "b"]
+    assert table[0]["wer"] == "50.0" and table[1]["wer"] == ""
+    summary = json.loads((folder / "summary.json").read_text())
+    assert summary["facts"] == {"data": "here"}
+    assert [line["mean"] for line in summary["summary"]] == [50, None]
+    with (folder / "summary.csv").open(newline="") as file:
+        assert [line["missing"] for line in csv.DictReader(file)] == ["0", "1"]
+    assert not list(folder.glob(".*"))
+
+
+def test_markdown_is_for_people(tmp_path):
+    text = write_results(tmp_path, ROWS, {"data": "here"}).read_text()
+    assert "- data: here" in text
+    assert "| mean % | 50.00 |  |" in text
+    assert "| b | missing |  |" in text
+    assert r"| a\|1 | WER 50.0 % | 1/0/0 of 2 | one \| two | one too |" in text
+
+
+def test_only_so_many_of_the_worst(tmp_path):
+    rows = [ROWS[0], heard(unheard("c", "one", "en", SEED), "two", SEED)]
+    assert "## The 2 worst" in write_results(tmp_path, rows, {}).read_text()
+    text = write_results(tmp_path, rows, {}, bad=1).read_text()
+    assert "## The 1 worst" in text and "| c | WER 100.0 % |" in text
+    assert "worst" not in write_results(tmp_path, rows, {}, bad=0).read_text()
