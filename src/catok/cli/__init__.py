@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import tyro
 
-from catok.cli import decode, encode, finetune, info, roundtrip, train
+from catok.cli import decode, encode, evaluate, finetune, info, roundtrip, score, train
 from catok.cli.errors import exit_code
 
 COMMANDS = {
@@ -19,6 +19,8 @@ COMMANDS = {
     "info": info.run,
     "train": train.run,
     "finetune": finetune.run,
+    "evaluate": evaluate.run,
+    "score": score.run,
 }
 
 

@@ -1,9 +1,11 @@
-"""What `catok train` and `catok finetune` share: data, devices, processes and the display."""
+"""What the training commands share: data, devices, processes and the display."""
 
 import sys
 import time
+from collections.abc import Callable
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
 
 from tqdm import tqdm
 
@@ -11,7 +13,23 @@ from catok.cli.arguments import DeviceName
 from catok.cli.errors import INTERRUPTED
 
 if TYPE_CHECKING:
+    import torch
+
     from catok.training.config import TrainConfig
+    from catok.training.distributed import Group
+
+
+class Runnable(Protocol):
+    """A trainer: `step` steps are done, `run` does the others; `folder` is where."""
+
+    step: int
+    folder: Path
+
+    def run(self) -> None: ...
+
+
+Builder = Callable[["Group", "torch.device", Callable[[dict[str, Any]], None]], Runnable]
+"""Processes, device and where log events go -> the trainer."""
 
 
 def train(
@@ -22,35 +40,48 @@ def train(
     device: DeviceName,
     threads: int | None,
 ) -> int:
-    """Run a recipe; returns the exit code."""
+    """Run a tokenizer's recipe; returns the exit code."""
+    from catok.training.data import read_cuts
+    from catok.training.loop import Trainer
+
+    def build(
+        group: "Group", place: "torch.device", report: Callable[[dict[str, Any]], None]
+    ) -> Trainer:
+        if data is not None:
+            corpora = [(read_cuts(data), None)]
+        elif config.data.corpora:
+            corpora = [(read_cuts(c.path, domain=c.domain), c.weight) for c in config.data.corpora]
+        else:
+            raise ValueError("no data: pass --data, or list data.corpora in the recipe")
+        judged = [(read_cuts(valid), None)] if valid is not None else []
+        return Trainer(config, corpora, judged, out, device=place, group=group, report=report)
+
+    return run_training(build, config.steps, out, device, threads)
+
+
+def run_training(
+    build: Builder, steps: int, out: str, device: DeviceName, threads: int | None
+) -> int:
+    """Join the other processes, if any, build the trainer and run it; returns the exit code."""
     import torch
 
     from catok.cli.models import pick_device
     from catok.training import distributed
-    from catok.training.data import read_cuts
-    from catok.training.loop import Trainer
 
     if threads is not None:
         if threads < 1:
             raise ValueError(f"--threads must be at least 1, got {threads}")
         torch.set_num_threads(threads)
     group, place = distributed.join(pick_device(device))
-    if data is not None:
-        corpora = [(read_cuts(data), None)]
-    elif config.data.corpora:
-        corpora = [(read_cuts(c.path, domain=c.domain), c.weight) for c in config.data.corpora]
-    else:
-        raise ValueError("no data: pass --data, or list data.corpora in the recipe")
-    judged = [(read_cuts(valid), None)] if valid is not None else []
-    display = Display(config.steps)
-    trainer = Trainer(config, corpora, judged, out, device=place, group=group, report=display.show)
+    display = Display(steps)
+    trainer = build(group, place, display.show)
     if group.first:
         display.begin(trainer.step, out)
     trainer.run()
     distributed.leave(group)
     if group.first:
         display.end(trainer.step, trainer.folder / "model")
-    return 0 if trainer.step >= config.steps else INTERRUPTED
+    return 0 if trainer.step >= steps else INTERRUPTED
 
 
 class Display:

@@ -1,0 +1,197 @@
+"""`catok evaluate`: figures, curves and a page to listen to."""
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+from tqdm import tqdm
+from tyro.conf import arg
+
+from catok.cli import arguments as shared
+
+if TYPE_CHECKING:
+    from catok.evaluation.run.evaluate import Progress
+    from catok.evaluation.run.summary import Summary
+
+_NONE = "(default: none)"
+_ALL = "(default: all)"
+
+
+def run(
+    data: Annotated[
+        str,
+        arg(metavar="DATA", help="A folder of audio, or a JSON-lines manifest (audio, duration)."),
+    ],
+    out: Annotated[
+        str,
+        arg(
+            aliases=["-o"],
+            metavar="FOLDER",
+            help="Where rows, tables and report.html go; an earlier run there goes on.",
+        ),
+    ],
+    model: Annotated[
+        tuple[str, ...],
+        arg(metavar="M...", help='Tokenizers: "tiny", model folders, hub ids.'),
+    ] = ("tiny",),
+    bitrates: Annotated[
+        str | None,
+        arg(
+            metavar="KBPS",
+            help='Of the models: "all", kbit/s such as 0.5,1,2, or codebooks such as 4q,8q.',
+            help_behavior_hint=_ALL,
+        ),
+    ] = None,
+    baselines: Annotated[
+        tuple[str, ...],
+        arg(
+            metavar="SYSTEM...",
+            help="Other codecs: opus:6,12, codec2:3200,1200, encodec=FOLDER:6, mimi=..., dac=...",
+            help_behavior_hint=_NONE,
+        ),
+    ] = (),
+    metrics: Annotated[
+        tuple[str, ...],
+        arg(
+            metavar="NAME...",
+            help='Presets "fast", "speech", "audio", or single ones such as pesq.',
+        ),
+    ] = ("fast",),
+    limit: Annotated[
+        int | None,
+        arg(metavar="N", help="At most so many recordings.", help_behavior_hint=_ALL),
+    ] = None,
+    per_domain: Annotated[
+        int | None,
+        arg(metavar="N", help="At most so many of each domain.", help_behavior_hint=_ALL),
+    ] = None,
+    seed: Annotated[int, arg(metavar="S", help="Another choice where they are limited.")] = 0,
+    min_seconds: Annotated[
+        float | None,
+        arg(metavar="X", help="Leave out shorter recordings.", help_behavior_hint=_NONE),
+    ] = None,
+    max_seconds: Annotated[
+        float | None,
+        arg(metavar="X", help="Leave out longer recordings.", help_behavior_hint=_NONE),
+    ] = None,
+    workers: Annotated[int, arg(metavar="N", help="Processes that work side by side.")] = 1,
+    threads: Annotated[
+        int | None,
+        arg(metavar="N", help="CPU threads of each.", help_behavior_hint="(default: cores shared)"),
+    ] = None,
+    device: shared.Device = "auto",
+    examples: Annotated[
+        int, arg(metavar="N", help="Recordings per domain to listen to in the report.")
+    ] = 2,
+    asr: Annotated[
+        str | None,
+        arg(
+            metavar="MODEL",
+            help="Speech recogniser: a name, folder or hub id.",
+            help_behavior_hint="(default: the packaged one)",
+        ),
+    ] = None,
+    speaker: Annotated[
+        str | None,
+        arg(
+            metavar="MODEL",
+            help="Speaker model: folder or hub id of a WavLMForXVector.",
+            help_behavior_hint="(default: the packaged one)",
+        ),
+    ] = None,
+    utmos: Annotated[
+        str | None,
+        arg(metavar="FILE", help="UTMOS as a TorchScript file.", help_behavior_hint=_NONE),
+    ] = None,
+    language: Annotated[
+        str | None,
+        arg(
+            metavar="CODE",
+            help="Language of recordings that do not say theirs, such as en.",
+            help_behavior_hint=_NONE,
+        ),
+    ] = None,
+    retry: Annotated[bool, arg(help="Make rows with errors again.", help_behavior_hint="")] = False,
+) -> int:
+    """Measure tokenizers and other codecs on recordings.
+
+    Ctrl-C loses the recordings under way; the same command goes on. Further models and baselines
+    are added to what FOLDER holds.
+    """
+    from pathlib import Path
+
+    import torch
+
+    from catok.cli.models import pick_device
+    from catok.evaluation.metrics.suite import MetricOptions
+    from catok.evaluation.report.page import write_report
+    from catok.evaluation.run.evaluate import Evaluation, evaluate
+    from catok.evaluation.run.recordings import Selection
+
+    if threads is not None and threads > 0:
+        torch.set_num_threads(threads)
+    ending = "" if bitrates is None else f":{bitrates}"
+    evaluation = Evaluation(
+        data=data,
+        models=tuple(name + ending for name in model),
+        baselines=baselines,
+        metrics=metrics,
+        options=MetricOptions(speaker=speaker, utmos=utmos, asr=asr, language=language),
+        selection=Selection(limit, per_domain, min_seconds, max_seconds, seed),
+        workers=workers,
+        threads=threads,
+        device=str(pick_device(device)),
+        examples=examples,
+        retry=retry,
+    )
+    with Display() as display:
+        summary = evaluate(evaluation, Path(out), report=display.show)
+    page = write_report(Path(out), summary)
+    print(headline(summary))
+    print(f"catok: report in {page}", file=sys.stderr)
+    return 0
+
+
+class Display:
+    """Context with a bar of recordings on a terminal; else a line for every tenth of the work."""
+
+    def __init__(self) -> None:
+        self._bar: tqdm | None = None
+
+    def __enter__(self) -> "Display":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+    def show(self, progress: "Progress") -> None:
+        """Another recording is done."""
+        if sys.stderr.isatty():
+            if self._bar is None:
+                self._bar = tqdm(total=progress.total, unit="recording", file=sys.stderr)
+            self._bar.update(progress.done - self._bar.n)
+        elif 10 * progress.done // progress.total > 10 * (progress.done - 1) // progress.total:
+            line = f"catok: {progress.done} of {progress.total} recordings done"
+            print(line, file=sys.stderr, flush=True)
+
+
+def headline(summary: "Summary") -> str:
+    """The figures over all recordings, and what went wrong, as aligned lines."""
+    from catok.evaluation.run.cells import heading, number, shown_columns, significant
+    from catok.evaluation.run.summary import ALL
+
+    groups = summary.of_domain(ALL)
+    columns = shown_columns(summary.columns, groups)
+    rows = [["system", "setting", "kbit/s", "files", *map(heading, columns)]]
+    for group in groups:
+        figures = [number(group.figures[c.name].mean, c.digits) for c in columns]
+        files = str(group.files - group.failed)
+        rows.append([group.system, group.setting, significant(group.kbps), files, *figures])
+    widths = [max(map(len, cells)) for cells in zip(*rows, strict=True)]
+    lines = [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
+    if summary.failures:
+        lines.append(f"flags and failures: {len(summary.failures)}, see summary.md")
+    return "\n".join(lines)

@@ -1,0 +1,102 @@
+"""What `catok tts` is to say: a text, a file of text, a folder of such files, or a list."""
+
+import json
+import zlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from catok.configs import read_config
+from catok.evaluation.protocols.lines import numbered_lines
+from catok.evaluation.protocols.seed_tts_eval import read_seed_tts_list
+
+
+@dataclass(frozen=True)
+class Utterance:
+    """One text; `id` names its output. The rest stands in for the command's own options."""
+
+    id: str
+    text: str
+    reference: Path | None = None
+    reference_text: str | None = None
+    language: str | None = None
+
+    def seed(self, base: int) -> int:
+        """Its own seed for a run with the seed `base`, whatever else is in the run."""
+        return ((base << 32) + zlib.crc32(self.id.encode())) % 2**62
+
+
+@dataclass(frozen=True)
+class _Line:
+    """A line of a JSON-lines list; paths are relative to the list."""
+
+    text: str
+    id: str | None = None
+    reference: str | None = None
+    reference_text: str | None = None
+    language: str | None = None
+
+
+def read_utterances(path: Path) -> tuple[list[Utterance], bool]:
+    """The utterances at a path, and whether there may be many (each with an output of its own).
+
+    A folder: all its .txt files, also in sub-folders, called by their paths less the suffix.
+    .jsonl: lines with `text` and, if wanted, `id` (else the line's number), `reference`,
+    `reference_text` and `language`. .lst: a list of Seed-TTS-Eval. Any other file is one text.
+    Raises ValueError, with file and line, on what cannot be read.
+    """
+    if path.is_dir():
+        files = sorted(file for file in path.rglob("*.txt") if file.is_file())
+        if not files:
+            raise ValueError(f"{path} holds no .txt files: check the folder")
+        found = [
+            Utterance(file.relative_to(path).with_suffix("").as_posix(), _text(file))
+            for file in files
+        ]
+        return found, True
+    if path.suffix == ".jsonl":
+        return _unique(_from_json_lines(path), path), True
+    if path.suffix == ".lst":
+        items = read_seed_tts_list(path)
+        found = [
+            Utterance(item.id, item.text, item.prompt_audio, item.prompt_text, item.language)
+            for item in items
+        ]
+        return _unique(found, path), True
+    return [Utterance(path.stem, _text(path))], False
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} cannot be read as text ({error}): give a UTF-8 file") from error
+
+
+def _from_json_lines(path: Path) -> Iterable[Utterance]:
+    for number, content in numbered_lines(path):
+        where = f"{path}, line {number}"
+        try:
+            data = json.loads(content)
+        except ValueError as error:
+            raise ValueError(f"{where}: not JSON ({error})") from error
+        line = read_config(_Line, data, where)
+        reference = None if line.reference is None else path.parent / line.reference
+        yield Utterance(
+            line.id or str(number), line.text, reference, line.reference_text, line.language
+        )
+
+
+def _unique(items: Iterable[Utterance], where: Path) -> list[Utterance]:
+    """Raises ValueError when there are none, two of an id, or an id that leaves the folder."""
+    found: dict[str, Utterance] = {}
+    for item in items:
+        if item.id in found:
+            raise ValueError(f"{where} has two utterances {item.id}: give each its own id")
+        place = Path(item.id)
+        if place.is_absolute() or ".." in place.parts or not place.name:
+            raise ValueError(f"{where}: id {item.id!r} must name a file inside the output folder")
+        found[item.id] = item
+    if not found:
+        raise ValueError(f"{where} lists no utterances: check the path")
+    return list(found.values())

@@ -1,0 +1,96 @@
+"""Players and spectrograms of the examples, cut so that the page stays small."""
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from catok.audio import audio_info, load_audio, save_audio
+from catok.evaluation.report.html import data_url, join, tag, text, void
+from catok.evaluation.report.spectrogram import loudness, picture
+from catok.evaluation.run.examples import CLIP_SECONDS
+from catok.evaluation.run.summary import Clip, Example
+
+BUDGET = 4_300_000  # characters of the page for sound and pictures
+SHORTEST = 2.0  # seconds that a clip must last to be of use
+_PICTURE = 14_000  # bytes, generously
+_BASE64 = 4 / 3
+
+
+@dataclass(frozen=True)
+class Fit:
+    """What goes into the page: examples, and seconds of each clip."""
+
+    examples: list[Example]
+    seconds: float
+
+
+def fit(out: Path, examples: Sequence[Example], budget: float = BUDGET) -> Fit:
+    """As many examples as fit with clips of at least `SHORTEST` seconds, one at the least.
+
+    Domains take turns, so that the last examples of each domain go first.
+    """
+    turns: dict[str, int] = {}
+    ranked = []
+    for example in examples:
+        turns[example.domain] = turns.get(example.domain, 0) + 1
+        ranked.append((turns[example.domain], example))
+    ranked.sort(key=lambda pair: pair[0])
+    kept = [example for _, example in ranked if example.clips]
+    while kept:
+        clips = [out / clip.path for example in kept for clip in example.clips]
+        rate = sum(path.stat().st_size / audio_info(path).seconds for path in clips)
+        seconds = (budget / _BASE64 - _PICTURE * len(clips)) / rate
+        if seconds >= SHORTEST or len(kept) == 1:
+            chosen = [example for example in examples if example in kept]
+            return Fit(chosen, min(CLIP_SECONDS, max(0.5, seconds)))
+        kept.pop()
+    return Fit([], CLIP_SECONDS)
+
+
+def players(out: Path, examples: Sequence[Example]) -> str:
+    """A section per example, with a card per clip; all of an example on one scale of loudness."""
+    shown = fit(out, examples)
+    parts = [_example(out, example, shown.seconds) for example in shown.examples]
+    left = len(examples) - len(shown.examples)
+    if left:
+        parts.append(
+            tag("p", f"{left} more in the folder examples: they would make this page too large.")
+        )
+    return join(parts) or tag("p", "No recording was free of flags and failures.")
+
+
+def _example(out: Path, example: Example, seconds: float) -> str:
+    cards, loudest = [], None
+    for clip in example.clips:
+        audio, rate = load_audio(out / clip.path)
+        audio = audio[:, : round(seconds * rate)]
+        levels = loudness(audio, rate)
+        loudest = float(levels.max()) if loudest is None else loudest  # the original comes first
+        sound = io.BytesIO()
+        sound.name = "clip.flac"
+        save_audio(sound, audio, rate)
+        cards.append(_card(clip, sound.getvalue(), picture(levels, loudest)))
+    spoken = tag("p", text(f"\u201c{example.text}\u201d"), class_="said") if example.text else ""
+    title = tag("h3", text(f"{example.domain}: {example.key}"))
+    return tag("section", title + spoken + tag("div", join(cards), class_="cards"))
+
+
+def _card(clip: Clip, sound: bytes, image: bytes) -> str:
+    name = f"{clip.system}, {clip.setting}" if clip.kind != "original" else "original"
+    drawn = void(
+        "img",
+        src=data_url("image/png", image),
+        alt=f"Spectrogram of {name}",
+        width=256,
+        height=96,
+        loading="lazy",
+    )
+    heard = tag(
+        "audio",
+        controls=True,
+        preload="metadata",
+        src=data_url("audio/flac", sound),
+        aria_label=name,
+    )
+    return tag("figure", drawn + heard + tag("figcaption", text(name)), class_="card")

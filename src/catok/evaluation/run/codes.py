@@ -1,0 +1,57 @@
+"""The codes that the models chose: kept as `.cat` files, counted per codebook."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from catok.catfile import MAX_MODEL_ID_BYTES
+from catok.codes import Encoded
+from catok.evaluation.metrics.codes import CodeUse, code_use
+from catok.evaluation.run.recordings import Recording
+from catok.modules.usage import count_codes
+
+
+def slug(name: str) -> str:
+    """The name of a system or setting as part of a file name."""
+    return re.sub(r"[^\w.-]+", "_", name).strip("._") or "_"
+
+
+def codes_folder(out: Path, system: str) -> Path:
+    """Where a system's codes are."""
+    return out / "codes" / slug(system)
+
+
+def keep_codes(out: Path, system: str, recording: Recording, encoded: Encoded) -> Path:
+    """Write the codes of one recording and return the file's path."""
+    path = codes_folder(out, system) / f"{recording.stem}.cat"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    cut = encoded.model_id.encode()[:MAX_MODEL_ID_BYTES].decode(errors="ignore")
+    replace(encoded, model_id=cut).save(path)
+    return path
+
+
+def use_of_codes(out: Path, system: str, recordings: Sequence[Recording]) -> CodeUse | None:
+    """How the codebooks of a system were used over all its recordings; None if it kept no codes.
+
+    Raises ValueError for files of different codebooks.
+    """
+    folder = codes_folder(out, system)
+    files = [path for r in recordings if (path := folder / f"{r.stem}.cat").exists()]
+    if not files:
+        return None
+    counts, encoded = None, None
+    for path in files:
+        encoded = Encoded.load(path)
+        mask = torch.ones(1, encoded.codes.shape[2], dtype=torch.bool)
+        one = count_codes(encoded.codes, mask, encoded.codebook_size).double()
+        if counts is not None and counts.shape != one.shape:
+            raise ValueError(
+                f"{path} has {list(one.shape)} codebooks x codes, the files before it "
+                f"{list(counts.shape)}: evaluate each model into a folder of its own"
+            )
+        counts = one if counts is None else counts + one
+    assert counts is not None and encoded is not None
+    return code_use(counts, encoded.frame_rate)

@@ -1,0 +1,158 @@
+"""The summary as Markdown, CSV and JSON, and the rows as Parquet."""
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from catok.evaluation.metrics.base import Column
+from catok.evaluation.run.cells import (
+    heading,
+    interval,
+    number,
+    shown_columns,
+    significant,
+)
+from catok.evaluation.run.rows import Row
+from catok.evaluation.run.summary import ALL, Group, Summary, error_text
+from catok.files import replacing
+
+_ROW_TYPES = {
+    "key": "string",
+    "domain": "string",
+    "language": "string",
+    "source": "string",
+    "band_edge": "float64",
+    "seconds": "float64",
+    "sample_rate": "int64",
+    "channels": "int64",
+    "flag": "string",
+    "system": "string",
+    "setting": "string",
+    "bits": "int64",
+    "kbps": "float64",
+    "num_quantizers": "int64",
+    "encode_seconds": "float64",
+    "decode_seconds": "float64",
+    "weights": "string",
+}
+
+
+def check_parquet() -> Any:
+    """The pyarrow module. Raises ValueError without it."""
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError as error:
+        raise ValueError("rows.parquet needs pyarrow: pip install catok[eval]") from error
+    return pyarrow
+
+
+def write_tables(out: Path, summary: Summary, rows: Sequence[Row]) -> None:
+    """rows.parquet, summary.json, summary.csv and summary.md in the folder `out`."""
+    _write(out / "summary.json", json.dumps(summary.as_dict(), indent=1, allow_nan=False) + "\n")
+    _write(out / "summary.csv", as_csv(summary))
+    _write(out / "summary.md", as_markdown(summary))
+    write_parquet(out / "rows.parquet", rows, summary.columns)
+
+
+def write_parquet(path: Path, rows: Sequence[Row], columns: Sequence[Column]) -> None:
+    """One row per recording, system and setting; all errors of a row in one text."""
+    arrow = check_parquet()
+    names = [column.name for column in columns]
+    kinds = _ROW_TYPES | dict.fromkeys(names, "float64") | {"error": "string"}
+    schema = arrow.schema([(name, arrow.type_for_alias(kind)) for name, kind in kinds.items()])
+    ordered = sorted(rows, key=lambda row: (row["key"], row["system"], row["setting"]))
+    plain = [{n: row.get(n) for n in kinds} | {"error": error_text(row)} for row in ordered]
+    with replacing(path) as temporary:
+        arrow.parquet.write_table(arrow.Table.from_pylist(plain, schema=schema), temporary)
+
+
+def as_csv(summary: Summary) -> str:
+    """A line per system, setting, domain and figure."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    head = ("domain", "system", "setting", "kbps", "num_quantizers", "figure")
+    writer.writerow((*head, "mean", "low", "high", "scored", "failed"))
+    for group in summary.groups:
+        start = (group.domain, group.system, group.setting, group.kbps, group.num_quantizers)
+        for name in ("encode_rtf", "decode_rtf"):
+            coded = group.files - group.failed
+            writer.writerow((*start, name, getattr(group, name), "", "", coded, group.failed))
+        for name, found in group.figures.items():
+            numbers = (found.mean, found.low, found.high, found.scored, found.failed)
+            writer.writerow((*start, name, *numbers))
+    return text.getvalue()
+
+
+def as_markdown(summary: Summary) -> str:
+    """Tables per domain, the use of the codebooks, and where the figures come from."""
+    lines = ["# Evaluation", ""]
+    lines += [f"{name}: {value}  " for name, value in facts(summary)]
+    for domain in summary.shown_domains():
+        title = "All recordings" if domain == ALL else f"Domain: {domain}"
+        lines += ["", f"## {title}", "", _table(summary, summary.of_domain(domain))]
+    lines += ["", "Means over the recordings scored, with 95 % bootstrap intervals in brackets."]
+    for system, use in summary.codebooks.items():
+        head = ["codebook", "codes in use", "entropy (bits)", "perplexity"]
+        body = [
+            [str(i), str(used), f"{entropy:.2f}", f"{effective:.1f}"]
+            for i, (used, entropy, effective) in enumerate(
+                zip(use.in_use, use.entropy, use.perplexity, strict=True), 1
+            )
+        ]
+        lines += ["", f"## Codebooks of {system}", "", _markdown([head, *body]), ""]
+        lines += [f"{use.codes[0]} frames counted; {use.bits_per_second:.0f} bit/s by entropy."]
+    if summary.failures:
+        lines += ["", "## Flags and failures", ""]
+        head = ["recording", "system", "setting", "flag", "what"]
+        failures = [[f.key, f.system, f.setting, f.flag, f.error] for f in summary.failures]
+        lines.append(_markdown([head, *failures]))
+    return "\n".join(lines) + "\n"
+
+
+def facts(summary: Summary) -> list[tuple[str, str]]:
+    """What the summary is of, as pairs for people."""
+    source = summary.provenance
+    versions = ", ".join(f"{name} {number}" for name, number in source["versions"].items())
+    machine = source["machine"]
+    flags = ", ".join(f"{count} {name}" for name, count in sorted(summary.flags.items()))
+    return [
+        ("data", str(summary.settings.get("data", ""))),
+        ("recordings", f"{summary.recordings} ({flags or 'none flagged'})"),
+        *(("weights", f"{name} {value}") for name, value in summary.weights.items()),
+        ("command", source["command"]),
+        ("date", source["date"]),
+        ("versions", versions),
+        ("machine", f"{machine['processor']}, {machine['cores']} cores"),
+        ("processes", f"{machine['workers']} with {machine['threads'] or 'default'} threads"),
+    ]
+
+
+def _table(summary: Summary, groups: Sequence[Group]) -> str:
+    columns = shown_columns(summary.columns, groups)
+    head = ["system", "setting", "kbit/s", "files", "failed"]
+    rows = [[*head, *map(heading, columns), "RTF encode", "RTF decode"]]
+    for group in groups:
+        row = [group.system, group.setting, significant(group.kbps)]
+        row += [str(group.files), str(group.failed)]
+        for column in columns:
+            found = group.figures[column.name]
+            ends = interval(found, column.digits)
+            row.append(number(found.mean, column.digits) + (f" ({ends})" if ends else ""))
+        rtf = (group.encode_rtf, group.decode_rtf) if group.kind != "original" else (None, None)
+        rows.append([*row, *map(significant, rtf)])
+    return _markdown(rows)
+
+
+def _markdown(rows: Sequence[Sequence[str]]) -> str:
+    clean = [[cell.replace("|", "\\|").replace("\n", " ") or " " for cell in row] for row in rows]
+    lines = ["| " + " | ".join(row) + " |" for row in clean]
+    return "\n".join([lines[0], "|" + "---|" * len(rows[0]), *lines[1:]])
+
+
+def _write(path: Path, text: str) -> None:
+    with replacing(path) as temporary:
+        Path(temporary).write_text(text, encoding="utf-8")

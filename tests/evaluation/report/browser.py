@@ -1,0 +1,124 @@
+"""A headless Chromium, spoken to over the two pipes of --remote-debugging-pipe."""
+
+import json
+import os
+import select
+import shutil
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+
+
+def find() -> str | None:
+    """The path of a Chromium or Chrome, if there is one."""
+    return next(filter(None, map(shutil.which, PROGRAMS)), None)
+
+
+class Page:
+    """Context with one page; `events` is all that the browser said of it."""
+
+    def __init__(self, program: str, profile: Path, **media: str) -> None:
+        self.events: list[dict[str, Any]] = []
+        self._replies: dict[int, dict[str, Any]] = {}
+        self._number, self._left = 0, b""
+        to_read, self._write = os.pipe()
+        self._read, to_write = os.pipe()
+        flags = f"--headless --no-sandbox --disable-gpu --disable-dev-shm-usage --mute-audio \
+            --remote-debugging-pipe --user-data-dir={profile}"
+        line = f'exec "{program}" {flags} about:blank 3<&{to_read} 4>&{to_write}'
+        self._process = subprocess.Popen(
+            ["bash", "-c", line], pass_fds=(to_read, to_write), stderr=subprocess.DEVNULL
+        )
+        os.close(to_read)
+        os.close(to_write)
+        self._session: str | None = None
+        target = self.call("Target.createTarget", url="about:blank")["targetId"]
+        attached = self.call("Target.attachToTarget", targetId=target, flatten=True)
+        self._session = attached["sessionId"]
+        for domain in ("Page", "Runtime", "Log", "Network"):
+            self.call(f"{domain}.enable")
+        features = [{"name": name.replace("_", "-"), "value": v} for name, v in media.items()]
+        self.call("Emulation.setEmulatedMedia", features=features)
+
+    def __enter__(self) -> "Page":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._process.kill()
+        self._process.wait()
+        os.close(self._read)
+        os.close(self._write)
+
+    def open(self, path: Path) -> None:
+        """Show a file and wait until it is loaded."""
+        self.call("Page.navigate", url=path.resolve().as_uri())
+        self._until(lambda: any(e["method"] == "Page.loadEventFired" for e in self.events))
+
+    def size(self, width: int, height: int) -> None:
+        """Pretend to have such a screen."""
+        metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": True}
+        self.call("Emulation.setDeviceMetricsOverride", **metrics)
+
+    def ask(self, expression: str) -> Any:
+        """The value of a JavaScript expression, awaited if it is a promise."""
+        asked: dict[str, Any] = {
+            "expression": expression,
+            "awaitPromise": True,
+            "returnByValue": True,
+        }
+        asked["userGesture"] = True  # else nothing may play
+        reply = self.call("Runtime.evaluate", **asked)
+        assert "exceptionDetails" not in reply, reply["exceptionDetails"]
+        return reply["result"].get("value")
+
+    def errors(self) -> list[dict[str, Any]]:
+        """What the console or the log complained of."""
+        return [
+            event
+            for event in self.events
+            if event["method"] == "Runtime.exceptionThrown"
+            or (event["method"], event["params"].get("type"))
+            in {("Runtime.consoleAPICalled", "error"), ("Runtime.consoleAPICalled", "warning")}
+            or (
+                event["method"] == "Log.entryAdded"
+                and event["params"]["entry"]["level"] in ("error", "warning")
+            )
+        ]
+
+    def requests(self) -> list[str]:
+        """Addresses that the page asked for."""
+        return [
+            event["params"]["request"]["url"]
+            for event in self.events
+            if event["method"] == "Network.requestWillBeSent"
+        ]
+
+    def call(self, method: str, **params: object) -> dict[str, Any]:
+        """A command of the DevTools protocol and its result."""
+        self._number += 1
+        number = self._number
+        message: dict[str, Any] = {"id": number, "method": method, "params": params}
+        if self._session is not None:
+            message["sessionId"] = self._session
+        os.write(self._write, json.dumps(message).encode() + b"\0")
+        self._until(lambda: number in self._replies)
+        reply = self._replies.pop(number)
+        assert "error" not in reply, reply["error"]
+        return reply["result"]
+
+    def _until(self, condition, seconds: float = 40.0) -> None:
+        deadline = time.monotonic() + seconds
+        while not condition():
+            ready, _, _ = select.select([self._read], [], [], max(0, deadline - time.monotonic()))
+            assert ready, "the browser does not answer"
+            read = os.read(self._read, 1 << 16)
+            assert read, "the browser has gone"
+            *messages, self._left = (self._left + read).split(b"\0")
+            for message in map(json.loads, messages):
+                if "id" in message:
+                    self._replies[message["id"]] = message
+                else:
+                    self.events.append(message)

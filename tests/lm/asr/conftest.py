@@ -1,0 +1,45 @@
+"""A small random recogniser with a CTC head, and one without."""
+
+import pytest
+import torch
+
+from catok.lm.asr.ctc import CTCHead
+from catok.lm.asr.recognizer import Recognizer
+from catok.lm.config import TokenLMConfig
+from catok.lm.text import ByteTokenizer
+from tests.lm.conftest import build, small_config
+
+
+def asr_config() -> TokenLMConfig:
+    """Reads four of `small_model`'s eight codebooks."""
+    return small_config(audio_vocab_size=64, audio_pad_code=64)
+
+
+def make(tokenizer, with_head: bool = True, seed: int = 0) -> Recognizer:
+    """Random weights, loud enough that every recording gives another text."""
+    config = asr_config()
+    model = build(config, seed)
+    head = None
+    if with_head:
+        torch.manual_seed(seed + 1)
+        head = CTCHead(config.width, config.vocab_size, 2).eval()
+        torch.nn.init.normal_(head.linear.weight, std=1.0)
+    return Recognizer(model, ByteTokenizer(config), tokenizer, head=head, name="small")
+
+
+def noise(samples: int, channels: int = 1, seed: int = 0) -> torch.Tensor:
+    """Audio `[C, T]`."""
+    generator = torch.Generator().manual_seed(seed)
+    return torch.rand(channels, samples, generator=generator) - 0.5
+
+
+@pytest.fixture(scope="session")
+def recognizer(small_model) -> Recognizer:
+    """With a CTC head of 2 positions per frame; do not change it in a test."""
+    return make(small_model)
+
+
+@pytest.fixture(scope="session")
+def headless(small_model) -> Recognizer:
+    """The same without a CTC head."""
+    return make(small_model, with_head=False)

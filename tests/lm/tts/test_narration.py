@@ -1,0 +1,64 @@
+import dataclasses
+
+import pytest
+import torch
+
+from tests.lm.tts.conftest import RESTRICTED, voice
+
+TEXT = "First sentence here. The second one, longer."
+ENDLESS = dataclasses.replace(RESTRICTED, restrict_text=False, text_temperature=0.0)
+
+
+def joined(sound):
+    return torch.cat([torch.zeros(1, 0), *sound], dim=1)
+
+
+def test_a_short_text_sounds_as_from_stream(synth):
+    narration = synth.narrate("Hello.", seed=1)
+    assert narration.texts == ("Hello.",)
+    assert torch.equal(joined(narration), joined(synth.stream("Hello.", seed=1)))
+    assert narration.ended
+
+
+def test_pieces_follow_each_other_after_a_pause_in_the_same_voice(synth):
+    reference = voice()
+    how = {"sampling": ENDLESS, "max_seconds": 0.3}
+    narration = synth.narrate(TEXT, reference=reference, seed=7, max_length=25, pause=0.1, **how)
+    assert narration.texts == ("First sentence here.", "The second one, longer.")
+    apart = [
+        joined(synth.stream(text, reference=reference, seed=7 + n, **how))
+        for n, text in enumerate(narration.texts)
+    ]
+    expected = torch.cat([apart[0], torch.zeros(1, 2400), apart[1]], dim=1)
+    assert torch.equal(joined(narration), expected)
+    assert not narration.ended  # cut off
+
+
+def find_seed(synth, least):
+    """A seed whose first piece ends by itself after so many frames."""
+    for seed in range(60):
+        stream = synth.stream("First sentence here.", seed=seed)
+        list(stream)
+        if stream.ended and stream.codes.shape[1] >= least:
+            return seed, stream
+    raise AssertionError("no seed found")
+
+
+def test_without_reference_the_first_piece_is_the_voice_of_the_others(synth):
+    seed, first = find_seed(synth, 7)
+    narration = synth.narrate(TEXT, seed=seed, max_length=25, pause=0)
+    second = synth.stream(
+        "The second one, longer.",
+        reference=first.codes,
+        prompt_text="First sentence here.",
+        seed=seed + 1,
+    )
+    sound = joined(narration)[:, first.codes.shape[1] * 1920 :]
+    assert torch.equal(sound, joined(second))
+
+
+def test_bad_input_is_refused_at_once(synth):
+    with pytest.raises(ValueError, match="no text"):
+        synth.narrate("\n\n")
+    with pytest.raises(ValueError, match="pause"):
+        synth.narrate("Hello.", pause=-1)

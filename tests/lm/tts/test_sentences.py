@@ -1,0 +1,61 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from catok.lm.tts.sentences import length, pieces, sentences, separator
+
+
+@pytest.mark.parametrize(
+    "text, expected",
+    [
+        ("Hello. How are you? Fine!", ["Hello.", "How are you?", "Fine!"]),
+        ("Dr. Smith lives at 3.5 St. James Rd. He", ["Dr. Smith lives at 3.5 St. James Rd.", "He"]),
+        ("As J. S. Bach, e.g. here.", ["As J. S. Bach, e.g. here."]),
+        ("So am I. You too.", ["So am I.", "You too."]),
+        ('He said "Go!" and went. (So?) Yes', ['He said "Go!" and went.', "(So?)", "Yes"]),
+        ("Wait... what? Oh\u2026 Well", ["Wait... what?", "Oh\u2026", "Well"]),
+        ("Он пришёл. Т.е. почти. Да!", ["Он пришёл.", "Т.е. почти.", "Да!"]),  # noqa: RUF001
+        (
+            "\u4f60\u597d\u3002\u4f60\u597d\u5417\uff1f\u597d",
+            ["\u4f60\u597d\u3002", "\u4f60\u597d\u5417\uff1f", "\u597d"],
+        ),
+        ("  one\ntwo.\tThree ", ["one two.", "Three"]),
+        ("no end", ["no end"]),
+    ],
+)
+def test_sentences(text, expected):
+    assert sentences(text) == expected
+
+
+def test_short_sentences_share_a_piece_within_their_paragraph():
+    assert pieces("One. Two. Three.", 10) == ["One. Two.", "Three."]
+    assert pieces("One.\n\nTwo.", 100) == ["One.", "Two."]
+    wide = "\u4e00\u3002" * 3
+    assert pieces(wide, 12) == ["\u4e00\u3002" * 2, "\u4e00\u3002"]
+
+
+def test_long_sentences_are_cut_at_clauses_then_words_then_anywhere():
+    assert pieces("first part here, second part", 20) == ["first part here,", "second part"]
+    assert pieces("a first word without commas", 14) == ["a first word", "without commas"]
+    assert pieces("x" * 25, 10) == ["x" * 10, "x" * 10, "x" * 5]
+
+
+ALPHABET = st.sampled_from("ab. ,!?\n\t\"')\u3002\uff0c\u4e00\u0436Z\u2026\u2014")
+
+
+@given(text=st.text(ALPHABET, max_size=80), limit=st.integers(10, 40))
+def test_nothing_is_lost_and_every_piece_fits(text, limit):
+    if not text.strip():
+        with pytest.raises(ValueError, match="no text"):
+            pieces(text, limit)
+        return
+    found = pieces(text, limit)
+    assert "".join("".join(found).split()) == "".join(text.split())
+    assert all(piece and piece == piece.strip() and length(piece) <= limit for piece in found)
+
+
+def test_separator_is_that_of_running_text():
+    assert separator("Hello.", "You") == " "
+    assert separator("Hello. ", "You") == separator("\u4f60\u3002", "You") == ""
+    with pytest.raises(ValueError, match="at least 10"):
+        pieces("text", 5)

@@ -1,0 +1,240 @@
+import dataclasses
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from catok import CausalAudioTokenizer, save_audio
+from catok.lm.sampling import SamplingConfig
+from catok.lm.speech_config import SpeechConfig
+from catok.lm.tts import Synthesizer
+from catok.lm.tts.reference import reference_codes
+from tests.conftest import build, small_settings
+from tests.lm.tts.conftest import RESTRICTED, save_speech_model, voice
+
+GREEDY = SamplingConfig.greedy(restrict_text=True)
+ENDLESS = dataclasses.replace(RESTRICTED, restrict_text=False, text_temperature=0.0)
+
+
+def equal(one, other, tolerance=1e-6):
+    assert torch.equal(one.codes, other.codes)
+    assert one.ended == other.ended
+    assert torch.allclose(one.audio, other.audio, atol=tolerance, rtol=0)
+
+
+@settings(max_examples=8, deadline=None)
+@given(
+    texts=st.lists(st.text(st.characters(codec="utf-8"), min_size=1, max_size=12), max_size=4),
+    depth=st.integers(1, 4),
+    sampling=st.sampled_from([None, GREEDY]),
+    seed=st.integers(0, 9999),
+)
+def test_batch_gives_what_each_text_alone_gives(synth, texts, depth, sampling, seed):
+    texts = ["One.", *[text for text in texts if text.strip()]]
+    voices = [voice(seed=seed), None, synth.encode_reference(voice()), None, None][: len(texts)]
+    said = ["Said.", None, None, None, None][: len(texts)]
+    seeds = [seed + i for i in range(len(texts))]
+    how = {"num_quantizers": depth, "sampling": sampling, "max_seconds": 0.5}
+    batch = synth.synthesise(texts, references=voices, prompt_texts=said, seeds=seeds, **how)
+    for text, reference, spoken, own, speech in zip(texts, voices, said, seeds, batch, strict=True):
+        alone = synth.synthesise(
+            [text], references=[reference], prompt_texts=[spoken], seeds=[own], **how
+        )
+        equal(alone[0], speech, 1e-5)
+        assert speech.codes.shape[0] == depth
+        assert speech.codes.shape[1] == 7 or speech.ended
+        assert speech.audio.shape == (1, speech.codes.shape[1] * 1920)
+        assert speech.seconds == speech.audio.shape[1] / 24_000
+
+
+@pytest.mark.parametrize("sampling", [GREEDY, RESTRICTED, ENDLESS])
+@pytest.mark.parametrize("mode", [None, "clone", "continuation", "both"])
+@pytest.mark.parametrize("depth", [2, 4])
+def test_streamed_equals_offline(synth, sampling, mode, depth):
+    how = {"mode": mode, "num_quantizers": depth, "sampling": sampling, "max_seconds": 0.9}
+    reference, said = (voice(1.7), "Before. ") if mode else (None, None)
+    offline = synth.synthesise(
+        ["And after."], references=[reference], prompt_texts=[said], seeds=[6], **how
+    )[0]
+    stream = synth.stream("And after.", reference=reference, prompt_text=said, seed=6, **how)
+    sound = list(stream)
+    assert all(piece.shape == (1, 1920) for piece in sound)
+    assert torch.equal(stream.codes, offline.codes)
+    assert stream.ended == offline.ended
+    streamed = torch.cat([torch.zeros(1, 0), *sound], dim=1)
+    assert torch.allclose(streamed, offline.audio, atol=1e-5, rtol=0)
+
+
+def test_the_first_audio_comes_after_the_first_frame(synth, monkeypatch):
+    steps = []
+    real = synth.model.next_row
+    monkeypatch.setattr(synth.model, "next_row", lambda *a: steps.append(1) or real(*a))
+    stream = synth.stream("Hello.", seed=0)
+    assert not steps
+    next(stream)
+    assert len(steps) == 1
+    next(stream)
+    assert len(steps) == 2
+
+
+def test_the_continued_recording_is_heard_by_the_decoder_and_cut_off_exactly(synth):
+    prefix = synth.encode_reference(voice(1.0))
+    assert prefix.shape == (4, 12)  # a last partial frame is left out
+    made = synth.synthesise(
+        ["More."],
+        references=[prefix],
+        prompt_texts=["Some."],
+        sampling=ENDLESS,
+        max_seconds=0.4,
+        num_quantizers=3,
+    )[0]
+    assert made.codes.shape == (3, 5)
+    whole = torch.cat([prefix[:3], made.codes], dim=1)[None]
+    expected = synth.tokenizer.decode(whole)[0, :, 12 * 1920 :]
+    assert made.audio.shape == (1, 5 * 1920)
+    assert torch.allclose(made.audio, expected, atol=1e-6)
+    cold = synth.tokenizer.decode(made.codes[None])[0]
+    assert not torch.allclose(made.audio, cold, atol=1e-3)
+
+
+def test_codebooks_above_k_are_neither_read_nor_needed(synth):
+    prefix = synth.encode_reference(voice(1.0))
+    other = torch.cat([prefix[:2], (prefix[2:] + 1) % 64])
+    how = {"num_quantizers": 2, "seeds": [5], "max_seconds": 0.5, "prompt_texts": ["Some."]}
+    made = [synth.synthesise(["More."], references=[r], **how)[0] for r in (prefix, other)]
+    short = synth.synthesise(["More."], references=[prefix[:2]], **how)[0]
+    equal(made[0], made[1])
+    equal(made[0], short)
+    all_four = synth.synthesise(["More."], references=[prefix], **how | {"num_quantizers": 4})[0]
+    assert all_four.codes.shape[0] == 4
+
+
+def test_seeds_and_the_reference_decide(synth):
+    def say(seed, **how):
+        return synth.synthesise(["Hello."], seeds=[seed], max_seconds=0.5, sampling=ENDLESS, **how)
+
+    equal(say(1)[0], say(1)[0])
+    assert not torch.equal(say(1)[0].codes, say(2)[0].codes)
+    cloned = say(1, references=[voice()])[0]
+    assert not torch.equal(cloned.codes, say(1)[0].codes)
+    assert not torch.equal(cloned.codes, say(1, references=[voice(seed=1)])[0].codes)
+    assert not torch.equal(cloned.codes, say(1, language="en")[0].codes)
+    equal(say(1, language="en")[0], say(1, language=["en"])[0])
+
+
+def test_prompts_are_those_of_the_released_format(synth):
+    codes = synth.encode_reference(voice())
+    user = "user\n<user_inst>\n- Reference(s):\n{}\n- Instruction:\nNone\n- Tokens:\nNone\n"
+    user += "- Quality:\nNone\n- Sound Event:\nNone\n- Ambient Sound:\nNone\n- Language:\nen\n"
+    user += "- Text:\n{}\n</user_inst>\nassistant\n"
+
+    def told(**how):
+        request = synth.request("after", reference=codes, language="en", **how)
+        return synth.prompter.text.decode(request.rows[:, 0].tolist()), request
+
+    for mode, said in (("clone", None), ("clone", "before"), (None, None)):
+        text, request = told(mode=mode, prompt_text=said)
+        assert text == user.format("[S1]:\n", "after")
+        assert request.prefix.shape == (4, 0)
+        assert int(request.rows[-1, 0]) == 3  # audio_start
+    for mode in ("continuation", None):
+        text, request = told(mode=mode, prompt_text="before")
+        assert text == user.format("None", "before after")
+        assert torch.equal(request.prefix, codes)
+        assert torch.equal(request.rows[-10:, 1:], codes.T)
+        assert (request.rows[-10:, 0] == 6).all()
+    text, request = told(mode="both", prompt_text="\u524d")
+    assert text == user.format("[S1]:\n", "\u524dafter")
+    assert int((request.rows[:, 0] == 5).sum()) == int((request.rows[:, 0] == 6).sum()) == 10
+
+
+def test_references_in_every_form_give_the_same_codes(synth, tmp_path):
+    mono = voice(1.0)
+    codes = synth.encode_reference(mono)
+    save_audio(tmp_path / "voice.wav", mono, 24_000, subtype="FLOAT")
+    assert torch.equal(synth.encode_reference(tmp_path / "voice.wav"), codes)
+    assert torch.equal(synth.encode_reference((mono, 24_000)), codes)
+    assert torch.equal(synth.encode_reference((mono.expand(2, -1), 24_000)), codes)
+    assert synth.encode_reference((mono, 16_000)).shape == (4, 18)
+    assert not torch.equal(synth.encode_reference(0.5 * mono), codes)  # 3 dB are not enough
+    assert torch.equal(synth.encode_reference(1.2 * mono), synth.encode_reference(1.3 * mono))
+
+
+def test_bad_input_says_what_to_do(synth):
+    def fails(match, *texts, **how):
+        with pytest.raises(ValueError, match=match):
+            synth.synthesise(list(texts) or ["Hello."], **how)
+
+    def bad_reference(match, reference):
+        fails(match, references=[reference])
+
+    fails("no text", "  ")
+    fails("holds '<.im_end.>'", "see <|im_end|>")
+    fails("holds '<.audio.>'", "see <|audio|>")
+    fails("from 1 to 4, got 5", num_quantizers=5)
+    fails("above 0", max_seconds=0)
+    fails("positions: shorten", "x" * 2000)
+    fails("one entry for each of the 2", "a", "b", references=[None])
+    fails("needs the reference", prompt_texts=["Said."])
+    fails("needs the reference", mode="clone")
+    fails("give prompt_text", mode="both", references=[voice()])
+    fails('must be "clone"', mode="sing", references=[voice()])
+    fails("as many seeds", seeds=[1, 2])
+    bad_reference("lasts 0.40 s", voice(0.4))
+    bad_reference("lasts 61.00 s", voice(61.0))
+    bad_reference("NaN", voice() / 0 * 0)
+    bad_reference("silent", torch.zeros(1, 24_000))
+    bad_reference(r"float audio \[C, T\]", voice()[0])
+    bad_reference("does not exist", "nowhere.wav")
+    bad_reference("hold 64|0 to 63", torch.full((4, 9), 64))
+    with pytest.raises(ValueError, match="has 1 codebooks, synthesis with 2"):
+        reference_codes(torch.zeros(1, 9).long(), synth.tokenizer, synth.model.config, 2)
+    with pytest.raises(ValueError, match="list"):
+        synth.synthesise("Hello.")
+    assert synth.synthesise([]) == []
+
+
+def test_an_answer_of_nothing_is_silence(synth):
+    speech = synth.synthesise(["Hello.", "A longer text."], seeds=[0, 3])
+    assert speech[0].codes.shape[1] > 0
+    assert speech[1].codes.shape == (4, 0) and speech[1].audio.shape == (1, 0) and speech[1].ended
+
+
+def test_folders(synth, speech_folder, small_model, tmp_path):
+    folder = save_speech_model(tmp_path / "two", small_model, num_quantizers=2)
+    two = Synthesizer.from_pretrained(folder)
+    made = two.synthesise(["Hello."], seeds=[4], max_seconds=1)[0]
+    equal(made, synth.synthesise(["Hello."], seeds=[4], max_seconds=1, num_quantizers=2)[0])
+    given_codec = Synthesizer.from_pretrained(folder, tokenizer=small_model)
+    equal(made, given_codec.synthesise(["Hello."], seeds=[4], max_seconds=1)[0])
+    other = build(small_settings(), seed=1)
+    with pytest.raises(ValueError, match="codes of another audio tokenizer"):
+        Synthesizer.from_pretrained(folder, tokenizer=other)
+    changed = dataclasses.replace(SpeechConfig.load(folder), tasks=("asr",))
+    changed.save(folder)
+    with pytest.raises(ValueError, match="trained for asr, not for tts"):
+        Synthesizer.from_pretrained(folder)
+    (folder / "speech.json").unlink()
+    with pytest.raises(ValueError, match="no speech.json"):
+        Synthesizer.from_pretrained(folder)
+    assert isinstance(
+        Synthesizer.from_pretrained(folder, tokenizer=folder / "codec").tokenizer,
+        CausalAudioTokenizer,
+    )
+
+
+def test_released_folders_need_only_the_codec(golden, tmp_path):
+    golden.save_pretrained(tmp_path)  # an official folder, but for the vocabulary of 300
+    settings = small_settings()
+    settings["quantizer"] |= {"num_quantizers": 32}
+    codec = build(settings)
+    SpeechConfig("anywhere").save(tmp_path)  # says that text is bytes
+    synth = Synthesizer.from_pretrained(tmp_path, tokenizer=codec)
+    made = synth.synthesise(["Hello."], num_quantizers=2, max_seconds=0.2, sampling=ENDLESS)[0]
+    assert made.codes.shape == (2, 3)
+    with pytest.raises(ValueError, match="run to 64, those of this audio tokenizer to 32"):
+        settings["quantizer"] |= {"codebook_size": 32}
+        Synthesizer.from_pretrained(tmp_path, tokenizer=build(settings))
+    with pytest.raises(ValueError, match="has 32 codebooks, this audio tokenizer only 8"):
+        Synthesizer.from_pretrained(tmp_path, tokenizer=build(small_settings()))
