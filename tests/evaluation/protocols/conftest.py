@@ -36,6 +36,7 @@ class ByLength:
 class LevelRatio:
     """Peak of the output by that of the prompt; refuses outputs under 0.05."""
 
+    speech_only = False
     columns = (Column("ratio", "ratio"),)
 
     def __call__(self, sample) -> dict[str, float]:

@@ -36,8 +36,8 @@ class Gain:
             encoded = Encoded(codes, lengths, sample_rate, 1, FRAME, 4, self.name, "0" * 16)
         for gain in self.settings:
             bits = None if self.name == "original" else round(float(gain) * samples)
-            depth = 2 if encoded is not None else None
-            yield Output(gain, audio * float(gain), bits, 0.5, 0.25, depth, encoded)
+            depth, weights = (None, None) if encoded is None else (2, "0" * 16)
+            yield Output(gain, audio * float(gain), bits, 0.5, 0.25, depth, encoded, weights)
 
 
 class Broken:
@@ -53,6 +53,7 @@ class Broken:
 class Level:
     """Two columns: the ratio of the peaks, and one that refuses recordings called `quiet`."""
 
+    speech_only = False
     columns = (Column("ratio", "ratio of peaks"), Column("picky", "picky", "lower"))
 
     def __call__(self, sample):
@@ -63,8 +64,12 @@ class Level:
 
 
 class Words:
-    """As many words as letters in the key, one of them wrong; nothing without a text."""
+    """As many words as letters in the key, one of them wrong; nothing without a text.
 
+    Of speech only.
+    """
+
+    speech_only = True
     columns = tuple(
         Column(name, name, better, unit)
         for name, better, unit in (

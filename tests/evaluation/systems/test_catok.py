@@ -1,5 +1,6 @@
 """Our tokenizer as a system: prefixes, bits, lengths, and how bitrates are asked for."""
 
+import copy
 import math
 
 import pytest
@@ -95,3 +96,13 @@ def test_a_folder_of_weights(small_model, tmp_path):
     audio = torch.rand(1, 5000) - 0.5
     (output,) = system.run(audio, 24_000)
     assert torch.equal(output.audio, small_model.decode(small_model.encode(audio[None]), 1)[0])
+
+
+def test_weights_stand_for_the_decoder_too(small_model):
+    model, audio = copy.deepcopy(small_model), torch.rand(1, 4000)
+    (before,) = NeuralSystem("small", CatokCodec(model), ["1q"]).run(audio, 24_000)
+    with torch.no_grad():
+        next(model.decoder.parameters()).add_(1e-3)
+    (after,) = NeuralSystem("small", CatokCodec(model), ["1q"]).run(audio, 24_000)
+    assert before.encoded.weight_hash == after.encoded.weight_hash
+    assert before.weights != after.weights and len(after.weights) == 16

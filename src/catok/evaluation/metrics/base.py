@@ -20,9 +20,13 @@ class Column:
 
 
 class Metric(Protocol):
-    """Scores samples one by one. Large models are loaded once, at construction."""
+    """Scores samples one by one. Large models are loaded once, at construction.
+
+    `speech_only`: it says nothing about music and effects, and is not asked about them.
+    """
 
     columns: tuple[Column, ...]
+    speech_only: bool
 
     def __call__(self, sample: Sample) -> dict[str, float]:
         """A figure per column's name. Raises ValueError that says why a sample has no score."""

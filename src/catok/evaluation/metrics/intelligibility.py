@@ -25,6 +25,7 @@ def stoi(reference: Tensor, output: Tensor, sample_rate: int, *, extended: bool 
 class Intelligibility:
     """STOI and ESTOI at 16 kHz."""
 
+    speech_only = True
     columns = (Column("stoi", "STOI"), Column("estoi", "ESTOI"))
 
     def __init__(self) -> None:

@@ -17,6 +17,7 @@ from catok.evaluation.sample import Sample
 class DnsmosMetric:
     """DNSMOS P.835 (overall, signal, background) and P.808, by the weights of speechmos."""
 
+    speech_only = True
     columns = (
         Column("dnsmos_ovrl", "DNSMOS", digits=2),
         Column("dnsmos_sig", "DNSMOS signal", digits=2),
@@ -40,6 +41,7 @@ class UtmosMetric:
     `torch.jit.save`.
     """
 
+    speech_only = True
     columns = (Column("utmos", "UTMOS", digits=2),)
 
     def __init__(self, path: str) -> None:

@@ -29,6 +29,7 @@ def pesq(
 class Quality:
     """PESQ narrow-band and wide-band, both at 16 kHz as in the paper (section 8.1)."""
 
+    speech_only = True
     columns = (Column("pesq_nb", "PESQ-NB"), Column("pesq_wb", "PESQ-WB"))
 
     def __init__(self) -> None:

@@ -43,6 +43,7 @@ def build_embedder(source: str | None = None) -> Embedder:
 class SpeakerSimilarity:
     """From -1 to 1. Embeddings of originals are kept under the sample's key."""
 
+    speech_only = True
     columns = (Column("sim", "SIM"),)
 
     def __init__(self, embedder: Embedder | None = None) -> None:

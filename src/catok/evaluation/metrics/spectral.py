@@ -47,6 +47,7 @@ def spectral_convergence(reference: Tensor, output: Tensor, sample_rate: int) ->
 class Spectral:
     """All three distances of spectrograms; for any sound, not only speech."""
 
+    speech_only = False
     columns = (
         Column("mel_distance", "mel distance", "lower"),
         Column("stft_distance", "STFT distance", "lower"),

@@ -36,6 +36,7 @@ def sdr(reference: Tensor, output: Tensor, sample_rate: int) -> float:
 class Waveform:
     """SI-SDR and SDR."""
 
+    speech_only = False
     columns = (
         Column("si_sdr", "SI-SDR", unit="dB", digits=2),
         Column("sdr", "SDR", unit="dB", digits=2),

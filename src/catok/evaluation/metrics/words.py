@@ -31,6 +31,7 @@ class WordErrors:
     `language`: of samples that do not say theirs.
     """
 
+    speech_only = True
     columns = _columns("", "") + _columns("_original", " to original")
 
     def __init__(self, transcriber: Transcriber, language: str | None = None) -> None:

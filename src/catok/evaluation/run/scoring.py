@@ -131,7 +131,8 @@ def _figures(
 ) -> tuple[dict[str, float | None], dict[str, str]]:
     """Every column's figure, None where there is none, and why by column.
 
-    An infinite figure (the SI-SDR of the original itself) is left out without an error.
+    Metrics of speech leave music and effects out. An infinite figure (the SI-SDR of the original
+    itself) is left out without an error.
     """
     figures: dict[str, float | None] = {}
     errors: dict[str, str] = {}
@@ -141,10 +142,13 @@ def _figures(
         )
     except ValueError as error:
         return figures, {"system": _reason(error)}
+    spoken = recording.domain not in ("music", "sound")
     for metric in metrics:
         check_stop()
         names = [column.name for column in metric.columns]
         figures |= dict.fromkeys(names)
+        if metric.speech_only and not spoken:
+            continue
         try:
             values = metric(sample)
         except MemoryError:
@@ -191,7 +195,7 @@ def _cost(output: Output, seconds: float) -> Row:
         "num_quantizers": output.num_quantizers,
         "encode_seconds": output.encode_seconds,
         "decode_seconds": output.decode_seconds,
-        "weights": None if output.encoded is None else output.encoded.weight_hash,
+        "weights": output.weights,
     }
 
 

@@ -17,7 +17,8 @@ class Output:
     float32 at the rate of the recording, as long as it. `bits`: what was really stored or sent for
     it, headers of files left out unless the codec cannot do without; None for systems that do not
     compress. `num_quantizers`: codebooks decoded, for neural codecs. Wall times in seconds.
-    `encoded`: the codes where there are any, all codebooks.
+    `encoded`: the codes where there are any, all codebooks. `weights`: a short hash of the model's
+    weights, decoder included.
     """
 
     setting: str
@@ -27,6 +28,7 @@ class Output:
     decode_seconds: float
     num_quantizers: int | None = None
     encoded: Encoded | None = None
+    weights: str | None = None
 
 
 class System(Protocol):

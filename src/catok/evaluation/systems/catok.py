@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from catok.codes import Encoded
-from catok.evaluation.systems.neural import NeuralSystem
+from catok.evaluation.systems.neural import NeuralSystem, fingerprint
 from catok.tokenizer.tokenizer import CausalAudioTokenizer
 
 
@@ -19,6 +19,7 @@ class CatokCodec:
         self.channels = tokenizer.channels
         self.frame_rate = tokenizer.frame_rate
         self.codebook_size = tokenizer.codebook_size
+        self.weights: str | None = fingerprint(tokenizer)
         self.depths = tuple(range(1, tokenizer.num_quantizers + 1))
 
     def encode(self, audio: Tensor) -> Encoded:

@@ -1,10 +1,11 @@
 """Neural codecs with residual codebooks: encode once, decode any prefix of the codebooks."""
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from catok.catfile import bits_per_code
 from catok.codes import Encoded
@@ -17,7 +18,8 @@ _SAME_RATE = 1e-3  # relative: "0.861 kbps" stands for 0.86133 kbps
 class Codec(Protocol):
     """What `NeuralSystem` needs to know of a codec.
 
-    `depths`: the numbers of codebooks that it can decode, in ascending order.
+    `depths`: the numbers of codebooks that it can decode, in ascending order. `weights`: see
+    `Output`, None where there are none.
     """
 
     sample_rate: int
@@ -25,6 +27,7 @@ class Codec(Protocol):
     frame_rate: float
     codebook_size: int
     depths: tuple[int, ...]
+    weights: str | None
 
     def encode(self, audio: Tensor) -> Encoded:
         """Audio `[1, C, T]` at the codec's rate -> all its codes, on the CPU."""
@@ -73,7 +76,17 @@ class NeuralSystem:
                 decode_seconds=seconds,
                 num_quantizers=depth,
                 encoded=encoded,
+                weights=codec.weights,
             )
+
+
+def fingerprint(model: nn.Module) -> str:
+    """Sixteen hex digits that stand for all weights of a model."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(model.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()[:16]
 
 
 def choose_depths(codec: Codec, bitrates: str | Sequence[str | float]) -> tuple[int, ...]:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from catok.codes import Encoded
 from catok.evaluation.extras import extra
+from catok.evaluation.systems.neural import fingerprint
 
 
 class Peer:
@@ -33,6 +34,7 @@ class Peer:
         self.frame_size = self.samples_per_frame(config)
         self.frame_rate = self.sample_rate / self.frame_size
         self.depths = self.decodable(config)
+        self.weights: str | None = fingerprint(self.model)
 
     def samples_per_frame(self, config: Any) -> int:
         """Samples per channel of one frame."""

@@ -12,13 +12,18 @@ PACKAGED = {
 
 def build_transcriber(name: str | None = None) -> Transcriber:
     """`name`: one of `PACKAGED` (None: "tiny.en"), a folder in CTranslate2's format (model.bin),
-    a folder of transformers, or a hub id "owner/model" of transformers.
+    a folder of transformers, or a hub id "owner/model" of transformers; with "catok:" before it
+    what `catok asr --model` takes.
 
     Raises ValueError when it cannot be found or its packages are not installed.
     """
     name = name or "tiny.en"
     if name in PACKAGED:
         return _packaged(name)
+    if name.startswith("catok:"):
+        from catok.evaluation.transcribers.catok import CatokTranscriber
+
+        return CatokTranscriber(name.removeprefix("catok:"))
     if Path(name, "model.bin").is_file():
         from catok.evaluation.transcribers.whisper import FasterWhisper
 
@@ -28,8 +33,8 @@ def build_transcriber(name: str | None = None) -> Transcriber:
 
         return TransformersTranscriber(name)
     raise ValueError(
-        f"unknown transcriber {name!r}: choose one of {sorted(PACKAGED)}, a folder, or a hub id "
-        "such as openai/whisper-large-v3"
+        f"unknown transcriber {name!r}: choose one of {sorted(PACKAGED)}, a folder, a hub id such "
+        "as openai/whisper-large-v3, or catok:FOLDER for a recogniser of this package"
     )
 
 
