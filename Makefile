@@ -24,12 +24,12 @@ bench: .venv/demo
 .venv/demo: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(INSTALL) torch==2.13.0
-	$(INSTALL) --editable ".[eval]"
-	$(INSTALL) --no-deps Resemblyzer
+	$(INSTALL) --editable . matplotlib pesq pystoi
 	touch $@
 
 .venv/dev: .venv/demo
 	$(INSTALL) --editable ".[dev,eval,train]"
+	$(INSTALL) --no-deps Resemblyzer
 	touch $@
 
 clean:

@@ -3,8 +3,8 @@
 The studies are run from the checkout's folder, for example `python -m recipes.scaling.run --help`.
 """
 
-import hashlib
 import json
+import math
 import sys
 import time
 from collections.abc import Sequence
@@ -17,9 +17,16 @@ from torch import Tensor
 
 from catok import CausalAudioTokenizer, load_audio
 from catok.evaluation.metrics import pesq, stoi
+from catok.evaluation.run.recordings import (
+    UNKNOWN,
+    Recording,
+    Selection,
+    choose,
+    read_recordings,
+)
 from catok.modules.usage import count_codes, perplexity
 from catok.training.config import TrainConfig
-from catok.training.data import Corpora, read_cuts
+from catok.training.data import Corpora
 from catok.training.loop import Trainer
 from catok.training.losses.mel import MelLoss
 from catok.training.semantic.head import SemanticHead
@@ -27,29 +34,10 @@ from catok.training.semantic.head import SemanticHead
 DEPTHS = (4, 8, 16, 32)
 
 
-@dataclass(frozen=True)
-class Recording:
-    """One unseen recording; `band_edge` in Hz as in a manifest (inf: unknown)."""
-
-    path: Path
-    seconds: float
-    band_edge: float
-    text: str | None
-
-
 def listed(manifest: str | Path) -> list[Recording]:
-    """The speech of a manifest, in the order of the SHA-1 of the files' names, so that languages
-    and voices mix.
-    """
-    found = []
-    for cut in read_cuts(manifest):
-        facts = cut.custom or {}
-        if facts.get("domain", "speech") != "speech":
-            continue
-        path = Path(cut.recording.sources[0].source)  # type: ignore[union-attr]
-        text = cut.supervisions[0].text if cut.supervisions else None
-        found.append(Recording(path, cut.duration, facts.get("band_edge", float("inf")), text))
-    return sorted(found, key=lambda r: hashlib.sha1(r.path.name.encode()).hexdigest())
+    """The speech of a manifest, in the order of `catok evaluate`: languages and voices mix."""
+    speech = ("speech", UNKNOWN)
+    return [r for r in choose(read_recordings(manifest), Selection()) if r.domain in speech]
 
 
 @dataclass
@@ -120,7 +108,7 @@ def measure(
         used += count_codes(codes, mask, tok.codebook_size)
         if recording.text:
             spoken.append((codes, recording.text))
-        if recording.seconds >= 2.0 and len(scored) < count:
+        if (recording.seconds or 0.0) >= 2.0 and len(scored) < count:
             scored.append(
                 {"file": recording.path.name}
                 | _quality(tok, audio, codes, recording.band_edge, depths, with_pesq)
@@ -143,7 +131,7 @@ def _quality(
     tok: CausalAudioTokenizer,
     audio: Tensor,
     codes: Tensor,
-    band_edge: float,
+    band_edge: float | None,
     depths: Sequence[int],
     with_pesq: bool,
 ) -> dict[str, Any]:
@@ -152,7 +140,7 @@ def _quality(
     scores: dict[str, Any] = {}
     for depth in depths:
         decoded = tok.decode(codes, depth)[0, :, : audio.shape[1]]
-        edges = torch.tensor([band_edge])
+        edges = torch.tensor([math.inf if band_edge is None else band_edge])
         one: dict[str, float | None] = {"mel": float(mel(decoded[None], audio[None], edges))}
         one["stoi"] = _or_none(stoi, audio, decoded, rate)
         if with_pesq:

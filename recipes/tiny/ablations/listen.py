@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from recipes.study import Recording
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from catok import CausalAudioTokenizer, load_audio
+from catok.evaluation.run.recordings import Recording
 from catok.training.semantic.config import SemanticConfig
 from catok.training.semantic.head import SemanticHead
 

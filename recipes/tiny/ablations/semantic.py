@@ -57,7 +57,7 @@ def prepared(args: argparse.Namespace) -> str:
         assert config.semantic is not None
         longest = config.data.max_seconds
         texts = [
-            encode_spoken(tok, [r for r in listed(manifest) if r.seconds <= longest])
+            encode_spoken(tok, [r for r in listed(manifest) if (r.seconds or longest) <= longest])
             for manifest in (args.data, args.valid)
         ]
         folder.mkdir(parents=True, exist_ok=True)
