@@ -5,9 +5,14 @@ import shlex
 from pathlib import Path
 
 import pytest
+import torch
 
 from catok import CausalAudioTokenizer, load_audio, save_audio
 from catok.cli import main
+from catok.lm.asr.ctc import CTCHead
+from catok.lm.config import TokenLMConfig
+from catok.lm.model import TokenLM
+from catok.lm.speech_config import SpeechConfig
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -25,7 +30,28 @@ def workplace(tmp_path_factory):
     save_audio(folder / "speech.wav", audio[:, : 2 * rate + 7], rate)
     tok = CausalAudioTokenizer.from_pretrained("tiny")
     tok.encode(load_audio(folder / "speech.wav")[0][None]).save(folder / "speech.cat")
+    make_speech_model(folder / "my-tts", tok)
+    make_recognizer(folder / "my-asr", tok)
+    (folder / "letter.txt").write_text("Good morning. How are you?\n")
+    lines = '{"id": "a", "text": "Good morning."}\n{"id": "b", "text": "How are you?"}\n'
+    (folder / "list.jsonl").write_text(lines)
     return folder
+
+
+def make_speech_model(folder, tok):
+    """A small language model with random weights that speaks `tok`'s codes."""
+    torch.manual_seed(0)
+    TokenLM(TokenLMConfig.preset("mini")).save_pretrained(folder)
+    SpeechConfig("tiny", tok.weight_hash).save(folder)
+
+
+def make_recognizer(folder, tok):
+    """The same that writes text, with a CTC head."""
+    torch.manual_seed(0)
+    model = TokenLM(TokenLMConfig.preset("mini"))
+    model.save_pretrained(folder)
+    CTCHead(model.config.width, model.config.vocab_size).save(folder)
+    SpeechConfig("tiny", tok.weight_hash, tasks=("asr",)).save(folder)
 
 
 @pytest.mark.parametrize("page", [p for p in PAGES if blocks(p, "python")], ids=lambda p: p.name)

@@ -9,7 +9,19 @@ from collections.abc import Sequence
 
 import tyro
 
-from catok.cli import decode, encode, evaluate, finetune, info, roundtrip, score, train
+from catok.cli import (
+    asr,
+    decode,
+    encode,
+    evaluate,
+    finetune,
+    info,
+    roundtrip,
+    score,
+    train,
+    train_lm,
+    tts,
+)
 from catok.cli.errors import exit_code
 
 COMMANDS = {
@@ -18,9 +30,12 @@ COMMANDS = {
     "roundtrip": roundtrip.run,
     "info": info.run,
     "train": train.run,
+    "train-lm": train_lm.run,
     "finetune": finetune.run,
     "evaluate": evaluate.run,
     "score": score.run,
+    "tts": tts.run,
+    "asr": asr.run,
 }
 
 

@@ -46,7 +46,12 @@ def read_utterances(path: Path) -> tuple[list[Utterance], bool]:
     Raises ValueError, with file and line, on what cannot be read.
     """
     if path.is_dir():
-        files = sorted(file for file in path.rglob("*.txt") if file.is_file())
+        files = sorted(
+            file
+            for file in path.rglob("*.txt")
+            if file.is_file()
+            and not any(part.startswith(".") for part in file.relative_to(path).parts)
+        )
         if not files:
             raise ValueError(f"{path} holds no .txt files: check the folder")
         found = [

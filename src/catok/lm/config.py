@@ -113,9 +113,9 @@ class TokenLMConfig:
 
     @classmethod
     def preset(cls, name: str) -> "TokenLMConfig":
-        """A named configuration: "1.7b" is the released model; "small" (15 M parameters) and "mini"
-        (2 M) read bytes and can be trained on a CPU. They stand in `presets/NAME.json`. Raises
-        ValueError on other names.
+        """A named configuration: "1.7b" is the released model; "small" (15 M parameters), "mini"
+        (2 M), "tts-small" (7 M) and "asr-small" (6 M) read bytes and can be trained on a CPU. They
+        stand in `presets/NAME.json`. Raises ValueError on other names.
         """
         known = {file.name.removesuffix(".json"): file for file in PRESETS.iterdir()}
         if name not in known:

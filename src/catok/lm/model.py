@@ -132,13 +132,23 @@ class TokenLM(nn.Module):
         with a target. Channels that do not run get no gradient: under DDP, use
         `find_unused_parameters`. A batch without any target has loss 0, with a (zero) gradient.
         """
-        depth = check_quantizers(num_quantizers, self.config.n_vq)
         if labels.shape != rows.shape:
             raise ValueError(
                 f"labels {list(labels.shape)} must have the shape of rows {list(rows.shape)}"
             )
+        hidden, _ = self.temporal(rows, mask, None, num_quantizers, keep_state=False)
+        return self.loss_after(hidden, labels, num_quantizers, channel_weights)
+
+    def loss_after(
+        self,
+        hidden: Tensor,
+        labels: Tensor,
+        num_quantizers: int | None = None,
+        channel_weights: Sequence[float] | Tensor | None = None,
+    ) -> TokenLoss:
+        """`loss` from the rows' hidden states `[B, T, D]`, for who needs those too."""
+        depth = check_quantizers(num_quantizers, self.config.n_vq)
         labels = labels[..., : 1 + depth]
-        hidden, _ = self.temporal(rows, mask, None, depth, keep_state=False)
         valid = labels != IGNORED
         supervised = valid.any(dim=2)
         if not bool(supervised.any()):

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from catok.files import replacing
 from catok.lm.config import SPECIAL, TokenLMConfig
+from catok.lm.phrases import PHRASES, split_phrases
 
 FILES = ("tokenizer.json", "vocab.json", "tokenizer_config.json")
 SPELLINGS = (
@@ -42,12 +43,16 @@ class TextTokenizer(Protocol):
 
 
 class ByteTokenizer:
-    """One id per UTF-8 byte, after the special ids: for models that are trained from nothing."""
+    """One id per UTF-8 byte, after the special ids: for models that are trained from nothing.
+
+    A vocab_size with just enough room for them has `PHRASES` as ids of their own after the bytes.
+    """
 
     special = SPELLINGS
 
     def __init__(self, config: TokenLMConfig) -> None:
         self._offset = bytes_offset(config)
+        self._phrases = config.vocab_size == self._offset + 256 + len(PHRASES)
         if config.vocab_size < self._offset + 256:
             raise ValueError(
                 f"bytes need a vocab_size of at least {self._offset + 256}, the model has "
@@ -56,12 +61,25 @@ class ByteTokenizer:
 
     def encode(self, text: str) -> list[int]:
         """Raises ValueError on text that UTF-8 cannot hold (lone surrogates)."""
-        return [self._offset + byte for byte in text.encode()]
+        if not self._phrases:
+            return self._bytes(text)
+        ids: list[int] = []
+        for piece in split_phrases(text):
+            ids += self._bytes(piece) if isinstance(piece, str) else [self._offset + 256 + piece]
+        return ids
 
     def decode(self, ids: Sequence[int]) -> str:
         """What is no UTF-8 becomes U+FFFD."""
-        found = bytes(i - self._offset for i in ids if 0 <= i - self._offset < 256)
+        found = bytearray()
+        for number in (i - self._offset for i in ids):
+            if 0 <= number < 256:
+                found.append(number)
+            elif self._phrases and 256 <= number < 256 + len(PHRASES):
+                found += PHRASES[number - 256].encode()
         return found.decode(errors="replace")
+
+    def _bytes(self, text: str) -> list[int]:
+        return [self._offset + byte for byte in text.encode()]
 
 
 class ModelTokenizer:
@@ -123,7 +141,7 @@ def read_text_tokenizer(folder: str | Path, config: TokenLMConfig) -> TextTokeni
     """
     if any((Path(folder) / name).is_file() for name in FILES):
         return ModelTokenizer(folder)
-    if config.vocab_size != bytes_offset(config) + 256:
+    if config.vocab_size - bytes_offset(config) not in (256, 256 + len(PHRASES)):
         raise ValueError(
             f"{folder} holds no tokenizer.json, and a vocab_size of {config.vocab_size} is not that"
             " of bytes: fetch the whole folder"

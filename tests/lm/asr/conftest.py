@@ -1,11 +1,14 @@
 """A small random recogniser with a CTC head, and one without."""
 
+from pathlib import Path
+
 import pytest
 import torch
 
 from catok.lm.asr.ctc import CTCHead
 from catok.lm.asr.recognizer import Recognizer
 from catok.lm.config import TokenLMConfig
+from catok.lm.speech_config import SpeechConfig
 from catok.lm.text import ByteTokenizer
 from tests.lm.conftest import build, small_config
 
@@ -24,7 +27,20 @@ def make(tokenizer, with_head: bool = True, seed: int = 0) -> Recognizer:
         torch.manual_seed(seed + 1)
         head = CTCHead(config.width, config.vocab_size, 2).eval()
         torch.nn.init.normal_(head.linear.weight, std=1.0)
+        bias = torch.full((config.vocab_size + 1,), -30.0)
+        bias[[*ByteTokenizer(config).encode("abcdef   "), head.blank]] = 0.0  # words, readable
+        head.linear.bias.data = bias.repeat(head.per_frame)
     return Recognizer(model, ByteTokenizer(config), tokenizer, head=head, name="small")
+
+
+def save_recognizer(folder: Path, recognizer: Recognizer, tokenizer: str) -> Path:
+    """A folder as training leaves it; `tokenizer` names that of the recogniser."""
+    recognizer.model.save_pretrained(folder)
+    if recognizer.listener.head is not None:
+        recognizer.listener.head.save(folder)
+    weight_hash = recognizer.tokenizer.weight_hash
+    SpeechConfig(tokenizer, weight_hash, tasks=("asr",), languages=("en", "zh")).save(folder)
+    return folder
 
 
 def noise(samples: int, channels: int = 1, seed: int = 0) -> torch.Tensor:

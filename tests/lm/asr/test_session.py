@@ -73,12 +73,16 @@ def test_every_frame_goes_through_the_model_once(small_model, monkeypatch):
     assert sum(rows) == 10 + len(prompt.closing) + len(prompt.opening)  # and a new one has begun
 
 
-def test_texts_of_settled_pieces_stay(recognizer):
-    audio, session = noise(24_000 * 2), recognizer.stream(LONG)
-    for chunk in audio.split(1920, dim=1):
-        last = session.push(chunk)
-    settled = recognizer.transcribe(audio[:, : 24_000 + 1920], 24_000, LONG)
-    assert last.text.startswith(settled.text[:5])
+@pytest.mark.parametrize("chunk", [1920, 5_000, 50_000])
+def test_long_streams_are_cut_like_files(recognizer, chunk):
+    config = DecodingConfig("ctc", timestamps=True, max_seconds=0.8, pause_window=0.5)
+    loudness = noise(60, seed=5)[0].abs().repeat_interleave(1920)
+    audio, session = noise(60 * 1920 - 7) * loudness[:-7], recognizer.stream(config)
+    texts = [session.push(piece).text for piece in audio.split(chunk, dim=1)]
+    found = session.finish()
+    same(found, recognizer.transcribe(audio, 24_000, config))
+    assert len(recognizer.pieces(60, torch.ones(60), config)) >= 6
+    assert found.words[-1].end > 4.0 and found.text.startswith(texts[0][:3])
 
 
 def test_bad_pushes_leave_the_session_as_it_was(recognizer, headless):

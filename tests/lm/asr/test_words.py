@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from catok.lm.asr.pauses import cut_points, frame_loudness
+from catok.lm.asr.subtitles import cues, subrip
 from catok.lm.asr.transcript import Transcript, join_texts, join_transcripts
 from catok.lm.asr.words import Word, spelled, timed_words
 from catok.lm.text import ByteTokenizer
@@ -27,7 +28,7 @@ def test_words_are_parted_by_space():
 
 def test_characters_of_scripts_without_spaces_are_words():
     assert words_of("早上ok", 1.0) == [("早", 0, 3), ("上", 3, 6), ("ok", 6, 8)]
-    assert [w for w, *_ in words_of("がカaб早 한국")] == ["が", "カ", "aб", "早", "한국"]
+    assert [w for w, *_ in words_of("がカaф早 한국")] == ["が", "カ", "aф", "早", "한국"]
 
 
 @settings(max_examples=30, deadline=None)
@@ -87,3 +88,27 @@ def test_joined_transcripts_shift_their_times():
     untimed = Transcript("d", (5,), 0.0)
     assert join_transcripts([first, untimed], [0, 10]).words is None
     assert join_texts(["", "你", "好", "ok", "", "go"]) == "你好ok go"
+
+
+def test_cues_end_with_sentences_pauses_full_lines_and_long_times():
+    def texts(*words: tuple[str, float, float]) -> list[str]:
+        return [cue.text for cue in cues([Word(*word) for word in words])]
+
+    assert texts(("Oh.", 0, 1), ("a", 1, 2), ("b", 2, 3)) == ["Oh.", "a b"]
+    assert texts(("a", 0, 1), ("b", 1.7, 2), ("c", 3, 4)) == ["a b", "c"]
+    assert texts(("a", 0, 3), ("b", 3, 5.9), ("c", 5.9, 7)) == ["a b", "c"]
+    assert texts(("x" * 30, 0, 1), ("y" * 11, 1, 2), ("z", 2, 3)) == [
+        "x" * 30 + " " + "y" * 11,
+        "z",
+    ]
+
+
+def test_subrip():
+    words = (Word("你", 0.04, 0.5), Word("好", 0.5, 1), Word("yes", 3725.6, 3726))
+    text = subrip(Transcript("你好 yes", (), 0.0, words), 4000.0)
+    assert text == (
+        "1\n00:00:00,040 --> 00:00:01,000\n你好\n\n2\n01:02:05,600 --> 01:02:06,000\nyes\n"
+    )
+    untimed = subrip(Transcript("a b", (), 0.0), 2.5)
+    assert untimed == "1\n00:00:00,000 --> 00:00:02,500\na b\n"
+    assert subrip(Transcript("", (), 0.0), 2.5) == ""

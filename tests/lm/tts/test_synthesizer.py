@@ -27,7 +27,7 @@ def equal(one, other, tolerance=1e-6):
 @given(
     texts=st.lists(st.text(st.characters(codec="utf-8"), min_size=1, max_size=12), max_size=4),
     depth=st.integers(1, 4),
-    sampling=st.sampled_from([None, GREEDY]),
+    sampling=st.sampled_from([None, GREEDY, ENDLESS]),
     seed=st.integers(0, 9999),
 )
 def test_batch_gives_what_each_text_alone_gives(synth, texts, depth, sampling, seed):
@@ -48,7 +48,7 @@ def test_batch_gives_what_each_text_alone_gives(synth, texts, depth, sampling, s
         assert speech.seconds == speech.audio.shape[1] / 24_000
 
 
-@pytest.mark.parametrize("sampling", [GREEDY, RESTRICTED, ENDLESS])
+@pytest.mark.parametrize("sampling", [SamplingConfig.greedy(), RESTRICTED, ENDLESS])
 @pytest.mark.parametrize("mode", [None, "clone", "continuation", "both"])
 @pytest.mark.parametrize("depth", [2, 4])
 def test_streamed_equals_offline(synth, sampling, mode, depth):
@@ -64,6 +64,8 @@ def test_streamed_equals_offline(synth, sampling, mode, depth):
     assert stream.ended == offline.ended
     streamed = torch.cat([torch.zeros(1, 0), *sound], dim=1)
     assert torch.allclose(streamed, offline.audio, atol=1e-5, rtol=0)
+    if sampling is not RESTRICTED:
+        assert offline.codes.shape == (depth, 12) and not offline.ended
 
 
 def test_the_first_audio_comes_after_the_first_frame(synth, monkeypatch):

@@ -1,0 +1,236 @@
+"""Speaking utterances: into one output as they are made, or in batches to a file each."""
+
+import sys
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from torch import Tensor
+from tqdm import tqdm
+
+from catok.audio import AudioWriter, save_audio
+from catok.cli.errors import error_line
+from catok.cli.utterances import Utterance
+from catok.lm.sampling import SamplingConfig
+from catok.lm.tts import Speech, Synthesizer
+from catok.lm.tts.narration import Narration, silence
+from catok.lm.tts.request import Mode, Request
+from catok.lm.tts.sentences import pieces
+
+NOTHING = "the model ended before it said anything: try another --seed"
+
+
+class Writer(Protocol):
+    """Where audio `[C, n]` goes."""
+
+    def write(self, audio: Tensor) -> None: ...
+
+
+@dataclass(frozen=True)
+class Manner:
+    """The command's options: how everything is spoken, unless an utterance says otherwise."""
+
+    reference: Path | None
+    reference_text: str | None
+    mode: Mode | None
+    language: str | None
+    num_quantizers: int | None
+    sampling: SamplingConfig
+    seed: int
+    max_seconds: float
+    max_length: int
+    pause: float
+
+
+@dataclass
+class Tally:
+    """What a run came to. `first`: seconds until the first audio; `waited`: for text to come."""
+
+    begun: float = field(default_factory=time.monotonic)
+    waited: float = 0.0
+    first: float | None = None
+    seconds: float = 0.0
+    spoken: int = 0
+    cut: int = 0
+    failed: int = 0
+    skipped: int = 0
+
+    def heard(self, seconds: float) -> None:
+        """So much audio is out."""
+        if self.first is None:
+            self.first = self._worked()
+        self.seconds += seconds
+
+    def line(self, of: int) -> str:
+        """A summary, for stderr."""
+        factor = self._worked() / max(self.seconds, 1e-9)
+        counts = {"skipped": self.skipped, "failed": self.failed, "cut off": self.cut}
+        extra = "".join(f", {count} {what}" for what, count in counts.items() if count)
+        first = "" if self.first is None else f", the first after {self.first:.2f} s"
+        return (
+            f"catok: spoke {self.spoken} of {of} texts, {self.seconds:.2f} s of audio{first}, "
+            f"real-time factor {factor:.2f}{extra}"
+        )
+
+    def _worked(self) -> float:
+        return time.monotonic() - self.begun - self.waited
+
+
+class Speaker:
+    """A synthesizer with a command's options; the reference is encoded once."""
+
+    def __init__(self, synth: Synthesizer, manner: Manner) -> None:
+        self.synth, self.manner = synth, manner
+        self._voice = None if manner.reference is None else synth.encode_reference(manner.reference)
+
+    def narrate(self, item: Utterance, seed: int) -> Narration:
+        """The utterance in pieces, while it is made."""
+        how = self.manner
+        return self.synth.narrate(
+            item.text,
+            **self._prompt(item),
+            sampling=how.sampling,
+            seed=seed,
+            max_seconds=how.max_seconds,
+            max_length=how.max_length,
+            pause=how.pause,
+        )
+
+    def request(self, item: Utterance) -> Request | None:
+        """The utterance for a batch; None if it is too long for one piece."""
+        if len(pieces(item.text, self.manner.max_length)) > 1:
+            return None
+        return self.synth.request(" ".join(item.text.split()), **self._prompt(item))
+
+    def together(self, items: Sequence[Utterance], requests: Sequence[Request]) -> list[Speech]:
+        """Speech of a batch."""
+        how = self.manner
+        return self.synth.speak(
+            requests,
+            num_quantizers=how.num_quantizers,
+            sampling=how.sampling,
+            seeds=[item.seed(how.seed) for item in items],
+            max_seconds=how.max_seconds,
+        )
+
+    def _prompt(self, item: Utterance) -> dict:
+        how = self.manner
+        own = item.reference is not None
+        return {
+            "reference": item.reference if own else self._voice,
+            "prompt_text": item.reference_text if own else how.reference_text,
+            "mode": how.mode,
+            "language": item.language or how.language,
+            "num_quantizers": how.num_quantizers,
+        }
+
+
+def say(
+    speaker: Speaker, items: Iterable[tuple[Utterance, int]], writer: Writer, tally: Tally
+) -> int:
+    """Utterances, each with its seed, into one output with pauses between; how many there were.
+
+    Raises ValueError when one fails, or when nothing at all was said.
+    """
+    rate = speaker.synth.sample_rate
+    gap = silence(speaker.synth.tokenizer.channels, speaker.manner.pause, rate)
+    count, before = 0, tally.seconds
+    for count, (item, seed) in enumerate(_awaited(items, tally), start=1):
+        if count > 1 and gap.shape[1]:
+            writer.write(gap)
+        narration = speaker.narrate(item, seed)
+        for audio in narration:
+            writer.write(audio)
+            tally.heard(audio.shape[1] / rate)
+        tally.spoken += 1
+        tally.cut += not narration.ended
+    if tally.seconds == before:
+        raise ValueError(NOTHING if count else "there is no text to speak: standard input is empty")
+    return count
+
+
+def _awaited(
+    items: Iterable[tuple[Utterance, int]], tally: Tally
+) -> Iterator[tuple[Utterance, int]]:
+    source = iter(items)
+    while True:
+        asked = time.monotonic()
+        item = next(source, None)
+        tally.waited += time.monotonic() - asked
+        if item is None:
+            return
+        yield item
+
+
+def say_each(
+    speaker: Speaker, items: Sequence[Utterance], folder: Path, batch: int, overwrite: bool
+) -> Tally:
+    """Every utterance to folder/ID.wav; what is there already is left, what fails is reported."""
+    tally = Tally()
+    todo = [item for item in items if overwrite or not _target(folder, item).exists()]
+    tally.skipped = len(items) - len(todo)
+    with tqdm(total=len(todo), unit="text", disable=not sys.stderr.isatty()) as bar:
+        waiting: list[tuple[Utterance, Request]] = []
+        for item in todo:
+            try:
+                request = speaker.request(item)
+                if request is None:
+                    _long(speaker, item, folder, tally)
+                    bar.update()
+                else:
+                    waiting.append((item, request))
+            except (ValueError, OSError) as error:
+                _report(error, item, tally, bar)
+            if len(waiting) == batch:
+                _short(speaker, waiting, folder, tally, bar)
+                waiting = []
+        if waiting:
+            _short(speaker, waiting, folder, tally, bar)
+    return tally
+
+
+def _short(
+    speaker: Speaker,
+    waiting: Sequence[tuple[Utterance, Request]],
+    folder: Path,
+    tally: Tally,
+    bar: tqdm,
+) -> None:
+    items, requests = zip(*waiting, strict=True)
+    for item, speech in zip(items, speaker.together(items, requests), strict=True):
+        try:
+            if not speech.audio.shape[1]:
+                raise ValueError(NOTHING)
+            save_audio(_made(folder, item), speech.audio, speech.sample_rate)
+        except (ValueError, OSError) as error:
+            _report(error, item, tally, bar)
+            continue
+        tally.heard(speech.seconds)
+        tally.spoken += 1
+        tally.cut += not speech.ended
+        bar.update()
+
+
+def _long(speaker: Speaker, item: Utterance, folder: Path, tally: Tally) -> None:
+    synth = speaker.synth
+    target = _made(folder, item)
+    with AudioWriter(target, synth.sample_rate, synth.tokenizer.channels) as writer:
+        say(speaker, [(item, item.seed(speaker.manner.seed))], writer, tally)
+
+
+def _report(error: Exception, item: Utterance, tally: Tally, bar: tqdm) -> None:
+    tally.failed += 1
+    bar.write(error_line(error, item.id), file=sys.stderr)
+    bar.update()
+
+
+def _target(folder: Path, item: Utterance) -> Path:
+    return folder / f"{item.id}.wav"
+
+
+def _made(folder: Path, item: Utterance) -> Path:
+    target = _target(folder, item)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    return target

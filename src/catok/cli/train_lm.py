@@ -1,0 +1,100 @@
+"""`catok train-lm`: train speech synthesis or recognition on codes, from a recipe."""
+
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, Any
+
+from tqdm import tqdm
+from tyro.conf import Positional, arg
+
+from catok.cli import arguments as shared
+
+if TYPE_CHECKING:
+    import torch
+
+    from catok.lm.training.loop import LMTrainer
+    from catok.training.distributed import Group
+
+
+def run(
+    recipe: Annotated[Positional[str], arg(metavar="RECIPE", help="A TOML file of settings.")],
+    out: shared.RunFolder,
+    data: Annotated[
+        str,
+        arg(metavar="DATA", help="A manifest of recordings with text, or of codes (tokens.jsonl)."),
+    ],
+    valid: shared.ValidData = None,
+    tokens: Annotated[
+        str | None,
+        arg(
+            metavar="FOLDER",
+            help="Where the recordings' codes are kept, or put.",
+            help_behavior_hint="(default: beside the manifest)",
+        ),
+    ] = None,
+    set: shared.Overrides = (),
+    device: shared.Device = "auto",
+    threads: shared.Threads = None,
+) -> int:
+    """Train a token language model for synthesis, recognition or both, or go on with a run.
+
+    A manifest of recordings is encoded first, once; what is encoded stays. Ctrl-C and SIGTERM end
+    the run after the step at hand and save it. Under torchrun, every process takes its share.
+    """
+    from catok.cli.training import run_training
+    from catok.lm.training.config import LMTrainConfig
+    from catok.training.recipe import read_recipe
+
+    config = LMTrainConfig.from_dict(read_recipe(recipe, list(set)))
+
+    def build(
+        group: "Group", place: "torch.device", report: Callable[[dict[str, Any]], None]
+    ) -> "LMTrainer":
+        import torch
+
+        from catok.lm.training.build import build_parts
+        from catok.lm.training.loop import LMTrainer
+        from catok.lm.training.prepare import open_corpus
+
+        torch.manual_seed(config.seed)
+        parts = build_parts(config)
+        parts.tokenizer.to(place)
+        with Encoding("training data", group.first) as encoding:
+            folder = None if tokens is None else f"{tokens}/train"
+            train = open_corpus(
+                data, parts, config.data, tokens=folder, group=group, report=encoding.show
+            )
+        judged = None
+        if valid is not None:
+            with Encoding("validation data", group.first) as encoding:
+                folder = None if tokens is None else f"{tokens}/valid"
+                judged = open_corpus(
+                    valid, parts, config.data, tokens=folder, group=group, report=encoding.show
+                )
+        return LMTrainer(
+            config, parts, train, judged, out, device=place, group=group, report=report
+        )
+
+    return run_training(build, config.steps, out, device, threads)
+
+
+class Encoding:
+    """A bar of recordings encoded so far, on a terminal, of the first process only."""
+
+    def __init__(self, what: str, active: bool) -> None:
+        self._what, self._active = what, active and sys.stderr.isatty()
+        self._bar: tqdm | None = None
+
+    def __enter__(self) -> "Encoding":
+        return self
+
+    def show(self, done: int, total: int) -> None:
+        """`done` of `total` recordings have codes."""
+        if self._active and self._bar is None:
+            self._bar = tqdm(total=total, unit="file", desc=self._what, file=sys.stderr)
+        if self._bar is not None:
+            self._bar.update(done - self._bar.n)
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.close()

@@ -1,0 +1,209 @@
+"""`catok tts`: text to speech."""
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from tyro.conf import Positional, arg
+
+from catok.cli import arguments as shared
+
+if TYPE_CHECKING:
+    from catok.lm.tts import Synthesizer
+
+DEFAULT = "tiny-tts"
+_NONE = "(default: none)"
+_MODEL = "(default: the model's own)"
+
+
+def run(
+    text: Annotated[
+        Positional[str | None],
+        arg(
+            metavar="TEXT",
+            help="What to say; @FILE for a text file, a folder of .txt, a .jsonl or a "
+            "Seed-TTS-Eval .lst; - for standard input, where each line is an utterance.",
+            help_behavior_hint="",
+        ),
+    ] = None,
+    *,
+    out: Annotated[
+        str,
+        arg(
+            aliases=["-o"],
+            metavar="OUT",
+            help="An audio file, a folder where there are many texts, or - for a WAV on standard "
+            "output that can be heard while it is made.",
+        ),
+    ],
+    file: Annotated[
+        str | None, arg(metavar="FILE", help="As @FILE.", help_behavior_hint="")
+    ] = None,
+    model: Annotated[
+        str, arg(metavar="M", help="Embedded name, model folder, or hub id such as owner/name.")
+    ] = DEFAULT,
+    tokenizer: Annotated[
+        str | None,
+        arg(metavar="M", help="Audio tokenizer of a released model.", help_behavior_hint=_MODEL),
+    ] = None,
+    reference: Annotated[
+        str | None,
+        arg(metavar="AUDIO", help="A recording of the voice.", help_behavior_hint=_NONE),
+    ] = None,
+    reference_text: Annotated[
+        str | None,
+        arg(metavar="TEXT", help="What is said in the reference.", help_behavior_hint=_NONE),
+    ] = None,
+    mode: Annotated[
+        Literal["clone", "continuation", "both"] | None,
+        arg(
+            help="How the reference is used.",
+            help_behavior_hint="(default: continuation with --reference-text, else clone)",
+        ),
+    ] = None,
+    language: Annotated[
+        str | None, arg(metavar="TAG", help="Such as en.", help_behavior_hint=_NONE)
+    ] = None,
+    quantizers: Annotated[
+        int | None,
+        arg(
+            metavar="K",
+            help="Make the first K codebooks only: faster, lower quality.",
+            help_behavior_hint=_MODEL,
+        ),
+    ] = None,
+    seed: Annotated[int, arg(metavar="S", help="Another seed is another reading.")] = 0,
+    temperature: Annotated[
+        float | None,
+        arg(metavar="X", help="Of the codes; 0 is the likeliest.", help_behavior_hint=_MODEL),
+    ] = None,
+    top_p: Annotated[
+        float | None, arg(metavar="X", help="Of the codes.", help_behavior_hint=_MODEL)
+    ] = None,
+    top_k: Annotated[
+        int | None, arg(metavar="N", help="Of the codes.", help_behavior_hint=_MODEL)
+    ] = None,
+    repetition_penalty: Annotated[
+        float | None, arg(metavar="X", help="Of the codes.", help_behavior_hint=_MODEL)
+    ] = None,
+    text_temperature: Annotated[
+        float | None,
+        arg(metavar="X", help="Of the decision to end; 0 is certain.", help_behavior_hint=_MODEL),
+    ] = None,
+    max_seconds: Annotated[
+        float, arg(metavar="X", help="Where a sentence that does not end is cut off.")
+    ] = 60.0,
+    max_length: Annotated[
+        int, arg(metavar="N", help="Letters in one go; longer text is spoken by sentences.")
+    ] = 200,
+    pause: Annotated[float, arg(metavar="X", help="Seconds between pieces or lines.")] = 0.25,
+    batch_size: Annotated[int, arg(metavar="N", help="Texts of a list at a time.")] = 4,
+    overwrite: Annotated[
+        bool,
+        arg(help="Make outputs of a list that are already there again.", help_behavior_hint=""),
+    ] = False,
+    raw: Annotated[
+        bool,
+        arg(help="No WAV header: 16-bit samples on standard output.", help_behavior_hint=""),
+    ] = False,
+    device: shared.Device = "auto",
+    dtype: Annotated[shared.DtypeName, arg(help="Arithmetic of the language model.")] = "float32",
+) -> int:
+    """Speak text, in a voice of the model's choice or that of a reference.
+
+    A folder or list gives one ID.wav per text; run again, it goes on where it stopped. Speed is
+    printed on stderr.
+    """
+    import os
+    import sys
+    from dataclasses import replace
+    from pathlib import Path
+
+    from catok.audio import AudioWriter
+    from catok.cli.errors import UsageError
+    from catok.cli.live import LiveWriter
+    from catok.cli.speaking import Manner, Speaker, Tally, say, say_each
+    from catok.cli.utterances import Utterance, read_utterances
+
+    if (text is None) == (file is None):
+        raise UsageError("name the text to speak, or --file, but not both")
+    if file is None and text is not None and text.startswith("@"):
+        file = text[1:]
+    if file is None and text and text != "-" and os.path.exists(text):
+        raise UsageError(f"{text} is a file or folder: to speak what is in it, write @{text}")
+    if raw and out != "-":
+        raise UsageError("--raw is for standard output: -o -")
+    if batch_size < 1:
+        raise UsageError(f"--batch-size must be at least 1, got {batch_size}")
+    if out == "-" and sys.stdout.isatty():
+        raise UsageError("standard output is a terminal: name a file with -o, or use a pipe")
+    lines = file is None and text == "-"
+    items, many = [Utterance("speech", text or "")], False
+    if file is not None:
+        items, many = read_utterances(Path(file))
+    if many and out == "-":
+        raise UsageError("only one text fits on standard output: name a folder with -o")
+    if many and Path(out).exists() and not Path(out).is_dir():
+        raise ValueError(f"{out} is a file: with many texts -o names a folder")
+    synth = load(model, tokenizer, device, dtype)
+    wanted = {
+        "audio_temperature": temperature,
+        "audio_top_p": top_p,
+        "audio_top_k": top_k,
+        "audio_repetition_penalty": repetition_penalty,
+        "text_temperature": text_temperature,
+    }
+    manner = Manner(
+        reference=None if reference is None else Path(reference),
+        reference_text=reference_text,
+        mode=mode,
+        language=language,
+        num_quantizers=quantizers,
+        sampling=replace(synth.sampling, **{k: v for k, v in wanted.items() if v is not None}),
+        seed=seed,
+        max_seconds=max_seconds,
+        max_length=max_length,
+        pause=pause,
+    )
+    speaker = Speaker(synth, manner)
+    if many:
+        tally = say_each(speaker, items, Path(out), batch_size, overwrite)
+        print(tally.line(len(items)), file=sys.stderr)
+        return 1 if tally.failed else 0
+    seeded = ((item, seed) for item in items)
+    if lines:
+        heard = (line.strip() for line in sys.stdin)
+        numbered = enumerate((line for line in heard if line), start=1)
+        each = (Utterance(str(number), line) for number, line in numbered)
+        seeded = ((item, item.seed(seed)) for item in each)
+    tally = Tally()
+    rate, channels = synth.sample_rate, synth.tokenizer.channels
+    target = Path(out, f"{items[0].id}.wav") if Path(out).is_dir() else Path(out)
+    if out == "-":
+        output = LiveWriter(sys.stdout.buffer, rate, channels, raw=raw)
+    else:
+        output = AudioWriter(target, rate, channels)
+    with output as writer:
+        count = say(speaker, seeded, writer, tally)
+    print(tally.line(count), file=sys.stderr)
+    return 0
+
+
+def load(
+    name: str, tokenizer: str | None, device: shared.DeviceName, dtype: shared.DtypeName
+) -> "Synthesizer":
+    """The synthesizer `name`. Raises ValueError that says what to do where there is no default."""
+    from pathlib import Path
+
+    import torch
+
+    from catok.cli.models import pick_device
+    from catok.lm.tts import Synthesizer
+    from catok.tokenizer.checkpoint import CONFIG, EMBEDDED
+
+    if name == DEFAULT and not Path(name).is_dir() and not (EMBEDDED / name / CONFIG).is_file():
+        raise ValueError(
+            f"this build of catok has no {DEFAULT} model in it: name one with --model, or train "
+            "one with `catok train-lm`"
+        )
+    return Synthesizer.from_pretrained(
+        name, tokenizer=tokenizer, device=pick_device(device), dtype=getattr(torch, dtype)
+    )

@@ -1,0 +1,133 @@
+"""Beam search for one recording's text, as bookkeeping alone: the caller runs the language model.
+
+With a CTC scorer the score is joint: (1 - w) log p_lm + w log p_ctc(prefix) (Watanabe et al. 2017,
+section III-B).
+"""
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from catok.lm.asr.prefix import Extensions, PrefixScorer, PrefixState
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """A text so far: its tokens without the end, the model's log-probability (of an ended one with
+    the end), and the score that ranks it, before length normalisation.
+    """
+
+    tokens: tuple[int, ...] = ()
+    log_prob: float = 0.0
+    score: float = 0.0
+    prefix: PrefixState | None = None
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    """One more token after an open hypothesis."""
+
+    origin: int
+    token: int
+    log_prob: float
+    score: float
+    extensions: Extensions | None = None
+    place: int = 0
+
+
+class BeamSearch:
+    """The `width` best open hypotheses, all of one length, and those that have ended.
+
+    `end`: the token that ends a text; after `max_tokens` others a text must end. Ended texts are
+    ranked by score / tokens ** `length_power`, the end counted. The search is over when `width`
+    texts have ended, or none that is open can still win. With a `scorer`, `ctc_weight` is its
+    share, and each hypothesis goes on with the `candidates` tokens that the model likes best.
+    """
+
+    def __init__(
+        self,
+        width: int,
+        end: int,
+        max_tokens: int,
+        length_power: float = 0.0,
+        scorer: PrefixScorer | None = None,
+        ctc_weight: float = 0.0,
+        candidates: int = 12,
+    ) -> None:
+        self.width, self.end, self.max_tokens = width, end, max_tokens
+        self.length_power = length_power
+        self.scorer = scorer if ctc_weight > 0 else None
+        self.ctc_weight = ctc_weight if self.scorer else 0.0
+        self.candidates = candidates
+        self.open = [Hypothesis(prefix=self.scorer.start() if self.scorer else None)]
+        self.ended: list[Hypothesis] = []
+
+    def advance(self, log_probs: Tensor) -> list[tuple[int, int]]:
+        """One step, by the model's log-probabilities `[len(open), V]` of what comes next.
+
+        Returns, for each hypothesis that is open now, which of the open ones it came from and its
+        new token; nothing when the search is over.
+        """
+        table = log_probs.detach().cpu().double()
+        found: list[_Candidate] = []
+        for origin, hypothesis in enumerate(self.open):
+            found += self._candidates(origin, hypothesis, table[origin])
+        found = [each for each in found if each.score > float("-inf")]
+        found.sort(key=lambda each: each.score, reverse=True)
+        for each in found[: self.width]:
+            if each.token == self.end:
+                tokens = self.open[each.origin].tokens
+                self.ended.append(Hypothesis(tokens, each.log_prob, each.score))
+        kept = [each for each in found if each.token != self.end][: self.width]
+        self.open = [self._grown(each) for each in kept]
+        if self._over():
+            self.open = []
+            return []
+        return [(each.origin, each.token) for each in kept]
+
+    def best(self) -> Hypothesis:
+        """The ended text that ranks highest. Raises ValueError before any has ended."""
+        if not self.ended:
+            raise ValueError("no text has ended: call advance until it returns nothing")
+        return max(self.ended, key=self.rank)
+
+    def rank(self, hypothesis: Hypothesis) -> float:
+        """The normalised score of an ended text."""
+        return hypothesis.score / (len(hypothesis.tokens) + 1) ** self.length_power
+
+    def _over(self) -> bool:
+        if not self.open or len(self.ended) >= self.width:
+            return True
+        if not self.ended:
+            return False
+        hope = self.open[0].score / (self.max_tokens + 1) ** self.length_power
+        return self.rank(self.best()) >= hope  # scores only fall, and the best of them is first
+
+    def _candidates(self, origin: int, hypothesis: Hypothesis, row: Tensor) -> list[_Candidate]:
+        stop = hypothesis.log_prob + float(row[self.end])
+        ending = _Candidate(origin, self.end, stop, self._joint(stop, hypothesis))
+        if len(hypothesis.tokens) >= self.max_tokens:
+            return [ending]
+        wanted = self.width if self.scorer is None else max(self.width, self.candidates)
+        others = row.clone()
+        others[self.end] = float("-inf")
+        values, tokens = others.topk(min(wanted, len(row) - 1))
+        log_probs = hypothesis.log_prob + values
+        extensions, scores = None, log_probs
+        if self.scorer is not None and hypothesis.prefix is not None:
+            extensions = self.scorer.extend(hypothesis.prefix, tokens)
+            scores = (1 - self.ctc_weight) * log_probs + self.ctc_weight * extensions.scores
+        rest = zip(tokens.tolist(), log_probs.tolist(), scores.tolist(), strict=True)
+        grown = [_Candidate(origin, *each, extensions, place) for place, each in enumerate(rest)]
+        return [ending, *grown]
+
+    def _joint(self, log_prob: float, hypothesis: Hypothesis) -> float:
+        if self.scorer is None or hypothesis.prefix is None:
+            return log_prob
+        whole = self.scorer.finish(hypothesis.prefix)
+        return (1 - self.ctc_weight) * log_prob + self.ctc_weight * whole
+
+    def _grown(self, each: _Candidate) -> Hypothesis:
+        tokens = (*self.open[each.origin].tokens, each.token)
+        prefix = None if each.extensions is None else each.extensions[each.place]
+        return Hypothesis(tokens, each.log_prob, each.score, prefix)

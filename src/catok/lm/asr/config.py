@@ -1,0 +1,49 @@
+"""How a recording becomes text."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Method = Literal["beam", "greedy", "ctc"]
+
+
+@dataclass(frozen=True)
+class DecodingConfig:
+    """Settings of recognition; times are in seconds.
+
+    `method`: "beam" keeps the `beam` best texts, "greedy" the likeliest token at each step, "ctc"
+    the likeliest path of the CTC head, without the language model's text channel. Beam search ranks
+    texts by score / tokens ** `length_power`; where there is a CTC head, its prefix score counts
+    `ctc_weight` of the whole. `timestamps` asks for the times of words, by the CTC head.
+    `num_quantizers`: codebooks read, None for the model's own choice. A text has at most
+    16 + `tokens_per_second` tokens per second. Recordings above `max_seconds` are cut where the
+    last `pause_window` seconds before that are quietest. `batch` pieces are recognised at once.
+    """
+
+    method: Method = "beam"
+    beam: int = 4
+    length_power: float = 0.6
+    ctc_weight: float = 0.3
+    timestamps: bool = False
+    num_quantizers: int | None = None
+    tokens_per_second: float = 40.0
+    max_seconds: float = 30.0
+    pause_window: float = 5.0
+    batch: int = 16
+
+    def __post_init__(self) -> None:
+        if self.method not in ("beam", "greedy", "ctc"):
+            raise ValueError(f'method must be "beam", "greedy" or "ctc", got {self.method!r}')
+        for name in ("beam", "batch"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        for name in ("tokens_per_second", "max_seconds", "pause_window"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} must be above 0, got {getattr(self, name)}")
+        if not 0 <= self.ctc_weight <= 1:
+            raise ValueError(f"ctc_weight must be from 0 to 1, got {self.ctc_weight}")
+        if self.length_power < 0:
+            raise ValueError(f"length_power must be 0 or more, got {self.length_power}")
+
+    def max_tokens(self, frames: int, frame_rate: float) -> int:
+        """The length limit of the text of so many frames."""
+        return 16 + round(self.tokens_per_second * frames / frame_rate)

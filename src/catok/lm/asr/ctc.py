@@ -1,0 +1,92 @@
+"""Connectionist temporal classification beside a token language model: text along the frames.
+
+Graves et al. 2006. The temporal transformer's hidden state of a recording's frame is mapped to
+`per_frame` positions (80 ms / 4 = 20 ms each by default), because speech has more characters than
+frames. In training it teaches a small model to listen; afterwards it gives timestamps and partial
+results. The frame's hidden state has heard nothing after the frame, so the head can be streamed.
+"""
+
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from safetensors import SafetensorError, safe_open
+from torch import Tensor, nn
+
+from catok.files import write_safetensors
+
+CTC = "ctc.safetensors"
+_WEIGHT, _BIAS = "linear.weight", "linear.bias"
+
+
+class CTCHead(nn.Module):
+    """A linear map from `width` to `per_frame` distributions over `vocab` text ids and a blank.
+
+    The blank is the last class, `vocab`. Raises ValueError on sizes below 1.
+    """
+
+    def __init__(self, width: int, vocab: int, per_frame: int = 4) -> None:
+        super().__init__()
+        for name, value in (("width", width), ("vocab", vocab), ("per_frame", per_frame)):
+            if value < 1:
+                raise ValueError(f"{name} of a CTC head must be at least 1, got {value}")
+        self.width, self.vocab, self.per_frame = width, vocab, per_frame
+        self.linear = nn.Linear(width, per_frame * (vocab + 1))
+
+    @property
+    def blank(self) -> int:
+        """The class that stands for no text."""
+        return self.vocab
+
+    def log_probs(self, hidden: Tensor) -> Tensor:
+        """Hidden states `[B, F, D]` -> log-probabilities `[B, F * per_frame, vocab + 1]` float32.
+
+        Positions of a frame follow each other: `f * per_frame` to `f * per_frame + per_frame - 1`.
+        """
+        logits = self.linear(hidden.to(self.linear.weight.dtype)).float()
+        return logits.unflatten(2, (self.per_frame, -1)).flatten(1, 2).log_softmax(dim=-1)
+
+    def forward(
+        self, hidden: Tensor, frames: Tensor, labels: Tensor, lengths: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Minus the log-probability of all texts, in nats, and how many labels that is over.
+
+        `hidden` `[B, F, D]`, of which the first `frames` `[B]` int64 count; `labels` `[B, S]`
+        int64 below `vocab`, of which the first `lengths` `[B]` count. A text that has no room in
+        its frames (a label needs one position, two alike in a row one more) adds nothing to either.
+        """
+        log_probs = self.log_probs(hidden).transpose(0, 1)
+        positions = frames * self.per_frame
+        losses = F.ctc_loss(
+            log_probs, labels, positions, lengths, self.blank, reduction="none", zero_infinity=True
+        )
+        again = (labels[:, 1:] == labels[:, :-1]).cumsum(dim=1)
+        last = (lengths - 2).clamp(min=0)[:, None]
+        repeats = again.gather(1, last)[:, 0] if again.shape[1] else torch.zeros_like(lengths)
+        room = positions >= lengths + torch.where(lengths > 1, repeats, 0)
+        return losses.sum(), (lengths * room).sum()
+
+    def save(self, folder: str | Path) -> None:
+        """Write `ctc.safetensors` into a model's folder, replaced in one step."""
+        tensors = {_WEIGHT: self.linear.weight, _BIAS: self.linear.bias}
+        kept = {name: t.detach().to("cpu").contiguous().clone() for name, t in tensors.items()}
+        kept["shape"] = torch.tensor([self.width, self.vocab, self.per_frame])
+        write_safetensors(Path(folder) / CTC, kept)
+
+    @classmethod
+    def load(cls, folder: str | Path) -> "CTCHead | None":
+        """Read a folder's `ctc.safetensors`, as float32; None where there is none.
+
+        Raises ValueError where the file is damaged.
+        """
+        path = Path(folder) / CTC
+        if not path.is_file():
+            return None
+        try:
+            with safe_open(path, framework="pt") as file:
+                found = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            head = cls(*found.pop("shape").tolist())
+            head.load_state_dict({name: tensor.float() for name, tensor in found.items()})
+        except (SafetensorError, OSError, KeyError, TypeError, RuntimeError) as error:
+            raise ValueError(f"{path} cannot be read ({error}): fetch it again") from error
+        return head.eval()

@@ -1,0 +1,251 @@
+"""Recognizer, what a user calls: recordings or codes in, transcripts out."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, overload
+
+import torch
+from torch import Tensor
+
+from catok.codes import Encoded
+from catok.lm.asr.config import DecodingConfig
+from catok.lm.asr.ctc import CTCHead
+from catok.lm.asr.deciding import decide
+from catok.lm.asr.listening import Listener
+from catok.lm.asr.pauses import cut_points, frame_loudness
+from catok.lm.asr.transcript import Transcript, join_transcripts
+from catok.lm.model import TokenLM
+from catok.lm.speech_config import SpeechConfig
+from catok.lm.speech_model import check_tokenizer, load_speech_model
+from catok.lm.text import TextTokenizer
+from catok.resampling import mix, resample
+from catok.tokenizer.checkpoint import find_folder
+from catok.tokenizer.checks import check_audio, check_codes, check_finite, check_quantizers
+from catok.tokenizer.tokenizer import CausalAudioTokenizer
+
+if TYPE_CHECKING:
+    from catok.lm.asr.session import RecognitionSession
+
+
+class Recognizer:
+    """A speech recogniser: language model, text tokenizer, audio tokenizer, maybe a CTC head."""
+
+    def __init__(
+        self,
+        model: TokenLM,
+        text: TextTokenizer,
+        tokenizer: CausalAudioTokenizer,
+        *,
+        head: CTCHead | None = None,
+        config: SpeechConfig | None = None,
+        name: str = "",
+    ) -> None:
+        """Raises ValueError when the parts do not belong together."""
+        check_tokenizer(tokenizer, model.config, config)
+        self.listener = Listener(model, text, head)
+        self.model, self.text, self.tokenizer = model, text, tokenizer
+        self.config, self.name = config, name
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        name_or_path: str | Path,
+        *,
+        tokenizer: CausalAudioTokenizer | str | Path | None = None,
+        device: str | torch.device = "cpu",
+        dtype: torch.dtype = torch.float32,
+    ) -> "Recognizer":
+        """Load an embedded name, a local folder or a hub id; a folder never touches the network.
+
+        `tokenizer`: instead of the one that the folder's `speech.json` names. `dtype` is that of
+        the language model. Raises ValueError when anything is missing or damaged, or the model was
+        not trained for recognition.
+        """
+        folder = find_folder(name_or_path)
+        parts = load_speech_model(
+            name_or_path, task="asr", tokenizer=tokenizer, device=device, dtype=dtype
+        )
+        head = CTCHead.load(folder)
+        return cls(
+            parts.model,
+            parts.text,
+            parts.tokenizer,
+            head=head if head is None else head.to(device),
+            config=parts.config,
+            name=Path(name_or_path).name,
+        )
+
+    @property
+    def has_ctc(self) -> bool:
+        """Whether method "ctc" and timestamps can be asked for."""
+        return self.listener.head is not None
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """Tags of the languages it was trained with; none where that was not written down."""
+        return () if self.config is None else self.config.languages
+
+    @overload
+    def transcribe(
+        self, audio: Tensor, sample_rate: int, config: DecodingConfig | None = None
+    ) -> Transcript: ...
+    @overload
+    def transcribe(
+        self, audio: Sequence[Tensor], sample_rate: int, config: DecodingConfig | None = None
+    ) -> list[Transcript]: ...
+    def transcribe(
+        self,
+        audio: Tensor | Sequence[Tensor],
+        sample_rate: int,
+        config: DecodingConfig | None = None,
+    ) -> Transcript | list[Transcript]:
+        """What is said in audio `[C, T]` or `[T]` float32, or in each of several recordings.
+
+        Any rate in Hz and number of channels is converted to the tokenizer's. Recordings do not
+        know of each other: each result is that of the recording alone. Raises ValueError on empty,
+        non-finite, wrongly shaped or wrongly typed audio.
+        """
+        config = config or DecodingConfig()
+        if isinstance(audio, Tensor):
+            return self.transcribe([audio], sample_rate, config)[0]
+        depth = self.depth(config)
+        codes, loudness = [], []
+        for recording in audio:
+            samples = self.converted(recording, sample_rate)
+            codes.append(self.tokenizer.encode(samples[None], num_quantizers=depth).codes[0].cpu())
+            loudness.append(frame_loudness(samples, self.tokenizer.frame_size))
+        return self._recognised(codes, loudness, config, depth)
+
+    @overload
+    def transcribe_codes(
+        self, codes: Tensor | Encoded, config: DecodingConfig | None = None
+    ) -> Transcript: ...
+    @overload
+    def transcribe_codes(
+        self, codes: Sequence[Tensor | Encoded], config: DecodingConfig | None = None
+    ) -> list[Transcript]: ...
+    def transcribe_codes(
+        self,
+        codes: Tensor | Encoded | Sequence[Tensor | Encoded],
+        config: DecodingConfig | None = None,
+    ) -> Transcript | list[Transcript]:
+        """The same from codes `[K, F]` int64 or an `Encoded` of one row, or from several of them.
+
+        Any K will do: codebooks that the model does not read are dropped, fewer are read as they
+        are. Raises ValueError on codes of another tokenizer, out of range or in another layout.
+        """
+        config = config or DecodingConfig()
+        if isinstance(codes, Tensor | Encoded):
+            return self.transcribe_codes([codes], config)[0]
+        bare = [self._bare(each) for each in codes]
+        limit, _ = self._limits(config)
+        loudness = [
+            self._decoded_loudness(each) if each.shape[1] > limit else None for each in bare
+        ]
+        found: dict[int, Transcript] = {}
+        depths = [min(self.depth(config), len(each)) for each in bare]
+        for depth in sorted(set(depths)):
+            chosen = [index for index, each in enumerate(depths) if each == depth]
+            results = self._recognised(
+                [bare[i] for i in chosen], [loudness[i] for i in chosen], config, depth
+            )
+            found |= zip(chosen, results, strict=True)
+        return [found[index] for index in range(len(bare))]
+
+    def stream(
+        self, config: DecodingConfig | None = None, *, partial_seconds: float = 0.64
+    ) -> "RecognitionSession":
+        """A session that takes audio in pieces of any size; see `RecognitionSession`."""
+        from catok.lm.asr.session import RecognitionSession
+
+        return RecognitionSession(self, config or DecodingConfig(), partial_seconds)
+
+    def depth(self, config: DecodingConfig) -> int:
+        """How many codebooks are read. Raises ValueError on what the model cannot do."""
+        if config.method == "ctc" or config.timestamps:
+            self.listener.need_head()
+        own = None if self.config is None else self.config.num_quantizers
+        return check_quantizers(config.num_quantizers or own, self.model.config.n_vq)
+
+    def converted(self, audio: Tensor, sample_rate: int) -> Tensor:
+        """Audio `[C, T]` or `[T]` at the tokenizer's rate and channels. Raises ValueError on what
+        is no audio.
+        """
+        if not isinstance(audio, Tensor):
+            raise ValueError(f"audio must be a torch tensor [C, T], got {type(audio).__name__}")
+        if audio.dim() == 1:
+            audio = audio[None]
+        check_audio(audio[None], len(audio))
+        check_finite(audio)
+        return resample(
+            mix(audio, self.tokenizer.channels), sample_rate, self.tokenizer.sample_rate
+        )
+
+    def pieces(
+        self, frames: int, loudness: Tensor | None, config: DecodingConfig
+    ) -> list[tuple[int, int]]:
+        """Starts and ends in frames of the pieces that a recording is cut into."""
+        limit, window = self._limits(config)
+        if loudness is None:
+            assert frames <= limit
+            return [(0, frames)]
+        return cut_points(loudness, frames, limit, window)
+
+    def _limits(self, config: DecodingConfig) -> tuple[int, int]:
+        rate = self.tokenizer.frame_rate
+        return max(1, int(config.max_seconds * rate)), max(1, int(config.pause_window * rate))
+
+    def _recognised(
+        self,
+        codes: Sequence[Tensor],
+        loudness: Sequence[Tensor | None],
+        config: DecodingConfig,
+        depth: int,
+    ) -> list[Transcript]:
+        """Cut, recognise the pieces by length in batches, join."""
+        cuts = [
+            self.pieces(each.shape[1], loud, config)
+            for each, loud in zip(codes, loudness, strict=True)
+        ]
+        parts = [
+            each[:, start:end]
+            for each, places in zip(codes, cuts, strict=True)
+            for start, end in places
+        ]
+        order = sorted(range(len(parts)), key=lambda index: parts[index].shape[1])
+        found: dict[int, Transcript] = {}
+        for first in range(0, len(order), config.batch):
+            chosen = order[first : first + config.batch]
+            heard = self.listener.hear([parts[index] for index in chosen], depth)
+            rate = self.tokenizer.frame_rate
+            found |= zip(chosen, decide(self.listener, heard, config, depth, rate), strict=True)
+        results, first = [], 0
+        for places in cuts:
+            own = [found[index] for index in range(first, first + len(places))]
+            starts = [start / self.tokenizer.frame_rate for start, _ in places]
+            results.append(join_transcripts(own, starts))
+            first += len(places)
+        return results
+
+    def _bare(self, codes: Tensor | Encoded) -> Tensor:
+        """Codes `[K, F]` of one recording on the CPU, K at most the model's."""
+        if isinstance(codes, Encoded):
+            self.tokenizer.check_code_space(codes)
+            if codes.batch_size != 1:
+                raise ValueError(
+                    f"an Encoded of {codes.batch_size} rows: pass its rows, list(encoded.rows())"
+                )
+            codes = codes.codes[0]
+        if not isinstance(codes, Tensor) or codes.dim() != 2:
+            shape = list(codes.shape) if isinstance(codes, Tensor) else type(codes).__name__
+            raise ValueError(
+                f"the codes of a recording must have shape [K, F], got {shape}: pass the rows of "
+                "[B, K, F] as a list"
+            )
+        check_codes(codes[None], self.tokenizer.num_quantizers, self.tokenizer.codebook_size)
+        return codes[: self.model.config.n_vq].cpu()
+
+    def _decoded_loudness(self, codes: Tensor) -> Tensor:
+        """Loudness of every frame, of what the codes sound like."""
+        audio = self.tokenizer.decode(codes[None])[0]
+        return frame_loudness(audio.cpu(), self.tokenizer.frame_size)

@@ -1,0 +1,127 @@
+"""Recognition of a stream: audio in pieces of any size in, what it seems to say so far out."""
+
+import torch
+from torch import Tensor
+
+from catok.lm.asr.alignment import best_path, collapse
+from catok.lm.asr.config import DecodingConfig
+from catok.lm.asr.deciding import decide
+from catok.lm.asr.pauses import frame_loudness
+from catok.lm.asr.recognizer import Recognizer
+from catok.lm.asr.transcript import Partial, Transcript, join_texts, join_transcripts
+from catok.lm.asr.writing import write_greedily
+
+AT_ONCE = 64  # frames
+
+
+class RecognitionSession:
+    """One recording as it comes in; a frame is heard once.
+
+    `push` gives the text so far: with a CTC head its likeliest path, else a greedy text from a copy
+    of the model's state, brought up to date after every `partial_seconds` of audio. `finish` gives
+    the transcript that `Recognizer.transcribe` gives of the whole (to within rounding), and readies
+    the session for a new recording. Recordings above `config.max_seconds` are cut like files.
+    """
+
+    def __init__(
+        self, recognizer: Recognizer, config: DecodingConfig, partial_seconds: float = 0.64
+    ) -> None:
+        """Raises ValueError when the settings ask for a CTC head and there is none."""
+        if not partial_seconds > 0:
+            raise ValueError(f"partial_seconds must be above 0, got {partial_seconds}")
+        self._own, self._config = recognizer, config
+        self._depth = recognizer.depth(config)
+        rate = recognizer.tokenizer.frame_rate
+        self._every = max(1, round(partial_seconds * rate))
+        self._start()
+
+    def _start(self) -> None:
+        tokenizer = self._own.tokenizer
+        self._encoder = tokenizer.stream_encoder(num_quantizers=self._depth)
+        self._waiting = torch.zeros(tokenizer.channels, 0)
+        self._done: list[Transcript] = []
+        self._starts: list[int] = []
+        self._first = 0
+        self._loudness = torch.zeros(0)
+        self._begin_piece(torch.zeros(self._depth, 0, dtype=torch.int64))
+
+    def _begin_piece(self, codes: Tensor) -> None:
+        """Hear `codes` `[K, n]` as the beginning of a new piece."""
+        self._codes = codes[:, :0]
+        self._hidden: Tensor | None = None
+        self._path: list[int] = []
+        self._text, self._shown = "", 0
+        self._state = self._own.listener.start(self._depth)
+        self._hear(codes)
+
+    def push(self, samples: Tensor) -> Partial:
+        """Audio `[C, n]` (or `[n]`, mono) at the tokenizer's rate, n >= 0.
+
+        Raises ValueError on wrong shape, type or non-finite samples; the session stays as it was.
+        For audio of another rate there is `catok.resampling.resample_blocks`.
+        """
+        codes = self._encoder.push(samples)[0].cpu()
+        block = torch.cat([self._waiting, samples.reshape(len(self._waiting), -1).cpu()], dim=1)
+        size = self._own.tokenizer.frame_size
+        self._loudness = torch.cat([self._loudness, frame_loudness(block, size)])
+        self._waiting = block[:, block.shape[1] // size * size :]
+        self._follow(codes)
+        return Partial(join_texts([*(part.text for part in self._done), self._partial()]))
+
+    def finish(self) -> Transcript:
+        """The transcript of all that was pushed. Raises ValueError when nothing was."""
+        if self._encoder.samples == 0:
+            raise ValueError("no audio was pushed: there is nothing to transcribe")
+        self._follow(self._encoder.flush()[0].cpu())
+        assert self._hidden is not None
+        heard = self._own.listener.stop(self._state, self._hidden, self._depth)
+        rate = self._own.tokenizer.frame_rate
+        last = decide(self._own.listener, heard, self._config, self._depth, rate)
+        starts = [start / rate for start in [*self._starts, self._first]]
+        transcript = join_transcripts([*self._done, *last], starts)
+        self._start()
+        return transcript
+
+    def _follow(self, codes: Tensor) -> None:
+        """Hear new codes, however many, without a piece ever growing far above the limit."""
+        for few in codes.split(AT_ONCE, dim=1):
+            self._hear(few)
+            self._cut()
+
+    def _hear(self, codes: Tensor) -> None:
+        if codes.shape[1] == 0:
+            return
+        listener = self._own.listener
+        hidden, self._state = listener.go_on(codes, self._state, self._depth)
+        old = hidden[:0] if self._hidden is None else self._hidden
+        self._hidden = torch.cat([old, hidden])
+        self._codes = torch.cat([self._codes, codes], dim=1)
+        if listener.head is not None:
+            self._path += best_path(listener.ctc(hidden))[0]
+
+    def _cut(self) -> None:
+        """Settle the pieces whose end is known, as a file of this length would be cut."""
+        own = self._own
+        pieces = own.pieces(self._codes.shape[1], self._loudness, self._config)
+        if len(pieces) == 1:
+            return
+        *whole, (rest, _) = pieces
+        for start, end in whole:
+            settled = own.transcribe_codes(self._codes[:, start:end], self._config)
+            self._done.append(settled)
+            self._starts.append(self._first + start)
+        self._first += rest
+        self._loudness = self._loudness[rest:]
+        self._begin_piece(self._codes[:, rest:])
+
+    def _partial(self) -> str:
+        listener, frames = self._own.listener, self._codes.shape[1]
+        if listener.head is not None:
+            tokens = collapse(self._path, listener.head.blank)
+            return listener.text.decode(tokens).strip()
+        if self._hidden is not None and frames - self._shown >= self._every:
+            heard = listener.stop(self._state, self._hidden, self._depth)
+            limit = self._config.max_tokens(frames, self._own.tokenizer.frame_rate)
+            best = write_greedily(listener.writer(self._depth), heard.text, [limit])[0]
+            self._text, self._shown = listener.text.decode(best.tokens).strip(), frames
+        return self._text

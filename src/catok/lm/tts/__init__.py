@@ -1,0 +1,6 @@
+"""Speech synthesis with a token language model."""
+
+from catok.lm.tts.speech import Speech
+from catok.lm.tts.synthesizer import Synthesizer
+
+__all__ = ["Speech", "Synthesizer"]

@@ -1,0 +1,71 @@
+"""Long text, piece by piece in one voice, with a short pause between the pieces."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from catok.lm.tts.streaming import SpeechStream
+
+PAUSE = 0.25  # seconds
+
+
+@dataclass(frozen=True, eq=False)
+class Voice:
+    """What a piece goes on from: `codes` `[K, F]` of the first piece, and what is said in it."""
+
+    codes: Tensor
+    text: str
+
+
+class Narration:
+    """Iterator over the audio of a long text, `[C, t]` float32 on the CPU, t varies.
+
+    `speak`: piece number, piece, and the voice to go on with -> its stream. `texts`: the pieces.
+    With `keep_voice`, every piece after the first that is of use (it ended by itself and has at
+    least `least_frames`) is spoken as that one's continuation: always the same one, so that the
+    voice does not drift. `ended`: every piece so far ended by itself.
+    """
+
+    def __init__(
+        self,
+        texts: list[str],
+        speak: Callable[[int, str, Voice | None], SpeechStream],
+        *,
+        keep_voice: bool,
+        silence: Tensor,
+        least_frames: int,
+    ) -> None:
+        self.texts = tuple(texts)
+        self.ended = True
+        self._speak = speak
+        self._keep_voice = keep_voice
+        self._silence = silence
+        self._least_frames = least_frames
+        self._audio = self._spoken()
+
+    def __iter__(self) -> Iterator[Tensor]:
+        return self
+
+    def __next__(self) -> Tensor:
+        return next(self._audio)
+
+    def _spoken(self) -> Iterator[Tensor]:
+        voice: Voice | None = None
+        for number, text in enumerate(self.texts):
+            if number and self._silence.shape[1]:
+                yield self._silence
+            stream = self._speak(number, text, voice)
+            yield from stream
+            self.ended = self.ended and stream.ended
+            usable = stream.ended and stream.codes.shape[1] >= self._least_frames
+            if self._keep_voice and voice is None and usable:
+                voice = Voice(stream.codes, text)
+
+
+def silence(channels: int, seconds: float, sample_rate: int) -> Tensor:
+    """Audio `[C, T]` of nothing. Raises ValueError on a negative length."""
+    if seconds < 0:
+        raise ValueError(f"a pause must last 0 s or more, got {seconds}")
+    return torch.zeros(channels, round(seconds * sample_rate))

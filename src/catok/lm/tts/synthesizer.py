@@ -1,0 +1,275 @@
+"""Synthesizer, what a user calls: text in, speech out, whole or while it is made."""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from catok.lm.generation import generate, generate_frames
+from catok.lm.prompt import Prompter
+from catok.lm.sampling import SamplingConfig
+from catok.lm.speech_model import SpeechModel, load_speech_model
+from catok.lm.tts.decoding import decode_rows
+from catok.lm.tts.narration import PAUSE, Narration, Voice, silence
+from catok.lm.tts.reference import SHORTEST, Reference, reference_codes
+from catok.lm.tts.request import Mode, Request, build_request
+from catok.lm.tts.sentences import MAX_LENGTH, pieces
+from catok.lm.tts.speech import Speech
+from catok.lm.tts.streaming import SpeechStream
+from catok.tokenizer.checks import check_quantizers
+from catok.tokenizer.tokenizer import CausalAudioTokenizer
+
+MAX_SECONDS = 60.0
+
+
+class Synthesizer:
+    """A speech model that speaks.
+
+    Every method takes `num_quantizers` K: only the first K codebooks are read, chosen and decoded;
+    None is the model's default. `sampling` None is the model's own too. A result depends on its
+    seed alone, not on its batch (but for rounding); None draws one. `max_seconds`: where speech
+    that does not end is cut off. Raises ValueError on arguments that do not fit.
+    """
+
+    def __init__(self, speech: SpeechModel) -> None:
+        self.model = speech.model
+        self.tokenizer = speech.tokenizer
+        self.prompter = Prompter(speech.model.config, speech.text)
+        config = speech.config
+        self.sampling = config.sampling if config else SamplingConfig()
+        available = speech.model.config.n_vq
+        self.default_quantizers = check_quantizers(config and config.num_quantizers, available)
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        name_or_path: str | Path,
+        *,
+        tokenizer: CausalAudioTokenizer | str | Path | None = None,
+        device: str | torch.device = "cpu",
+        dtype: torch.dtype = torch.float32,
+    ) -> "Synthesizer":
+        """Load an embedded name, a local folder (ours or a released one) or a hub id.
+
+        Arguments and errors are those of `load_speech_model`.
+        """
+        speech = load_speech_model(
+            name_or_path, task="tts", tokenizer=tokenizer, device=device, dtype=dtype
+        )
+        return cls(speech)
+
+    @property
+    def sample_rate(self) -> int:
+        """Of the audio it makes, in Hz."""
+        return self.tokenizer.sample_rate
+
+    @property
+    def num_quantizers(self) -> int:
+        """Codebooks it can make."""
+        return self.model.config.n_vq
+
+    def encode_reference(self, reference: Reference) -> Tensor:
+        """A reference recording as codes `[n_vq, F]` int64, to be used many times."""
+        return reference_codes(reference, self.tokenizer, self.model.config, self.num_quantizers)
+
+    def request(
+        self,
+        text: str,
+        *,
+        reference: Reference | None = None,
+        prompt_text: str | None = None,
+        mode: Mode | None = None,
+        language: str | None = None,
+        num_quantizers: int | None = None,
+    ) -> Request:
+        """Check one utterance and lay it out; for `speak`, with the same `num_quantizers`.
+
+        `reference` in the given `mode`: see `build_request`. Raises ValueError as it does.
+        """
+        depth = self.depth(num_quantizers)
+        codes = None
+        if reference is not None:
+            codes = reference_codes(reference, self.tokenizer, self.model.config, depth)
+        return build_request(
+            self.prompter,
+            text,
+            reference=codes,
+            prompt_text=prompt_text,
+            mode=mode,
+            language=language,
+        )
+
+    def speak(
+        self,
+        requests: Sequence[Request],
+        *,
+        num_quantizers: int | None = None,
+        sampling: SamplingConfig | None = None,
+        seeds: Sequence[int] | None = None,
+        max_seconds: float = MAX_SECONDS,
+    ) -> list[Speech]:
+        """Speech of every request, made together."""
+        depth = self.depth(num_quantizers)
+        if not requests:
+            return []
+        made = generate(
+            self.model,
+            [request.rows for request in requests],
+            num_quantizers=depth,
+            sampling=sampling or self.sampling,
+            max_frames=self._frames(max_seconds),
+            seeds=seeds,
+        )
+        prefixes = [request.prefix[:depth] for request in requests]
+        sound = decode_rows(self.tokenizer, prefixes, [each.codes for each in made])
+        return [
+            Speech(audio, each.codes, each.ended, self.sample_rate)
+            for audio, each in zip(sound, made, strict=True)
+        ]
+
+    def synthesise(
+        self,
+        texts: Sequence[str],
+        *,
+        references: Sequence[Reference | None] | None = None,
+        prompt_texts: Sequence[str | None] | None = None,
+        mode: Mode | None = None,
+        language: str | Sequence[str | None] | None = None,
+        num_quantizers: int | None = None,
+        sampling: SamplingConfig | None = None,
+        seeds: Sequence[int] | None = None,
+        max_seconds: float = MAX_SECONDS,
+    ) -> list[Speech]:
+        """Speech of every text; `references` and `prompt_texts` have one entry per text.
+
+        `language`: one tag for all, or one per text.
+        """
+        if isinstance(texts, str):
+            raise ValueError("texts must be a list: put the one text in brackets")
+        count = len(texts)
+        voices = _one_each(references, count, "references")
+        spoken = _one_each(prompt_texts, count, "prompt_texts")
+        tags = [language] * count if isinstance(language, str) else language
+        requests = [
+            self.request(
+                text,
+                reference=voice,
+                prompt_text=said,
+                mode=mode,
+                language=tag,
+                num_quantizers=num_quantizers,
+            )
+            for text, voice, said, tag in zip(
+                texts, voices, spoken, _one_each(tags, count, "language"), strict=True
+            )
+        ]
+        return self.speak(
+            requests,
+            num_quantizers=num_quantizers,
+            sampling=sampling,
+            seeds=seeds,
+            max_seconds=max_seconds,
+        )
+
+    def stream(
+        self,
+        text: str,
+        *,
+        reference: Reference | None = None,
+        prompt_text: str | None = None,
+        mode: Mode | None = None,
+        language: str | None = None,
+        num_quantizers: int | None = None,
+        sampling: SamplingConfig | None = None,
+        seed: int | None = None,
+        max_seconds: float = MAX_SECONDS,
+    ) -> SpeechStream:
+        """Iterate over audio `[C, frame_size]`, each piece ready as soon as its frame is chosen.
+
+        Joined along time they are what `synthesise` gives for the seed.
+        """
+        depth = self.depth(num_quantizers)
+        request = self.request(
+            text,
+            reference=reference,
+            prompt_text=prompt_text,
+            mode=mode,
+            language=language,
+            num_quantizers=depth,
+        )
+        frames = generate_frames(
+            self.model,
+            [request.rows],
+            num_quantizers=depth,
+            sampling=sampling or self.sampling,
+            max_frames=self._frames(max_seconds),
+            seeds=None if seed is None else [seed],
+        )
+        return SpeechStream(frames, self.tokenizer, request.prefix[:depth])
+
+    def narrate(
+        self,
+        text: str,
+        *,
+        reference: Reference | None = None,
+        prompt_text: str | None = None,
+        mode: Mode | None = None,
+        language: str | None = None,
+        num_quantizers: int | None = None,
+        sampling: SamplingConfig | None = None,
+        seed: int | None = None,
+        max_seconds: float = MAX_SECONDS,
+        max_length: int = MAX_LENGTH,
+        pause: float = PAUSE,
+    ) -> Narration:
+        """Iterate over the audio of a text of any length, spoken in `pieces` and streamed.
+
+        `pause` seconds of silence stand between two pieces; `max_seconds` is the limit of each. All
+        pieces use the same `reference`; without one, the first piece is the voice that the others
+        continue. Piece n has seed + n. A text of one piece sounds as from `stream`.
+        """
+        voice = None if reference is None else self.encode_reference(reference)
+        first = int(torch.randint(2**62, ())) if seed is None else seed
+        depth = self.depth(num_quantizers)
+
+        def say(number: int, piece: str, kept: Voice | None) -> SpeechStream:
+            return self.stream(
+                piece,
+                reference=kept.codes if kept else voice,
+                prompt_text=kept.text if kept else prompt_text,
+                mode="continuation" if kept else mode,
+                language=language,
+                num_quantizers=depth,
+                sampling=sampling,
+                seed=first + number,
+                max_seconds=max_seconds,
+            )
+
+        return Narration(
+            pieces(text, max_length),
+            say,
+            keep_voice=voice is None,
+            silence=silence(self.tokenizer.channels, pause, self.sample_rate),
+            least_frames=math.ceil(SHORTEST * self.tokenizer.frame_rate),
+        )
+
+    def depth(self, num_quantizers: int | None) -> int:
+        """How many codebooks are in use. Raises ValueError if the model has fewer."""
+        if num_quantizers is None:
+            return self.default_quantizers
+        return check_quantizers(num_quantizers, self.num_quantizers)
+
+    def _frames(self, seconds: float) -> int:
+        if not 0 < seconds < math.inf:
+            raise ValueError(f"max_seconds must be above 0, got {seconds}")
+        return math.ceil(seconds * self.tokenizer.frame_rate)
+
+
+def _one_each(values: Sequence | None, count: int, name: str) -> Sequence:
+    if values is None:
+        return [None] * count
+    if isinstance(values, str | Path | Tensor) or len(values) != count:
+        raise ValueError(f"{name} must be a list with one entry for each of the {count} texts")
+    return values

@@ -1,0 +1,165 @@
+"""`catok asr` on a small random model."""
+
+import json
+
+import pytest
+import torch
+
+from catok import load_audio, save_audio
+from catok.cli import main
+from catok.lm.asr import DecodingConfig, Recognizer
+from tests.lm.asr.conftest import make, noise, save_recognizer
+
+
+@pytest.fixture(scope="module")
+def folder(small_model, model_folder, tmp_path_factory):
+    """A recogniser whose codec is `small_model`."""
+    path = tmp_path_factory.mktemp("asr") / "model"
+    return save_recognizer(path, make(small_model), str(model_folder))
+
+
+@pytest.fixture(scope="module")
+def known(folder) -> Recognizer:
+    """As the command loads it."""
+    return Recognizer.from_pretrained(folder)
+
+
+@pytest.fixture
+def asr(folder):
+    """Run the command with `--model` set; returns the exit code."""
+
+    def run(*arguments) -> int:
+        return main(["asr", *map(str, arguments), "--model", str(folder)])
+
+    return run
+
+
+def said(recognizer, path, **settings):
+    """What the library makes of a file."""
+    audio, rate = load_audio(path, sample_rate=24_000, channels=1)
+    return recognizer.transcribe(audio, rate, DecodingConfig(**settings))
+
+
+def test_one_recording_is_one_line(asr, known, recording, capsys):
+    assert asr(recording, "--method", "ctc") == 0
+    captured = capsys.readouterr()
+    assert captured.out == said(known, recording, method="ctc").text + "\n"
+    assert len(captured.out) > 5 and captured.err == ""
+
+
+def test_methods_codebooks_and_beam_are_passed_on(asr, known, recording, tmp_path, capsys):
+    out = tmp_path / "out.jsonl"
+    assert asr(recording, "--beam", "2", "--quantizers", "1", "-o", out) == 0
+    assert capsys.readouterr().out == ""
+    row = json.loads(out.read_text())
+    expected = said(known, recording, beam=2, num_quantizers=1)
+    assert (row["text"], row["ended"]) == (expected.text, expected.ended)
+    assert row["log_prob"] == pytest.approx(expected.log_prob, abs=1e-3)
+    assert row["seconds"] == pytest.approx(31_234 / 24_000, abs=1e-3)
+    assert expected.text != said(known, recording).text and "words" not in row
+
+
+def test_times(asr, known, recording, tmp_path, capsys):
+    words = said(known, recording, method="ctc", timestamps=True).words
+    assert asr(recording, "--method", "ctc", "--timestamps") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines == [f"{w.start:.2f}\t{w.end:.2f}\t{w.text}" for w in words]
+    assert asr(recording, "--method", "ctc", "--timestamps", "-o", tmp_path / "x.jsonl") == 0
+    row = json.loads((tmp_path / "x.jsonl").read_text())
+    assert [each[0] for each in row["words"]] == [w.text for w in words]
+    assert asr(recording, "--method", "ctc", "-o", tmp_path / "x.srt") == 0
+    subtitles = (tmp_path / "x.srt").read_text()
+    assert subtitles.startswith("1\n00:00:0") and " --> " in subtitles
+    assert words[0].text in subtitles
+
+
+def test_cat_files_go_straight_in(asr, catok, recording, stdin, tmp_path, capsys):
+    assert catok("encode", recording) == 0
+    encoded = recording.with_suffix(".cat")
+    assert asr(recording, "--method", "ctc") == asr(encoded, "--method", "ctc") == 0
+    stdin(encoded.read_bytes())
+    assert asr("-", "--method", "ctc") == 0
+    stdin(recording.read_bytes())
+    assert asr("-", "--method", "ctc") == 0
+    first, *others = capsys.readouterr().out.splitlines()
+    assert first and others == [first] * 3
+
+
+def test_folders_hold_audio_or_cat_files(asr, catok, tmp_path, capsys):
+    for name, seed in (("b", 1), ("a", 2)):
+        save_audio(tmp_path / f"{name}.wav", noise(9_000, seed=seed), 24_000)
+    assert catok("encode", tmp_path) == 0
+    (tmp_path / "broken.wav").write_bytes(b"RIFF, or so they say")
+    capsys.readouterr()
+    out = tmp_path / "all.txt"
+    assert asr(tmp_path, "--method", "ctc", "-o", out) == 1
+    assert "transcribed 2 of 3 files" in capsys.readouterr().err
+    lines = [line.split("\t") for line in out.read_text().splitlines()]
+    assert [name for name, _ in lines] == [str(tmp_path / "a.wav"), str(tmp_path / "b.wav")]
+    for file in tmp_path.glob("*.wav"):
+        file.unlink()
+    assert asr(tmp_path, "--method", "ctc") == 0
+    again = [line.split("\t")[1] for line in capsys.readouterr().out.splitlines()]
+    assert again == [text for _, text in lines]
+
+
+def test_streams_show_what_they_have(asr, known, recording, capsys):
+    assert asr(recording, "--method", "greedy", "--stream") == 0
+    captured = capsys.readouterr()
+    assert captured.out == said(known, recording, method="greedy").text + "\n"
+    lines = captured.err.splitlines()
+    assert len(lines) > 3 and lines[0].startswith("0.")
+    assert (
+        lines[-1].split("  ", 1)[1] == said(known, recording, method="ctc").text[: len(lines[-1])]
+    )
+
+
+def test_raw_sound_of_a_microphone(asr, known, stdin, capsys):
+    sound = (noise(16_000)[0] * 32767).round().to(torch.int16)
+    stdin(sound.numpy().tobytes() + b"x")  # half a sample at the end
+    assert asr("-", "--pcm", "16000", "--method", "ctc") == 0
+    audio = sound[None].float() / 32768
+    expected = known.transcribe(audio, 16_000, DecodingConfig("ctc")).text
+    assert capsys.readouterr().out == expected + "\n"
+
+
+def test_errors_are_one_line(asr, folder, recording, tmp_path, capsys):
+    def error(code: int, *arguments, run=asr) -> str:
+        assert run(*arguments) == code
+        captured = capsys.readouterr()
+        assert captured.out == "" and captured.err.count("\n") == 1
+        return captured.err
+
+    assert "does not exist" in error(1, tmp_path / "nowhere.wav")
+    assert ".txt, .jsonl, .srt" in error(2, recording, "-o", tmp_path / "out.doc")
+    assert "create it first" in error(1, recording, "-o", tmp_path / "nowhere" / "out.txt")
+    assert "srt file is of one" in error(2, recording, recording.parent, "-o", tmp_path / "x.srt")
+    assert "give - as the only input" in error(2, recording, "--pcm", "16000")
+    assert "from 1 to 4" in error(1, recording, "--quantizers", "9")
+    assert "holds no" in error(1, folder)
+    assert "no input" in error(2)
+
+    def other(model: str):
+        return lambda *arguments: main(["asr", *map(str, arguments), "--model", model])
+
+    assert "no folder 'nothing'" in error(1, recording, run=other("nothing"))
+    (folder / "ctc.safetensors").rename(tmp_path / "ctc.safetensors")
+    try:
+        assert "no CTC head" in error(1, recording, "--timestamps")
+    finally:
+        (tmp_path / "ctc.safetensors").rename(folder / "ctc.safetensors")
+
+
+def test_the_judge_of_evaluation(folder, known, recording):
+    from catok.evaluation.transcribers import build_transcriber
+
+    judge = build_transcriber(f"catok:{folder}")
+    audio, rate = load_audio(recording)
+    assert judge.name == "catok model"
+    expected = known.transcribe(audio, rate).text
+    assert judge.transcribe(audio[0], rate, "en-GB") == expected
+    assert judge.transcribe(audio[0].numpy(), rate) == expected
+    with pytest.raises(ValueError, match="does not know the language 'fr'"):
+        judge.transcribe(audio[0], rate, "fr")
+    with pytest.raises(ValueError, match="no folder 'nothing'"):
+        build_transcriber("catok:nothing")

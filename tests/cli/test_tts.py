@@ -1,0 +1,224 @@
+"""`catok tts` on a small random model."""
+
+import io
+import json
+from dataclasses import replace
+
+import pytest
+import torch
+
+from catok import load_audio, save_audio
+from catok.cli import main
+from catok.cli.utterances import Utterance
+from catok.lm.tts import Synthesizer
+from tests.lm.tts.conftest import save_speech_model, voice
+
+SHORT = ("--max-seconds", "0.5")
+
+
+@pytest.fixture(scope="module")
+def speech_folder(small_model, tmp_path_factory):
+    """The model's folder."""
+    return save_speech_model(tmp_path_factory.mktemp("speech") / "model", small_model)
+
+
+@pytest.fixture(scope="module")
+def synth(speech_folder):
+    """As the command loads it."""
+    return Synthesizer.from_pretrained(speech_folder)
+
+
+@pytest.fixture
+def tts(speech_folder):
+    """Run the command with `--model` set; returns the exit code."""
+
+    def run(*arguments):
+        return main(["tts", *map(str, arguments), "--model", str(speech_folder), *SHORT])
+
+    return run
+
+
+@pytest.fixture
+def reference(tmp_path):
+    """A recording of a voice."""
+    save_audio(tmp_path / "ref.wav", voice(), 24_000)
+    return tmp_path / "ref.wav"
+
+
+def near(path_or_file, audio):
+    found, rate = load_audio(path_or_file)
+    assert rate == 24_000 and found.shape == audio.shape
+    return torch.allclose(found, audio.clamp(-1, 1), atol=2 / 32768)
+
+
+def test_a_text(tts, synth, tmp_path, capsys):
+    assert tts("Hello.", "-o", tmp_path / "out.wav") == 0
+    expected = synth.synthesise(["Hello."], seeds=[0], max_seconds=0.5)[0]
+    assert near(tmp_path / "out.wav", expected.audio)
+    line = capsys.readouterr().err
+    assert f"spoke 1 of 1 texts, {expected.seconds:.2f} s of audio, the first after" in line
+    (tmp_path / "said.txt").write_text("Hello.\n")
+    for number, source in enumerate((f"@{tmp_path}/said.txt", f"--file={tmp_path}/said.txt")):
+        assert tts(source, "-o", tmp_path / f"{number}.flac") == 0
+        assert near(tmp_path / f"{number}.flac", expected.audio)
+
+
+def test_options_reach_the_model(tts, synth, reference, tmp_path):
+    how = ("--reference", reference, "--reference-text", "Said.", "--quantizers", "2")
+    how += ("--temperature", "0", "--text-temperature", "1.9", "--language", "en")
+    assert tts("Hello.", "-o", tmp_path / "out.wav", *how, "--seed", "5", "--mode", "both") == 0
+    sampling = replace(synth.sampling, audio_temperature=0.0, text_temperature=1.9)
+    expected = synth.synthesise(
+        ["Hello."],
+        references=[reference],
+        prompt_texts=["Said."],
+        mode="both",
+        language="en",
+        num_quantizers=2,
+        sampling=sampling,
+        seeds=[5],
+        max_seconds=0.5,
+    )[0]
+    assert expected.codes.shape == (2, 2)
+    assert near(tmp_path / "out.wav", expected.audio)
+
+
+def test_long_text_is_spoken_by_sentences(tts, synth, tmp_path, capsys):
+    text = "One sentence. And another."
+    assert tts(text, "-o", tmp_path / "out.wav", "--max-length", "15", "--pause", "0.1") == 0
+    narration = synth.narrate(text, seed=0, max_seconds=0.5, max_length=15, pause=0.1)
+    assert len(narration.texts) == 2
+    assert near(tmp_path / "out.wav", torch.cat(list(narration), dim=1))
+
+
+def test_standard_output_is_heard_while_it_is_made(tts, synth, capsysbinary):
+    expected = synth.synthesise(["Hello."], seeds=[0], max_seconds=0.5)[0].audio
+    assert tts("Hello.", "-o", "-") == 0
+    data = capsysbinary.readouterr().out
+    assert near(io.BytesIO(data), expected)
+    assert tts("Hello.", "-o", "-", "--raw") == 0
+    assert capsysbinary.readouterr().out == data[44:]
+    assert len(data) == 44 + 2 * expected.shape[1]
+
+
+def test_lines_of_standard_input(tts, stdin, synth, capsysbinary):
+    stdin(b"Hello.\n\nYou there.\n")
+    assert tts("-", "-o", "-", "--pause", "0.05") == 0
+    captured = capsysbinary.readouterr()
+    found, _ = load_audio(io.BytesIO(captured.out))
+    assert b"spoke 2 of 2 texts" in captured.err
+    parts = [
+        synth.synthesise([text], seeds=[Utterance(key, text).seed(0)], max_seconds=0.5)[0].audio
+        for key, text in (("1", "Hello."), ("2", "You there."))
+    ]
+    expected = torch.cat([parts[0], torch.zeros(1, 1200), parts[1]], dim=1)
+    assert torch.allclose(found, expected.clamp(-1, 1), atol=2 / 32768)
+
+
+def files(folder):
+    return {str(f.relative_to(folder)): f for f in sorted(folder.rglob("*.wav"))}
+
+
+def sounds(folder):
+    return {name: load_audio(file)[0] for name, file in files(folder).items()}
+
+
+LIKELY = ("--text-temperature", "0")  # with these texts the model then speaks
+
+
+def test_a_folder_of_texts_and_resuming(tts, tmp_path, capsys):
+    (tmp_path / "in" / "sub").mkdir(parents=True)
+    for name in ("a", "b", "sub/c"):
+        (tmp_path / "in" / f"{name}.txt").write_text(f"This is {name}.")
+    (tmp_path / "in" / "d.txt").write_text("One sentence. And another. " * 10)
+    out = tmp_path / "out"
+    assert tts(f"@{tmp_path}/in", "-o", out, *LIKELY) == 0
+    first = sounds(out)
+    assert set(first) == {"a.wav", "b.wav", "d.wav", "sub/c.wav"}
+    assert "spoke 4 of 4 texts" in capsys.readouterr().err
+    (out / "b.wav").unlink()
+    (out / "a.wav").write_bytes(b"kept")
+    assert tts(f"@{tmp_path}/in", "-o", out, *LIKELY, "--batch-size", "1") == 0
+    assert "spoke 1 of 4 texts" in (line := capsys.readouterr().err) and "3 skipped" in line
+    assert (out / "a.wav").read_bytes() == b"kept"
+    assert near(out / "b.wav", first["b.wav"])
+    assert tts(f"@{tmp_path}/in", "-o", out, *LIKELY, "--overwrite") == 0
+    assert set(files(out)) == set(first)
+    assert all(near(out / name, audio) for name, audio in first.items())
+
+
+def test_json_lines_go_on_after_an_error(tts, synth, reference, tmp_path, capsys):
+    lines = [
+        {"text": "Hello."},
+        {"id": "bad", "text": "see <|im_end|>"},
+        {"id": "x/cloned", "text": "Hello.", "reference": "ref.wav", "language": "en"},
+        {"id": "gone", "text": "Hello.", "reference": "nowhere.wav"},
+    ]
+    (tmp_path / "list.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert tts(f"@{tmp_path}/list.jsonl", "-o", tmp_path / "out", *LIKELY) == 1
+    assert set(files(tmp_path / "out")) == {"1.wav", "x/cloned.wav"}
+    error = capsys.readouterr().err
+    assert "bad: the text holds '<|im_end|>'" in error and "nowhere.wav does not exist" in error
+    assert "spoke 2 of 4 texts" in error and "2 failed" in error
+
+
+def test_a_seed_tts_list(tts, synth, reference, tmp_path):
+    (tmp_path / "meta.lst").write_text("u1|Said.|ref.wav|Hello.\nu2|Said.|ref.wav|You.\n")
+    assert tts(f"@{tmp_path}/meta.lst", "-o", tmp_path / "out", *LIKELY) == 0
+    assert set(files(tmp_path / "out")) == {"u1.wav", "u2.wav"}
+    expected = synth.synthesise(
+        ["Hello."],
+        references=[reference],
+        prompt_texts=["Said."],
+        language="en",
+        seeds=[Utterance("u1", "").seed(0)],
+        sampling=replace(synth.sampling, text_temperature=0.0),
+        max_seconds=0.5,
+    )[0]
+    assert near(tmp_path / "out" / "u1.wav", expected.audio)
+
+
+@pytest.mark.parametrize(
+    "arguments, code, message",
+    [
+        (("-o", "x.wav"), 2, "name the text to speak"),
+        (("Hi.", "--file", "x.txt", "-o", "x.wav"), 2, "but not both"),
+        (("Hi.", "--raw", "-o", "x.wav"), 2, "--raw is for standard output"),
+        (("@nowhere.txt", "-o", "x.wav"), 1, "cannot be read as text"),
+        (("ref.wav", "-o", "x.wav"), 2, "write @ref.wav"),
+        (("Hi.", "-o", "x.wav", "--quantizers", "9"), 1, "from 1 to 4, got 9"),
+        (("Hi.", "-o", "x.wav", "--top-p", "2"), 1, "audio_top_p must be"),
+        (("  ", "-o", "x.wav"), 1, "no text to speak"),
+        (("-", "-o", "x.wav"), 1, "standard input is empty"),
+        (("@empty", "-o", "x"), 1, "holds no .txt files"),
+        (("@two.jsonl", "-o", "x"), 1, "two utterances a"),
+        (("@bad.jsonl", "-o", "x"), 1, "line 1: not JSON"),
+        (("@key.jsonl", "-o", "x"), 1, "unknown keys"),
+        (("@away.jsonl", "-o", "x"), 1, "inside the output folder"),
+        (("@fine.jsonl", "-o", "-"), 2, "name a folder"),
+        (("A longer text.", "-o", "x.wav", "--seed", "3"), 1, "try another --seed"),
+    ],
+)
+def test_bad_input(tts, reference, stdin, tmp_path, monkeypatch, capsys, arguments, code, message):
+    monkeypatch.chdir(tmp_path)
+    stdin(b"\n")
+    (tmp_path / "empty").mkdir()
+    for name, text in {
+        "two": '{"id": "a", "text": "x"}\n' * 2,
+        "bad": "text",
+        "key": '{"txt": "x"}',
+        "away": '{"id": "../a", "text": "x"}',
+        "fine": '{"text": "x"}',
+    }.items():
+        (tmp_path / f"{name}.jsonl").write_text(text)
+    assert tts(*arguments) == code
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "x.wav").exists()
+
+
+def test_without_an_embedded_model_the_command_says_so(tmp_path, monkeypatch, capsys):
+    from catok.tokenizer import checkpoint
+
+    monkeypatch.setattr(checkpoint, "EMBEDDED", tmp_path)
+    assert main(["tts", "Hi.", "-o", str(tmp_path / "x.wav")]) == 1
+    assert "no tiny-tts model in it: name one with --model" in capsys.readouterr().err
