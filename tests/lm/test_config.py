@@ -20,7 +20,10 @@ def test_the_released_preset_is_the_default_and_has_the_released_size():
     assert parameters(config) + unused == 3_037_799_936
 
 
-@pytest.mark.parametrize(("name", "millions"), [("small", 15.6), ("mini", 2.2)])
+@pytest.mark.parametrize(
+    ("name", "millions"),
+    [("small", 15.6), ("mini", 2.2), ("tts-small", 7.4), ("asr-small", 6.4)],
+)
 def test_small_presets_have_the_sizes_they_say(name, millions):
     assert parameters(TokenLMConfig.preset(name)) / 1e6 == pytest.approx(millions, abs=0.1)
 

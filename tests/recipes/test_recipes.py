@@ -12,7 +12,7 @@ from catok.training.recipe import load_recipe
 from catok.training.semantic.config import SemanticConfig
 
 RECIPES = Path(__file__).parents[2] / "recipes"
-FILES = sorted(RECIPES.rglob("*.toml"))
+FILES = sorted(f for f in RECIPES.rglob("*.toml") if f.relative_to(RECIPES).parts[0] != "lm")
 ABLATIONS = RECIPES / "tiny" / "ablations"
 
 

@@ -1,4 +1,6 @@
-"""Recipes: TOML files whose keys are `TrainConfig`'s, and which may be differences to another."""
+"""Recipes: TOML files whose keys are those of a configuration, and which may be differences to
+another.
+"""
 
 import tomllib
 from pathlib import Path
@@ -8,23 +10,29 @@ from catok.training.config import TrainConfig
 
 
 def load_recipe(path: str | Path, overrides: list[str] | None = None) -> TrainConfig:
-    """Read a recipe; `overrides` such as "data.batch_size=4" have the last word.
-
-    A recipe may begin with `base = "other.toml"`, relative to itself: its own keys then replace the
-    other's, table by table. Raises ValueError on a missing file, bad TOML or an unknown key.
-    """
-    return _overridden(_read(Path(path), ()), overrides or [])
+    """Read a tokenizer's recipe; see `read_recipe`. Raises ValueError on an unknown key too."""
+    return TrainConfig.from_dict(read_recipe(path, overrides))
 
 
 def override_recipe(config: TrainConfig, overrides: list[str]) -> TrainConfig:
-    """The recipe with `overrides` as in `load_recipe`. Raises ValueError on unknown keys."""
-    return _overridden(config.to_dict(), overrides)
+    """The recipe with `overrides` as in `read_recipe`. Raises ValueError on unknown keys."""
+    return TrainConfig.from_dict(overridden(config.to_dict(), overrides))
 
 
-def _overridden(data: dict[str, Any], overrides: list[str]) -> TrainConfig:
+def read_recipe(path: str | Path, overrides: list[str] | None = None) -> dict[str, Any]:
+    """The keys of a recipe of any kind; `overrides` such as "data.batch_size=4" have the last word.
+
+    A recipe may begin with `base = "other.toml"`, relative to itself: its own keys then replace the
+    other's, table by table. Raises ValueError on a missing file and on bad TOML.
+    """
+    return overridden(_read(Path(path), ()), overrides or [])
+
+
+def overridden(data: dict[str, Any], overrides: list[str]) -> dict[str, Any]:
+    """A recipe's keys with `overrides` as in `read_recipe`."""
     for override in overrides:
         data = _merge(data, _override(override))
-    return TrainConfig.from_dict(data)
+    return data
 
 
 def _read(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:

@@ -120,7 +120,7 @@ def facts(summary: Summary) -> list[tuple[str, str]]:
     machine = source["machine"]
     flags = ", ".join(f"{count} {name}" for name, count in sorted(summary.flags.items()))
     return [
-        ("data", str(summary.settings.get("data", ""))),
+        ("data", "/".join(Path(summary.settings["data"]).parts[-2:])),
         ("recordings", f"{summary.recordings} ({flags or 'none flagged'})"),
         *(("weights", f"{name} {value}") for name, value in summary.weights.items()),
         ("command", source["command"]),

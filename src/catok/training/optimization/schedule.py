@@ -6,12 +6,15 @@ from catok.training.config import OptimizerConfig, TrainStage
 
 
 def learning_rate(step: int, stage: TrainStage, config: OptimizerConfig) -> float:
-    """Linear warm-up from 0, then a half cosine down to `final_rate` of the peak at the stage's
-    end. `step` counts from 0 within the stage.
-    """
+    """The rate at a step of a stage, which counts from 0 within it; see `warmup_cosine`."""
     peak = config.learning_rate if stage.learning_rate is None else stage.learning_rate
-    if step < config.warmup_steps:
-        return peak * (step + 1) / config.warmup_steps
-    done = (step - config.warmup_steps) / max(1, stage.steps - config.warmup_steps)
+    return peak * warmup_cosine(step, stage.steps, config.warmup_steps, config.final_rate)
+
+
+def warmup_cosine(step: int, steps: int, warmup: int, final: float) -> float:
+    """Linear from 0 to 1 over `warmup` steps, then a half cosine down to `final` after `steps`."""
+    if step < warmup:
+        return (step + 1) / warmup
+    done = (step - warmup) / max(1, steps - warmup)
     share = 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
-    return peak * (config.final_rate + (1 - config.final_rate) * share)
+    return final + (1 - final) * share

@@ -1,8 +1,8 @@
 """NaN and infinity: keep the batch as evidence, skip the step, stop if it lasts."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
-from catok.training.data import Batch
 from catok.training.run.checkpoint import write_tensors
 
 
@@ -20,7 +20,7 @@ class BadStepGuard:
         """The step was finite."""
         self.in_a_row = 0
 
-    def bad(self, step: int, batches: list[Batch], numbers: dict[str, float]) -> None:
+    def bad(self, step: int, batches: Sequence[object], numbers: dict[str, float]) -> None:
         """Save the batches of a bad step to bad/step-N-rank-R.pt (the first `keep` ones).
 
         Raises ValueError after `most` of them in a row.
