@@ -1,0 +1,202 @@
+"""Synthesis with and without Progressive Sequence Dropout, at every bitrate (paper 6.1, figure 3).
+
+    python -m recipes.lm.psd.run --data data/tiny/train.jsonl --test data/tiny/test.jsonl \
+        --language en --out runs/psd --steps 20000 --threads 1
+
+Trains `full.toml` (probability 1) and `none.toml` (0) for as many steps, on the same batches, then
+lets both speak the test's texts in the voices of other recordings of the test, with all codebooks
+and with a half, a quarter and an eighth of them. A finished run is skipped, a stopped one goes on.
+Writes OUT/NAME/rows.jsonl and OUT/NAME/result.json, and OUT/psd.json and OUT/psd.md over both.
+Steps are equal, time is not, because short prefixes are cheaper: the table has both.
+"""
+
+import argparse
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from recipes.study import markdown, write_json
+
+from catok.evaluation.metrics.base import Metric
+from catok.evaluation.metrics.suite import build_metrics
+from catok.evaluation.protocols.items import Prompted
+from catok.evaluation.protocols.summary import summarise
+from catok.evaluation.protocols.tts import score_tts
+from catok.evaluation.transcribers import build_transcriber
+from catok.evaluation.transcribers.base import Transcriber
+from catok.lm.training.build import build_parts
+from catok.lm.training.config import LMTrainConfig
+from catok.lm.training.loop import LMTrainer
+from catok.lm.training.manifest import read_manifest
+from catok.lm.training.prepare import open_corpus
+from catok.lm.tts import Synthesizer
+from catok.training.recipe import read_recipe
+
+HERE = Path(__file__).parent
+LABELS = {"full": "dropout in every step", "none": "no dropout"}
+
+
+def recipe(name: str, steps: int, overrides: list[str]) -> LMTrainConfig:
+    """The named recipe with so many steps."""
+    config = LMTrainConfig.from_dict(read_recipe(HERE / f"{name}.toml", overrides))
+    return replace(config, steps=steps)
+
+
+def train(config: LMTrainConfig, data: str, folder: Path) -> None:
+    """Train in `folder` or go on there; wall seconds are added up in seconds.json.
+
+    Ends the program when the run is stopped by Ctrl-C or SIGTERM.
+    """
+    torch.manual_seed(config.seed)
+    parts = build_parts(config)
+    corpus = open_corpus(data, parts, config.data)
+    trainer = LMTrainer(config, parts, corpus, None, folder, report=print)
+    clock, began = folder / "seconds.json", time.monotonic()
+    if trainer.step < config.steps:
+        trainer.run()
+        before = json.loads(clock.read_text()) if clock.is_file() else 0.0
+        clock.write_text(json.dumps(round(before + time.monotonic() - began, 1)))
+    if trainer.step < config.steps:
+        raise SystemExit(f"stopped at step {trainer.step}; the same command goes on")
+
+
+def requests(manifest: str, language: str, count: int, longest: int) -> list[Prompted]:
+    """The first `count` texts of at most `longest` characters, each with another recording of its
+    voice as prompt.
+    """
+    spoken = [
+        r
+        for r in read_manifest(manifest)
+        if r.audio and r.text and r.voice and r.language == language
+    ]
+    found = []
+    for index, recording in enumerate(spoken):
+        others = [r for r in spoken[index + 1 :] + spoken[:index] if r.voice == recording.voice]
+        if not others or len(recording.text or "") > longest:
+            continue
+        prompt = others[0]
+        assert recording.audio and recording.text and prompt.audio and prompt.text
+        found.append(
+            Prompted(
+                id=f"{len(found):04d}-{recording.audio.stem}",
+                text=recording.text,
+                language=language,
+                prompt_audio=prompt.audio,
+                prompt_text=prompt.text,
+            )
+        )
+    if not found:
+        raise SystemExit(f"{manifest} has no texts in {language!r} with two recordings of a voice")
+    return found[:count]
+
+
+def speak(
+    synthesizer: Synthesizer,
+    items: Sequence[Prompted],
+    depth: int,
+    transcriber: Transcriber,
+    metrics: Sequence[Metric],
+    max_seconds: float,
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """The summary of all items at `depth` codebooks, and a row for each."""
+    seeds = {item.id: number for number, item in enumerate(items)}
+
+    def synthesise(item: Prompted) -> tuple[torch.Tensor, int] | None:
+        (speech,) = synthesizer.synthesise(
+            [item.text],
+            references=[item.prompt_audio],
+            mode="clone",
+            language=item.language,
+            num_quantizers=depth,
+            seeds=[seeds[item.id]],
+            max_seconds=max_seconds,
+        )
+        return (speech.audio, speech.sample_rate) if speech.audio.shape[1] else None
+
+    scored = list(score_tts(items, synthesise, transcriber, metrics))
+    return summarise(scored)[0], [{"codebooks": depth} | row.as_row() for row in scored]
+
+
+def run(
+    name: str, args: argparse.Namespace, transcriber: Transcriber, metrics: Sequence[Metric]
+) -> dict[str, Any]:
+    """Train and measure one, unless that was done before."""
+    folder = Path(args.out) / name
+    done = folder / "result.json"
+    if done.is_file():
+        return json.loads(done.read_text())
+    config = recipe(name, args.steps, args.set)
+    train(config, args.data, folder)
+    synthesizer = Synthesizer.from_pretrained(folder / "model")
+    n_vq = synthesizer.num_quantizers
+    depths = sorted({max(1, n_vq // part) for part in (1, 2, 4, 8)}, reverse=True)
+    items = requests(args.test, args.language, args.count, config.data.max_text)
+    summaries, rows = {}, []
+    for depth in depths:
+        summaries[str(depth)], found = speak(
+            synthesizer, items, depth, transcriber, metrics, args.max_seconds
+        )
+        rows += found
+    (folder / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    result = {
+        "name": name,
+        "steps": config.steps,
+        "seconds": json.loads((folder / "seconds.json").read_text()),
+        "utterances": len(items),
+        "codebooks": summaries,
+    }
+    write_json(done, result)
+    return result
+
+
+def table(results: Sequence[dict[str, Any]]) -> str:
+    """One line per run and number of codebooks."""
+    rows: list[list[object]] = [["", "steps", "seconds", "codebooks", "WER or CER, %", "SIM"]]
+    for result in results:
+        for depth, summary in result["codebooks"].items():
+            facts = [LABELS[result["name"]], result["steps"], f"{result['seconds']:.0f}", depth]
+            rows.append([*facts, _figure(summary, "mean_of_all", 1), _figure(summary, "sim", 3)])
+    return markdown(rows)
+
+
+def _figure(summary: dict[str, Any], name: str, digits: int) -> str:
+    value = summary.get(name)
+    return "-" if value is None else f"{value:.{digits}f}"
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run what is asked for, then write the table of what is finished."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--data", required=True, help="training manifest, as `catok train-lm`")
+    parser.add_argument("--test", required=True, help="manifest of unseen speech with text")
+    parser.add_argument("--language", default="en", help="of the texts to speak (%(default)s)")
+    parser.add_argument("--out", required=True, help="folder of the runs")
+    parser.add_argument("--steps", type=int, default=20_000, help="of each run (%(default)s)")
+    parser.add_argument("--only", nargs="+", choices=list(LABELS), default=list(LABELS))
+    parser.add_argument("--count", type=int, default=50, help="texts to speak (%(default)s)")
+    parser.add_argument("--max-seconds", type=float, default=20.0, help="of speech (%(default)s)")
+    parser.add_argument("--asr", help="transcriber, as `catok score` takes it")
+    parser.add_argument(
+        "--metrics", nargs="*", default=["speaker"], help="besides words (%(default)s)"
+    )
+    parser.add_argument("--threads", type=int, default=1, help="CPU threads (%(default)s)")
+    parser.add_argument("--set", nargs="+", default=[], help="KEY=VALUE for both recipes")
+    args = parser.parse_args(arguments)
+    torch.set_num_threads(args.threads)
+    transcriber, metrics = build_transcriber(args.asr), build_metrics(args.metrics)
+    for name in args.only:
+        print(name, flush=True)
+        run(name, args, transcriber, metrics)
+    files = [Path(args.out) / name / "result.json" for name in LABELS]
+    results = [json.loads(file.read_text()) for file in files if file.is_file()]
+    write_json(Path(args.out) / "psd.json", results)
+    (Path(args.out) / "psd.md").write_text(table(results))
+    print(table(results))
+
+
+if __name__ == "__main__":
+    main()

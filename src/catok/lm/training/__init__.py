@@ -1,0 +1,1 @@
+"""Training speech synthesis and recognition on codes: manifests, batches, the loop."""

@@ -1,0 +1,179 @@
+"""A run from its first step to its last: logging, validation, saving and resuming."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from catok.lm.training.batches import TokenBatch, ahead, training_source
+from catok.lm.training.build import Parts, publish
+from catok.lm.training.config import LMTrainConfig
+from catok.lm.training.corpus import Corpus
+from catok.lm.training.learner import Learner
+from catok.lm.training.objective import Objective
+from catok.lm.training.pace import Pace
+from catok.lm.training.validation import Validator
+from catok.training.distributed import Group
+from catok.training.run.checkpoint import load_run, save_run
+from catok.training.run.guard import BadStepGuard
+from catok.training.run.logs import RunLog
+from catok.training.run.signals import StopOnRequest
+
+FORMAT = 1
+
+
+class LMTrainer:
+    """Trains the networks of `parts` in `folder`: log.jsonl, last.pt, model/ and bad/.
+
+    `report` is called with every log line, on the first process of `group` only. If the folder
+    holds the state of a run, that run goes on, with the losses that it would have had
+    uninterrupted. Raises ValueError on states and data that do not fit.
+    """
+
+    def __init__(
+        self,
+        config: LMTrainConfig,
+        parts: Parts,
+        train: Corpus,
+        valid: Corpus | None,
+        folder: str | Path,
+        *,
+        device: str | torch.device = "cpu",
+        group: Group | None = None,
+        report: Callable[[dict[str, Any]], None] = lambda line: None,
+    ) -> None:
+        self.config, self.parts, self.report = config, parts, report
+        self.corpus, self.valid = train, valid
+        self.folder, self.group = Path(folder), group or Group()
+        self.folder.mkdir(parents=True, exist_ok=True)
+        objective = Objective(
+            parts.model,
+            parts.ctc,
+            channel_weights=config.channel_weights,
+            ctc_weight=config.ctc.weight,
+        )
+        self.learner = Learner(config, objective, self.group, torch.device(device))
+        self.source = training_source(
+            config, train, parts.prompter, self.group.rank, self.group.world
+        )
+        self.validator = Validator(self.learner, valid, self.source) if valid else None
+        self.guard = BadStepGuard(self.folder, config.max_bad_steps, self.group.rank)
+        self.step, self.changed = 0, list[str]()
+        saved = load_run(self.folder)
+        if saved is not None:
+            self._restore(saved)
+
+    def run(self) -> None:
+        """Train to the last step, or until SIGTERM or Ctrl-C; either way save."""
+        config = self.config
+        log = RunLog(self.folder, self.step, config.tensorboard, self.report, self.group.first)
+        pace, saved = Pace(self.group.world, self.corpus.space.frame_rate), time.monotonic()
+        with StopOnRequest() as stop, closing(log):
+            if self.step < config.steps:
+                log.write({"step": self.step} | self._data())
+            if self.changed:
+                log.write({"step": self.step, "settings_changed": self.changed})
+            for batches in self._timed_batches(pace):
+                numbers = self.train_step(batches)
+                pace.read(batches)
+                for lost in (line for batch in batches for line in batch.skipped):
+                    log.write({"step": self.step, "skipped": lost})
+                if "bad" in numbers:
+                    log.write({"step": self.step} | numbers | pace.summary())
+                elif self.step % config.log_every == 0:
+                    tally = self.learner.tally.summary(self.group)
+                    self.learner.tally.reset()
+                    log.write({"step": self.step} | tally | numbers | pace.summary())
+                if self.step % config.validate_every == 0 and self.validator:
+                    log.write({"step": self.step} | self.validator.measure())
+                    pace.restart()
+                if config.keep_every and self.step % config.keep_every == 0:
+                    self.publish(self.folder / f"model-{self.step}")
+                late = time.monotonic() - saved > 60 * config.save_minutes
+                stopping, saving = self._agree(stop.asked, late)
+                if stopping:
+                    break
+                if saving:
+                    self.save()
+                    saved = time.monotonic()
+        self.save()
+
+    def train_step(self, batches: list[TokenBatch]) -> dict[str, float]:
+        """Learn from the micro-batches of the current step; returns what there is to log of it."""
+        numbers = self.learner.step(batches, self.step)
+        if "bad" in numbers:
+            self.guard.bad(self.step, batches, numbers)
+        else:
+            self.guard.good()
+        self.step += 1
+        return {name: float(f"{value:.6g}") for name, value in numbers.items()}
+
+    def batches(self) -> Iterator[list[TokenBatch]]:
+        """The micro-batches of every step from the current one to the last."""
+        return ahead(self.source, self.step, self.config.steps, self.config.data.workers)
+
+    def save(self) -> None:
+        """Write the run's state and the model's folder."""
+        state = self.learner.state_dict() | {
+            "format": FORMAT,
+            "kind": "lm",
+            "step": self.step,
+            "config": self.config.to_dict(),
+            "weight_hash": self.parts.space.weight_hash,
+        }
+        if self.group.first:
+            save_run(self.folder, state)
+        self.publish(self.folder / "model")
+
+    def publish(self, folder: Path) -> None:
+        """Write the model; with a running average, the average."""
+        with self.learner.averaged():
+            if self.group.first:
+                publish(self.parts, self.config, self.corpus.languages, folder)
+        self.group.wait()
+
+    def _restore(self, saved: dict[str, Any]) -> None:
+        if saved.get("kind") != "lm" or saved.get("format") != FORMAT:
+            raise ValueError(
+                f"{self.folder} holds another kind of run, or one of another catok: use a new "
+                "folder, or go on from its model/"
+            )
+        if saved["weight_hash"] != self.parts.space.weight_hash:
+            raise ValueError(
+                f"the run in {self.folder} speaks codes of another audio tokenizer (weights "
+                f"{saved['weight_hash']}, the recipe's has {self.parts.space.weight_hash})"
+            )
+        self.learner.load_state_dict(saved)
+        now, then = self.config.to_dict(), saved["config"]
+        self.changed = sorted(key for key in then if key not in now or then[key] != now[key])
+        self.step = int(saved["step"])
+
+    def _data(self) -> dict[str, Any]:
+        """What there is to learn from, for the log."""
+        found: dict[str, Any] = {
+            "utterances": len(self.corpus),
+            "hours": round(self.corpus.hours, 3),
+            "parameters": sum(p.numel() for p in self.learner.objective.parameters()),
+        }
+        left_out = dict(sorted(self.corpus.skipped.items()))
+        return found | ({"left_out": left_out} if left_out else {})
+
+    def _timed_batches(self, pace: Pace) -> Iterator[list[TokenBatch]]:
+        stream = self.batches()
+        while True:
+            with pace.waiting():
+                batches = next(stream, None)
+            if batches is None:
+                return
+            yield batches
+
+    def _agree(self, stop: bool, save: bool) -> tuple[bool, bool]:
+        """Whether any process was asked to stop, and whether the first one's clock says save."""
+        if self.group.world == 1:
+            return stop, save
+        flags = torch.tensor([float(stop), float(save and self.group.first)])
+        stopping, saving = self.group.sum(flags.to(self.learner.device)).tolist()
+        return stopping > 0, saving > 0

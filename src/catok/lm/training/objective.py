@@ -1,0 +1,68 @@
+"""The losses of a batch: the token model's, and CTC beside it in recognition."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from catok.lm.asr.ctc import CTCHead
+from catok.lm.loss import TokenLoss
+from catok.lm.model import TokenLM
+from catok.lm.training.batches import TokenBatch
+
+
+@dataclass(frozen=True)
+class BatchLoss:
+    """`total` is to be minimised; `ctc` in nats over all `ctc_labels` of the batch, 0 if unused."""
+
+    total: Tensor
+    tokens: TokenLoss
+    ctc: Tensor
+    ctc_labels: Tensor
+
+
+class Objective(nn.Module):
+    """A `TokenLM` and, if there is one, its CTC head: batch -> losses.
+
+    total = weighted mean over channels + `ctc_weight` * CTC loss per label (Watanabe et al. 2017
+    join the two for recognition). Without channel weights, channels count alike.
+    """
+
+    def __init__(
+        self,
+        model: TokenLM,
+        ctc: CTCHead | None = None,
+        *,
+        channel_weights: tuple[float, ...] = (),
+        ctc_weight: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.model, self.ctc = model, ctc
+        self.channel_weights, self.ctc_weight = channel_weights or None, ctc_weight
+
+    def forward(self, batch: TokenBatch, num_quantizers: int) -> BatchLoss:
+        """Losses with the first `num_quantizers` codebooks."""
+        hidden, _ = self.model.temporal(
+            batch.rows, batch.mask, None, num_quantizers, keep_state=False
+        )
+        tokens = self.model.loss_after(hidden, batch.labels, num_quantizers, self.channel_weights)
+        total = tokens.losses["loss"]
+        if self.ctc is None or batch.task != "asr":
+            nothing = total.new_zeros(())
+            return BatchLoss(total, tokens, nothing, nothing)
+        heard, frames = heard_frames(hidden, batch.heard)
+        ctc, labels = self.ctc(heard, frames, batch.text, batch.text_lengths)
+        total = total + self.ctc_weight * ctc / labels.clamp(min=1)
+        return BatchLoss(total, tokens, ctc, labels)
+
+
+def heard_frames(hidden: Tensor, heard: Tensor) -> tuple[Tensor, Tensor]:
+    """Hidden states `[B, T, D]` of the one run of frames `heard` `[B, T]` in each row.
+
+    Moved to the front, `[B, F, D]`, and how many there are, `[B]`; what is beyond means nothing.
+    """
+    frames = heard.sum(dim=1)
+    first = heard.to(torch.uint8).argmax(dim=1)
+    places = first[:, None] + torch.arange(max(1, int(frames.max())), device=heard.device)
+    places = places.clamp(max=hidden.shape[1] - 1)
+    return hidden.gather(1, places[..., None].expand(-1, -1, hidden.shape[2])), frames

@@ -1,0 +1,33 @@
+"""What two processes are asked to do in test_distributed.py; a new process can import it."""
+
+from pathlib import Path
+
+from catok.lm.training.config import LMTrainConfig
+from catok.lm.training.loop import LMTrainer
+from catok.training.distributed import Group
+
+from .conftest import new_parts, open_codes
+
+
+def train(group: Group, places: Path, folder: Path, config: LMTrainConfig, cut: int = 0) -> dict:
+    """A run to its end; with `cut`, after one that was given up at that step."""
+
+    def trainer(lines):
+        parts = new_parts(config)
+        corpus = open_codes(places, parts, config.data)
+        report = lines.append
+        return LMTrainer(config, parts, corpus, corpus, folder, group=group, report=report)
+
+    if cut:
+        first = trainer([])
+        for batches in first.batches():
+            first.train_step(batches)
+            if first.step == cut:
+                break
+        first.save()
+        first.train_step(batches)
+    lines: list[dict] = []
+    run = trainer(lines)
+    run.run()
+    weights = {n: p.detach().clone() for n, p in run.learner.objective.named_parameters()}
+    return {"lines": lines, "weights": weights}
