@@ -1,0 +1,48 @@
+"""The house: data flows one way, no room knows a room to its right (docs/architecture.md)."""
+
+import ast
+from pathlib import Path
+
+import catok
+
+ROOT = Path(catok.__file__).parent
+ROOMS = ("modules", "tokenizer", "training", "lm", "evaluation", "cli")  # left to right
+SHARED = ("audio", "codes", "catfile", "configs", "files", "resampling")  # left of all rooms
+
+
+def imports(path: Path) -> set[str]:
+    """Full names of the modules of ours that a file imports, late imports among them."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("catok"):
+            found.add(node.module)
+        elif isinstance(node, ast.Import):
+            found |= {name.name for name in node.names if name.name.startswith("catok")}
+    return found
+
+
+def test_no_room_knows_a_room_to_its_right():
+    wrong = []
+    for path in ROOT.rglob("*.py"):
+        parts = path.relative_to(ROOT).with_suffix("").parts
+        if parts[0] in ROOMS:
+            rank = ROOMS.index(parts[0])
+        elif parts[0] in SHARED:
+            rank = -1
+        else:
+            continue  # the package itself, which names what is public
+        for name in imports(path):
+            room = name.partition(".")[2].partition(".")[0]
+            if room in ROOMS and ROOMS.index(room) > rank:
+                wrong.append(f"{'/'.join(parts)} imports {name}")
+    assert not wrong
+
+
+def test_every_folder_is_a_known_room():
+    folders = {path.name for path in ROOT.iterdir() if (path / "__init__.py").is_file()}
+    assert folders == set(ROOMS)
+
+
+def test_no_file_is_too_long():
+    lengths = {path: len(path.read_text().splitlines()) for path in ROOT.rglob("*.py")}
+    assert {path for path, length in lengths.items() if length > 500} == set()
