@@ -51,7 +51,7 @@ def teach(
     steps: int,
     log: Path,
     rows: int = 32,
-    rate: float = 1e-3,
+    rate: float = 2e-3,
     seed: int = 0,
     every: int = 500,
 ) -> SemanticHead:
