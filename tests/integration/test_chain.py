@@ -1,5 +1,7 @@
 """From nothing to text, by the commands a user types: a tokenizer, and recognition on its codes.
-Both are trained here, and judged on recordings that they were not trained on.
+Both are trained here, and judged on recordings that they were not trained on. The task is nearly
+free of noise: it checks that the parts fit, not how well recognition does. Seeds 0 to 3 gave 0 %
+errors with four and with two codebooks, and 100 % against the texts of other recordings.
 """
 
 import json

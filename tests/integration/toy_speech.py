@@ -20,12 +20,7 @@ SAMPLES, FADE = 640, 40  # of a letter, and of its rise and fall
 
 
 def random_text(rng: np.random.Generator) -> str:
-    """Two words of three letters, none of them twice: 151 200 texts.
-
-    They are equally long, so that the next letter is found by position alone, and hold only some
-    of the alphabet, so that merely knowing which letters there are helps. Otherwise a small model
-    takes many times as long to learn to follow its text.
-    """
+    """Two words of three letters, none of them twice: 151 200 texts, all equally long."""
     letters = "".join(rng.permutation(list(PITCHES))[:6])
     return f"{letters[:3]} {letters[3:]}"
 
