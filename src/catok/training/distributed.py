@@ -64,6 +64,16 @@ class Group:
         dist.all_gather(parts, padded)
         return torch.cat([part[: int(n)] for part, n in zip(parts, counts, strict=True)])
 
+    def any_stop_first_save(
+        self, stop: bool, save: bool, device: torch.device
+    ) -> tuple[bool, bool]:
+        """Whether any process was asked to stop, and whether the first one's clock says save."""
+        if self.world == 1:
+            return stop, save
+        flags = torch.tensor([float(stop), float(save and self.first)], device=device)
+        stopping, saving = self.sum(flags).tolist()
+        return stopping > 0, saving > 0
+
     def least(self, number: int, device: torch.device) -> int:
         """The smallest of every process's number, on all of them."""
         if self.world == 1:

@@ -74,7 +74,7 @@ class Trainer:
         with StopOnRequest() as stop, closing(log):
             if self.state.changed:
                 log.write({"step": self.step, "settings_changed": self.state.changed})
-            for batches in self._timed_batches(pace):
+            for batches in pace.timed(self.batches()):
                 numbers = self.train_step(batches)
                 pace.heard(batches)
                 for lost in (line for batch in batches for line in batch.skipped):
@@ -90,7 +90,9 @@ class Trainer:
                 if config.keep_every and self.step % config.keep_every == 0:
                     self.state.publish(self.learner, self.folder / f"model-{self.step}")
                 late = time.monotonic() - saved > 60 * config.save_minutes
-                stopping, saving = self._agree(stop.asked, late)
+                stopping, saving = self.group.any_stop_first_save(
+                    stop.asked, late, self.learner.device
+                )
                 if stopping:
                     break
                 if saving:
@@ -128,23 +130,6 @@ class Trainer:
         """Write the run's state and the model's folder."""
         self.state.save(self.learner, self.step)
         self.state.publish(self.learner, self.folder / "model")
-
-    def _timed_batches(self, pace: Pace) -> Iterator[list[Batch]]:
-        stream = self.batches()
-        while True:
-            with pace.waiting():
-                batches = next(stream, None)
-            if batches is None:
-                return
-            yield batches
-
-    def _agree(self, stop: bool, save: bool) -> tuple[bool, bool]:
-        """Whether any process was asked to stop, and whether the first one's clock says save."""
-        if self.group.world == 1:
-            return stop, save
-        flags = torch.tensor([float(stop), float(save and self.group.first)])
-        stopping, saving = self.group.sum(flags.to(self.learner.device)).tolist()
-        return stopping > 0, saving > 0
 
     def _enter_stage(self) -> None:
         index, _ = self.config.stage_at(self.step)

@@ -76,7 +76,7 @@ class LMTrainer:
                 log.write({"step": self.step} | self._data())
             if self.changed:
                 log.write({"step": self.step, "settings_changed": self.changed})
-            for batches in self._timed_batches(pace):
+            for batches in pace.timed(self.batches()):
                 numbers = self.train_step(batches)
                 pace.read(batches)
                 for lost in (line for batch in batches for line in batch.skipped):
@@ -93,7 +93,9 @@ class LMTrainer:
                 if config.keep_every and self.step % config.keep_every == 0:
                     self.publish(self.folder / f"model-{self.step}")
                 late = time.monotonic() - saved > 60 * config.save_minutes
-                stopping, saving = self._agree(stop.asked, late)
+                stopping, saving = self.group.any_stop_first_save(
+                    stop.asked, late, self.learner.device
+                )
                 if stopping:
                     break
                 if saving:
@@ -160,20 +162,3 @@ class LMTrainer:
         }
         left_out = dict(sorted(self.corpus.skipped.items()))
         return found | ({"left_out": left_out} if left_out else {})
-
-    def _timed_batches(self, pace: Pace) -> Iterator[list[TokenBatch]]:
-        stream = self.batches()
-        while True:
-            with pace.waiting():
-                batches = next(stream, None)
-            if batches is None:
-                return
-            yield batches
-
-    def _agree(self, stop: bool, save: bool) -> tuple[bool, bool]:
-        """Whether any process was asked to stop, and whether the first one's clock says save."""
-        if self.group.world == 1:
-            return stop, save
-        flags = torch.tensor([float(stop), float(save and self.group.first)])
-        stopping, saving = self.group.sum(flags.to(self.learner.device)).tolist()
-        return stopping > 0, saving > 0

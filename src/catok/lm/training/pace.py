@@ -1,13 +1,12 @@
 """How fast a run goes: rows, and seconds of audio, per second, and what of it was padding."""
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from catok.lm.training.batches import TokenBatch
+from catok.training.run.pace import WaitingTime
 
 
-class Pace:
+class Pace(WaitingTime):
     """Counts what was read since the last summary, over `world` processes alike."""
 
     def __init__(self, world: int, frame_rate: float) -> None:
@@ -16,15 +15,8 @@ class Pace:
 
     def restart(self) -> None:
         """Begin to count anew."""
-        self._started = time.monotonic()
-        self._waited, self._rows, self._real, self._frames = 0.0, 0, 0, 0
-
-    @contextmanager
-    def waiting(self) -> Iterator[None]:
-        """Time spent within it is spent waiting for data."""
-        before = time.monotonic()
-        yield
-        self._waited += time.monotonic() - before
+        super().restart()
+        self._rows, self._real, self._frames = 0, 0, 0
 
     def read(self, batches: list[TokenBatch]) -> None:
         """A step was made of these micro-batches."""

@@ -3,11 +3,38 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 from catok.training.data import Batch
 
+T = TypeVar("T")
 
-class Pace:
+
+class WaitingTime:
+    """How long a run has waited for data since `restart`."""
+
+    def restart(self) -> None:
+        """Begin to count anew."""
+        self._started, self._waited = time.monotonic(), 0.0
+
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """Time spent within it is spent waiting for data."""
+        before = time.monotonic()
+        yield
+        self._waited += time.monotonic() - before
+
+    def timed(self, stream: Iterator[T]) -> Iterator[T]:
+        """The stream, each wait for its next item counted."""
+        while True:
+            with self.waiting():
+                item = next(stream, None)
+            if item is None:
+                return
+            yield item
+
+
+class Pace(WaitingTime):
     """Counts what was heard since the last summary, over `world` processes alike."""
 
     def __init__(self, world: int, sample_rate: int) -> None:
@@ -17,15 +44,8 @@ class Pace:
 
     def restart(self) -> None:
         """Begin to count anew."""
-        self._started = time.monotonic()
-        self._samples, self._waited = 0, 0.0
-
-    @contextmanager
-    def waiting(self) -> Iterator[None]:
-        """Time spent within it is spent waiting for data."""
-        before = time.monotonic()
-        yield
-        self._waited += time.monotonic() - before
+        super().restart()
+        self._samples = 0
 
     def heard(self, batches: list[Batch]) -> None:
         """A step was made of these micro-batches."""
