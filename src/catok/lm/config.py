@@ -53,6 +53,7 @@ class TokenLMConfig:
 
     Channel 0 is text, channels 1 to `n_vq` are codebooks of `audio_vocab_size` codes and one pad
     code. The depth transformer is `local_hidden_size` wide and has the heads of the temporal one.
+    `audio_heads` False leaves out the heads that predict codes: a recogniser, which cannot speak.
     Law: `spec/tts-layout.md` (a).
     """
 
@@ -73,6 +74,7 @@ class TokenLMConfig:
     audio_user_slot_token_id: int = 151_654
     audio_assistant_gen_slot_token_id: int = 151_656
     audio_assistant_delay_slot_token_id: int = 151_662
+    audio_heads: bool = True
     language_config: LanguageConfig = field(default_factory=LanguageConfig)
 
     def __post_init__(self) -> None:
@@ -114,7 +116,7 @@ class TokenLMConfig:
     @classmethod
     def preset(cls, name: str) -> "TokenLMConfig":
         """A named configuration: "1.7b" is the released model; "small" (15 M parameters), "mini"
-        (2 M), "tts-small" (7 M) and "asr-small" (6 M) read bytes and can be trained on a CPU. They
+        (2 M), "tts-small" (9 M) and "asr-small" (5 M) read bytes and can be trained on a CPU. They
         stand in `presets/NAME.json`. Raises ValueError on other names.
         """
         known = {file.name.removesuffix(".json"): file for file in PRESETS.iterdir()}
@@ -134,5 +136,6 @@ class TokenLMConfig:
 
 def _check_positive(config: LanguageConfig | TokenLMConfig) -> None:
     for name, value in vars(config).items():
-        if isinstance(value, int | float) and not name.endswith("_id") and value <= 0:
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        if number and not name.endswith("_id") and value <= 0:
             raise ValueError(f"{name} must be above 0, got {value}")

@@ -26,13 +26,22 @@ class ChannelHead(nn.Module):
 
 
 class ChannelHeads(nn.Module):
-    """One head per channel: vocab_size logits for text, codes and the pad code for audio."""
+    """One head per channel: vocab_size logits for text, codes and the pad code for audio.
+
+    Without `audio_heads`, the head of the text alone.
+    """
 
     def __init__(self, config: TokenLMConfig) -> None:
         super().__init__()
-        sizes = [config.vocab_size] + [config.audio_vocab_size + 1] * config.n_vq
+        codebooks = config.n_vq if config.audio_heads else 0
+        sizes = [config.vocab_size] + [config.audio_vocab_size + 1] * codebooks
         self.channels = nn.ModuleList(ChannelHead(config, size) for size in sizes)
 
     def forward(self, channel: int, depth_output: Tensor) -> Tensor:
-        """Logits of one channel, the pad code not masked."""
+        """Logits of one channel, the pad code not masked.
+
+        Raises ValueError for a codebook's in a model without audio heads.
+        """
+        if channel >= len(self.channels):
+            raise ValueError("this model has no audio heads: it recognises speech and cannot speak")
         return self.channels[channel](depth_output)

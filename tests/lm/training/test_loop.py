@@ -4,6 +4,7 @@ import json
 import os
 import signal
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -198,7 +199,12 @@ def test_changed_settings_are_told(config, places, tmp_path):
         trainer(config, places, tmp_path)
 
 
-def test_what_does_not_fit_is_refused(config, places):
+def test_what_does_not_fit_is_refused(config, places, tmp_path):
+    model = json.loads(Path(config.model).read_text()) | {"audio_heads": False}
+    mute = tmp_path / "mute.json"
+    mute.write_text(json.dumps(model))
+    with pytest.raises(ValueError, match="cannot learn to speak"):
+        build_parts(replace(config, model=str(mute), tasks={"tts": 1.0, "asr": 1.0}))
     with pytest.raises(ValueError, match="channel_weights needs 5 numbers"):
         build_parts(replace(config, channel_weights=(1.0, 1.0)))
     with pytest.raises(ValueError, match="codes run to"):

@@ -63,6 +63,11 @@ def build_parts(config: LMTrainConfig) -> Parts:
         model = TokenLM(_new_config(config.model))
         text = ByteTokenizer(model.config)
         check_tokenizer(tok, model.config, None)
+    if "tts" in config.tasks and not model.config.audio_heads:
+        raise ValueError(
+            f"{config.model} has no audio heads (audio_heads is false) and cannot learn to speak: "
+            'leave "tts" out of tasks, or name another model'
+        )
     if config.channel_weights and len(config.channel_weights) < model.config.channels:
         raise ValueError(
             f"channel_weights needs {model.config.channels} numbers, for text and every codebook, "
