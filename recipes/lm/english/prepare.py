@@ -31,11 +31,10 @@ from typing import Any
 import soundfile
 from recipes.lm.english import script, texts
 from recipes.lm.english.sentences import choose, split_of, words
+from recipes.lm.english.short_clips import ShortClips
 from recipes.lm.english.tiny import ASTERISK, QUEEN, converted, fetch, write_lines
 from recipes.lm.english.transcripts import transcribe_clips
 from recipes.lm.english.voices import VOICES, Voice, build_voice, record
-
-from catok.evaluation.transcribers import build_transcriber
 
 SPLITS = ("test", "valid", "train")  # a sentence that belongs to two keeps to the first
 NOTICE = 200  # sentences between two lines of the log
@@ -193,7 +192,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"{QUEEN}: {len(clips)} clips", flush=True)
         heard = transcribe_clips(
             [args.out / row["audio"] for row in clips],
-            build_transcriber("tiny.en"),
+            ShortClips().transcribe,
             args.out / "transcripts.jsonl",
         )
         matched = queen_rows(clips, heard, found)
