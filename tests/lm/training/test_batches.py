@@ -157,7 +157,7 @@ def test_masking_is_in_training_batches_of_recognition_only(config, corpus, part
     def hidden(task, masking):
         source = BatchSource(corpus, parts.prompter, config.data, {task: 1.0}, masking=masking)
         batches = [source.batch(n) for n in range(4)]
-        return sum(int((b.rows[..., 1][b.heard] == pad).sum()) for b in batches)
+        return sum(int((b.rows[..., 1][b.voiced] == pad).sum()) for b in batches)
 
     assert hidden("asr", masking) > 0
     assert hidden("asr", None) == hidden("tts", masking) == 0

@@ -17,7 +17,6 @@ def test_survives_a_round_trip():
         ({"tasks": {}}, "tasks gives"),
         ({"tasks": {"sing": 1.0}}, "tasks gives"),
         ({"tasks": {"tts": 0.0}}, "tasks gives"),
-        ({"ctc": {"weight": 0.5}}, "for recognition"),
         ({"ema": 1.0}, "ema is a decay"),
         ({"data": {"clone": 1.5}}, "share from 0 to 1"),
         ({"data": {"min_seconds": 40.0}}, "min_seconds"),

@@ -5,7 +5,7 @@ import torch
 
 from catok.lm.training.batches import collate
 from catok.lm.training.examples import Example, build
-from catok.lm.training.objective import Objective, heard_frames
+from catok.lm.training.objective import Objective, voiced_frames
 
 
 @pytest.fixture
@@ -49,6 +49,14 @@ def test_recognition_is_text_and_ctc(parts, corpus, objective):
     torch.testing.assert_close(plain.total, loss.tokens.per_channel[0])
 
 
+def test_synthesis_is_codes_and_ctc(parts, corpus, objective):
+    loss = objective(batch(parts, corpus, "tts", (1, 2)), 4)
+    texts = [corpus.utterances[i].text for i in (1, 2)]
+    assert int(loss.ctc_labels) == sum(map(len, texts))  # bytes
+    expected = loss.tokens.losses["loss"] + 0.5 * loss.ctc / loss.ctc_labels
+    torch.testing.assert_close(loss.total, expected)
+
+
 def test_synthesis_uses_the_prefix_of_codebooks_only(parts, corpus, objective):
     whole = batch(parts, corpus, "tts", (1, 2))
     changed = batch(parts, corpus, "tts", (1, 2))
@@ -68,10 +76,12 @@ def test_channel_weights_weigh(parts, corpus):
     torch.testing.assert_close(loss.total, expected)
 
 
-def test_ctc_hears_the_frames_of_the_recording(parts, corpus):
-    mixed = batch(parts, corpus, "asr", (0, 3, 5))
+@pytest.mark.parametrize("task", ["tts", "asr"])
+def test_ctc_hears_the_frames_in_which_the_text_is_said(parts, corpus, task):
+    facts = {"reference": 1, "reference_stop": 4} if task == "tts" else {}
+    mixed = batch(parts, corpus, task, (0, 3, 5), **facts)
     hidden = torch.randn(*mixed.rows.shape[:2], 6)
-    found, frames = heard_frames(hidden, mixed.heard)
+    found, frames = voiced_frames(hidden, mixed.voiced)
     assert frames.tolist() == [corpus.utterances[i].frames for i in (0, 3, 5)]
     for row, count in enumerate(frames.tolist()):
-        assert torch.equal(found[row, :count], hidden[row][mixed.heard[row]])
+        assert torch.equal(found[row, :count], hidden[row][mixed.voiced[row]])

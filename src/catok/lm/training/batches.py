@@ -26,16 +26,17 @@ from catok.lm.training.plan import plan
 class TokenBatch:
     """Sequences of one task, padded on the left.
 
-    `rows`, `labels` `[B, T, 1 + n_vq]`; `mask` `[B, T]` bool: real rows; `heard` `[B, T]` bool: the
-    frames of the user's recordings. `text` `[B, S]` and `text_lengths` `[B]`: transcripts alone, of
-    recognition; zero-padded. `frames`: of audio, in all. `skipped`: what could not be read.
+    `rows`, `labels` `[B, T, 1 + n_vq]`; `mask` `[B, T]` bool: real rows; `voiced` `[B, T]` bool:
+    the frames in which the text is said, of the user's recording in recognition, of the answer in
+    synthesis. `text` `[B, S]` and `text_lengths` `[B]`: the texts alone, zero-padded. `frames`: of
+    audio, in all. `skipped`: what could not be read.
     """
 
     task: Task
     rows: Tensor
     labels: Tensor
     mask: Tensor
-    heard: Tensor
+    voiced: Tensor
     text: Tensor
     text_lengths: Tensor
     frames: int
@@ -64,7 +65,7 @@ def collate(
         rows=rows,
         labels=pad_labels([s.labels for s in sequences]),
         mask=mask,
-        heard=heard,
+        voiced=heard if task == "asr" else spoken,
         text=torch.nn.utils.rnn.pad_sequence([s.text for s in sequences], batch_first=True),
         text_lengths=torch.tensor([len(s.text) for s in sequences]),
         frames=int(heard.sum() + spoken.sum()),

@@ -82,7 +82,7 @@ def build_parts(config: LMTrainConfig) -> Parts:
 def publish(parts: Parts, config: LMTrainConfig, languages: tuple[str, ...], folder: Path) -> None:
     """Write a model as `catok tts` and `catok asr` load it: weights, tokenizer, `speech.json`."""
     parts.model.save_pretrained(folder)
-    if parts.ctc is not None:
+    if parts.ctc is not None and "asr" in config.tasks:
         parts.ctc.save(folder)
     if isinstance(parts.text, ModelTokenizer):
         parts.text.save(folder)

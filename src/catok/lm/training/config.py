@@ -86,8 +86,10 @@ class MaskingConfig:
 
 @dataclass(frozen=True)
 class CTCConfig:
-    """`weight` of the CTC loss beside the text's in recognition, 0 for none; `per_frame`: positions
-    for text in each frame.
+    """`weight` of the CTC loss, 0 for none; `per_frame`: positions for text in each frame.
+
+    In recognition it teaches to listen and stays in the published model. In synthesis it teaches to
+    keep the place in the text, and is left behind after training.
     """
 
     weight: float = 0.0
@@ -148,8 +150,6 @@ class LMTrainConfig:
             raise ValueError(
                 f"tasks gives {list(TASKS)} or one of them a positive weight, got {self.tasks}"
             )
-        if self.ctc.weight and "asr" not in self.tasks:
-            raise ValueError('ctc.weight is for recognition: add "asr" to tasks, or leave it out')
         if not 0 <= self.ema < 1:
             raise ValueError(f"ema is a decay from 0 to below 1, such as 0.999: {self.ema}")
         names = ("steps", "accumulate", "max_bad_steps", "log_every", "validate_every")

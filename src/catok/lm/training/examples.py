@@ -35,7 +35,7 @@ class Example:
 @dataclass(frozen=True, eq=False)
 class Sequence:
     """`rows` and `labels` `[T, 1 + n_vq]` int64, labels one row ahead, -100 where nothing is to be
-    predicted. For recognition also `text`, the ids `[S]` of the transcript alone.
+    predicted; `text`, the ids `[S]` of the text alone.
     """
 
     rows: Tensor
@@ -47,9 +47,9 @@ def build(example: Example, corpus: Corpus, prompter: Prompter) -> Sequence:
     """The example's rows. Raises ValueError where codes cannot be read."""
     utterance = corpus.utterances[example.index]
     codes = corpus.codes(example.index)
+    text = torch.tensor(prompter.text.encode(utterance.text), dtype=torch.int64)
     if example.task == "asr":
         messages = recognition(codes, utterance.text)
-        text = torch.tensor(prompter.text.encode(utterance.text), dtype=torch.int64)
         return Sequence(*prompter.training(messages), text)
     references = None
     if example.reference >= 0:
@@ -60,7 +60,7 @@ def build(example: Example, corpus: Corpus, prompter: Prompter) -> Sequence:
     if example.prefix:
         first = int((labels[:, 0] != IGNORED).nonzero()[0])
         labels[first : first + example.prefix] = IGNORED
-    return Sequence(rows, labels, torch.empty(0, dtype=torch.int64))
+    return Sequence(rows, labels, text)
 
 
 def recognition(codes: Tensor, text: str) -> list[Message]:

@@ -1,4 +1,4 @@
-"""The losses of a batch: the token model's, and CTC beside it in recognition."""
+"""The losses of a batch: the token model's, and CTC beside it."""
 
 from dataclasses import dataclass
 
@@ -25,7 +25,9 @@ class Objective(nn.Module):
     """A `TokenLM` and, if there is one, its CTC head: batch -> losses.
 
     total = weighted mean over channels + `ctc_weight` * CTC loss per label (Watanabe et al. 2017
-    join the two for recognition). Without channel weights, channels count alike.
+    join the two for recognition). Without channel weights, channels count alike. In synthesis the
+    frames that are spoken, which have the text before them, learn by CTC to tell how much of it has
+    been said: attention has to find its place in the text for that, as it must to go on speaking.
     """
 
     def __init__(
@@ -47,22 +49,23 @@ class Objective(nn.Module):
         )
         tokens = self.model.loss_after(hidden, batch.labels, num_quantizers, self.channel_weights)
         total = tokens.losses["loss"]
-        if self.ctc is None or batch.task != "asr":
+        if self.ctc is None:
             nothing = total.new_zeros(())
             return BatchLoss(total, tokens, nothing, nothing)
-        heard, frames = heard_frames(hidden, batch.heard)
-        ctc, labels = self.ctc(heard, frames, batch.text, batch.text_lengths)
+        voiced, frames = voiced_frames(hidden, batch.voiced)
+        ctc, labels = self.ctc(voiced, frames, batch.text, batch.text_lengths)
         total = total + self.ctc_weight * ctc / labels.clamp(min=1)
         return BatchLoss(total, tokens, ctc, labels)
 
 
-def heard_frames(hidden: Tensor, heard: Tensor) -> tuple[Tensor, Tensor]:
-    """Hidden states `[B, T, D]` of the one run of frames `heard` `[B, T]` in each row.
+def voiced_frames(hidden: Tensor, voiced: Tensor) -> tuple[Tensor, Tensor]:
+    """Hidden states `[B, T, D]` of the one run of frames `voiced` `[B, T]` in each row.
 
     Moved to the front, `[B, F, D]`, and how many there are, `[B]`; what is beyond means nothing.
     """
-    frames = heard.sum(dim=1)
-    first = heard.to(torch.uint8).argmax(dim=1)
-    places = first[:, None] + torch.arange(max(1, int(frames.max())), device=heard.device)
+    frames = voiced.sum(dim=1)
+    first = voiced.to(torch.uint8).argmax(dim=1)
+    longest = max(1, int(frames.max()))
+    places = first[:, None] + torch.arange(longest, device=voiced.device)
     places = places.clamp(max=hidden.shape[1] - 1)
     return hidden.gather(1, places[..., None].expand(-1, -1, hidden.shape[2])), frames
