@@ -103,6 +103,29 @@ def test_folders_hold_audio_or_cat_files(asr, catok, tmp_path, capsys):
     assert again == [text for _, text in lines]
 
 
+def test_scoring_finds_recordings_in_sub_folders(asr, tmp_path, capsys):
+    for seed, folder in enumerate(("x", "y")):
+        (tmp_path / folder).mkdir()
+        save_audio(tmp_path / folder / "a.wav", noise(9_000, seed=seed), 24_000)
+    out = tmp_path / "h.jsonl"
+    assert asr(tmp_path, "--method", "ctc", "-o", out) == 0
+    texts = {row["id"]: row["text"] for row in map(json.loads, out.read_text().splitlines())}
+    assert sorted(texts) == ["x/a", "y/a"] and texts["x/a"] != texts["y/a"]
+    lines = [{"audio": f"{name}.wav", "text": text} for name, text in texts.items()]
+    (tmp_path / "m.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    (tmp_path / "y" / "y.trans.txt").write_text(f"a {texts['y/a']}\n")  # as LibriSpeech: a is y/a
+
+    def scored(data) -> tuple[int, float]:
+        command = ["score", "asr", "--hypotheses", str(out), "--out", str(tmp_path / "r")]
+        assert main([*command, "--data", str(data)]) == 0
+        (line,) = json.loads((tmp_path / "r" / "summary.json").read_text())["summary"]
+        return line["scored"], line["corpus"]
+
+    assert scored(tmp_path / "m.jsonl") == (2, 0)
+    assert asr(tmp_path / "y", "--method", "ctc", "-o", out) == 0
+    assert scored(tmp_path / "y") == (1, 0)
+
+
 def test_streams_show_what_they_have(asr, known, recording, capsys):
     assert asr(recording, "--method", "greedy", "--stream") == 0
     captured = capsys.readouterr()

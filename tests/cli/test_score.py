@@ -12,11 +12,16 @@ from .conftest import noise
 
 
 class Parrot:
-    """Always hears the same."""
+    """Always hears the same; `tired` after so many recordings."""
 
     name = "parrot"
+    heard = 0
+    tired: int | None = None
 
     def transcribe(self, audio, sample_rate, language=None) -> str:
+        if Parrot.heard == Parrot.tired:
+            raise KeyboardInterrupt
+        Parrot.heard += 1
         return "red green"
 
 
@@ -30,6 +35,8 @@ def asked(monkeypatch) -> list[str | None]:
         return Parrot()
 
     monkeypatch.setattr(transcribers, "build_transcriber", build)
+    monkeypatch.setattr(Parrot, "heard", 0)
+    monkeypatch.setattr(Parrot, "tired", None)
     return names
 
 
@@ -91,6 +98,47 @@ def test_asr_by_a_recogniser(folder, asked, capsys):
     assert asked == ["some/model"]
 
 
+def test_asr_goes_on_where_it_was_stopped(folder, asked, capsys, monkeypatch):
+    lines = [{"audio": "prompt.wav", "text": "Red.", "id": name} for name in "abc"]
+    (folder / "m.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    command = "score asr --data m.jsonl --asr some/model --out r"
+    monkeypatch.setattr(Parrot, "tired", 2)
+    assert catok(command) == 130
+    rows = (folder / "r" / "rows.jsonl").read_text()
+    assert Parrot.heard == len(rows.splitlines()) == 2 and not (folder / "r/summary.json").exists()
+    (folder / "r" / "rows.jsonl").write_text(rows[:-9])  # the second was being written
+    monkeypatch.setattr(Parrot, "tired", None)
+    capsys.readouterr()
+    assert catok(command) == 0
+    out, err = capsys.readouterr()
+    assert "1 of 3 are there already" in err and "| utterances | 3 |" in out
+    assert Parrot.heard == 4
+    assert catok(command) == 0
+    assert Parrot.heard == 4 and capsys.readouterr().out == out
+    assert catok(command.replace("some/model", "other/model")) == 1
+    err = capsys.readouterr().err
+    assert "recogniser: 'some/model' then, 'other/model' now" in err and "or delete" in err
+    (folder / "h.jsonl").write_text('{"id": "a", "text": "red"}\n')
+    assert catok("score asr --data m.jsonl --hypotheses h.jsonl --out r") == 1
+    assert "choose another --out" in capsys.readouterr().err
+
+
+def test_tts_judges_what_is_new(folder, asked, capsys):
+    command = "score tts --list meta.lst --audio out --out r --metrics"
+    assert catok(command) == catok(command) == 0
+    assert Parrot.heard == 1
+    save_audio(folder / "out" / "u2.wav", noise(9000, seed=1), 16_000)
+    assert catok(command) == 0
+    assert Parrot.heard == 2
+    save_audio(folder / "out" / "u1.wav", noise(9000, seed=2), 16_000)
+    capsys.readouterr()
+    assert catok(command) == 0
+    assert Parrot.heard == 3 and "| missing | 0 |" in capsys.readouterr().out
+    for change in ("--words standard", "--language zh", "--asr base"):
+        assert catok(f"{command} {change}") == 1
+    assert Parrot.heard == 3
+
+
 @pytest.mark.parametrize("more", ["", "--asr x --hypotheses h"])
 def test_asr_needs_one_of_the_two(folder, more, capsys):
     assert catok(f"score asr --data m.jsonl --out r {more}") == 2
@@ -114,3 +162,12 @@ def test_to_versa_and_back(folder, asked, capsys):
 def test_versa_export_needs_a_run_or_a_list(folder, capsys):
     assert catok("score versa-export --out v --list meta.lst") == 2
     assert "give --run, or --list and --audio" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["score tts", "score asr", "evaluate"])
+def test_help_names_every_kind_of_recogniser(command, capsys):
+    with pytest.raises(SystemExit):
+        catok(f"{command} --help")
+    said = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    for form in ('"tiny.en"', '"base"', "folder of CTranslate2", "hub id", "catok:PATH"):
+        assert form in said

@@ -55,6 +55,12 @@ SkipExisting = Annotated[
     ),
 ]
 
+# of evaluation
+RECOGNISERS = (
+    '"tiny.en", "base", a folder of CTranslate2 or transformers, a hub id, or catok:PATH, where '
+    "PATH is what `catok asr --model` takes."
+)
+
 # of a training run
 RunFolder = Annotated[
     str, arg(metavar="FOLDER", help="Where log.jsonl, last.pt and model/ go; may be resumed.")

@@ -90,7 +90,7 @@ def run(
     from catok.cli.models import pick_device
     from catok.cli.progress import Progress
     from catok.cli.recordings import audio_seconds
-    from catok.cli.transcripts import output_kind, written
+    from catok.cli.transcripts import output_kind, recording_ids, written
     from catok.files import replacing
     from catok.lm.asr import DecodingConfig, Recognizer
 
@@ -106,6 +106,7 @@ def run(
     todo = _recordings(inputs, live=pcm is not None)
     if kind == ".srt" and todo.many:
         raise UsageError("a .srt file is of one recording: name .txt or .jsonl for several")
+    keys = recording_ids(inputs, todo.jobs) if kind == ".jsonl" else {}
     recognizer = Recognizer.from_pretrained(
         model, tokenizer=tokenizer, device=pick_device(device), dtype=getattr(torch, dtype)
     )
@@ -118,7 +119,8 @@ def run(
             transcript, seconds = _streamed(recognizer, blocks, config, progress)
         else:
             transcript, seconds = _transcribed(recognizer, job, config, stream, progress)
-        text = written(job.name, todo.many, transcript, seconds, kind)
+        key = keys.get(job.name, "")
+        text = written(job.name, key, todo.many, transcript, seconds, kind)
         if out is None:
             print(text, end="", flush=True)
         results.append(text)

@@ -85,8 +85,8 @@ def run(
     asr: Annotated[
         str | None,
         arg(
-            metavar="MODEL",
-            help="Speech recogniser: a name, folder or hub id.",
+            metavar="ASR",
+            help=f"Recogniser: {shared.RECOGNISERS}",
             help_behavior_hint="(default: the packaged one)",
         ),
     ] = None,

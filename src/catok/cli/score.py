@@ -7,8 +7,13 @@ import tyro
 from tyro.conf import arg, subcommand
 
 from catok.cli import versa
+from catok.cli.arguments import RECOGNISERS
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from catok.evaluation.protocols.items import Transcribed
+    from catok.evaluation.protocols.resumed import Resumed
     from catok.evaluation.protocols.scored import Scored
 
 _NO_DEFAULT = ""
@@ -28,7 +33,7 @@ ASR = Annotated[
     str | None,
     arg(
         metavar="ASR",
-        help='Recogniser: "tiny.en", "base", a CTranslate2 or transformers folder, or a hub id.',
+        help=f"Recogniser: {RECOGNISERS}",
         help_behavior_hint="(default: tiny.en, or base where not all is English)",
     ),
 ]
@@ -65,23 +70,36 @@ def tts(
     """Judge a speech synthesis: WER (Chinese: CER) of what a recogniser hears, and similarity of
     the voice to the prompt's. The summary is printed on stdout.
     """
+    from functools import partial
     from pathlib import Path
 
-    from catok.cli.progress import Progress
     from catok.evaluation.metrics.suite import MetricOptions, build_metrics
+    from catok.evaluation.model_identity import model_identity
+    from catok.evaluation.protocols.resumed import Resumed
     from catok.evaluation.protocols.seed_tts_eval import read_seed_tts_list
     from catok.evaluation.protocols.tts import from_folder, score_tts, speech_file
     from catok.evaluation.protocols.units import SPLITTERS
+    from catok.evaluation.transcribers import build_transcriber
 
     items = read_seed_tts_list(list, language)
-    paths = [path for item in items if (path := speech_file(audio, item))]
-    if not paths:
+    if not any(speech_file(audio, item) for item in items):
         raise ValueError(f"{audio} holds no output for {list}: name them {items[0].id}.wav and so")
-    transcriber = _transcriber(asr, (item.language for item in items))
+    if asr is None:
+        asr = "tiny.en" if all(item.language == "en" for item in items) else "base"
+    settings = {
+        "list": str(Path(list).resolve()),
+        "audio": str(Path(audio).resolve()),
+        "recogniser": model_identity(asr),
+        "metrics": metrics,
+        "speaker model": speaker and model_identity(speaker),
+        "utmos": utmos and model_identity(utmos),
+        "words": words,
+    }
+    run = Resumed(out, settings, items, partial(speech_file, audio))
+    transcriber = build_transcriber(asr)
     judges = build_metrics(metrics, MetricOptions(speaker=speaker, utmos=utmos))
-    scored = score_tts(items, from_folder(audio), transcriber, judges, SPLITTERS[words])
-    with Progress(lambda: _seconds(paths)) as progress:
-        rows = _followed(scored, progress)
+    scored = score_tts(run.todo, from_folder(audio), transcriber, judges, SPLITTERS[words])
+    rows = _followed(scored, run, (path for item in run.todo if (path := speech_file(audio, item))))
     facts = {"list": list, "audio": str(Path(audio)), "recogniser": transcriber.name}
     if "speaker" in metrics:
         facts["speaker model"] = speaker or "packaged"
@@ -109,7 +127,7 @@ def asr(
         str | None,
         arg(
             metavar="ASR",
-            help="Instead of --hypotheses: a recogniser to run, as for `catok score tts`.",
+            help=f"Instead of --hypotheses, a recogniser to run: {RECOGNISERS}",
             help_behavior_hint=_NO_DEFAULT,
         ),
     ] = None,
@@ -120,10 +138,13 @@ def asr(
     """Judge a speech recogniser: WER (Chinese and the like: CER) with its kinds of errors, per
     language. The summary is printed on stdout.
     """
+    from pathlib import Path
+
     from catok.cli.errors import UsageError
-    from catok.cli.progress import Progress
+    from catok.evaluation.model_identity import model_identity
     from catok.evaluation.protocols.asr import score_asr, score_hypotheses
     from catok.evaluation.protocols.manifest import read_hypotheses
+    from catok.evaluation.protocols.resumed import RUN, Resumed
     from catok.evaluation.protocols.transcribed import read_transcribed
     from catok.evaluation.protocols.units import SPLITTERS
     from catok.evaluation.transcribers import build_transcriber
@@ -132,21 +153,47 @@ def asr(
         raise UsageError("give --hypotheses, or --asr to run a recogniser")
     items, split = read_transcribed(data, language), SPLITTERS[words]
     if hypotheses is not None:
+        if Path(out, RUN).exists():
+            raise ValueError(
+                f"{out} holds the results of a run: choose another --out, or delete that folder"
+            )
         rows = score_hypotheses(items, read_hypotheses(hypotheses), split)
         facts = {"data": data, "hypotheses": hypotheses}
     else:
+        assert asr is not None
+        settings = {
+            "data": str(Path(data).resolve()),
+            "recogniser": model_identity(asr),
+            "words": words,
+        }
+        run = Resumed(out, settings, items, _audio)
         transcriber = build_transcriber(asr)
-        with Progress(lambda: _seconds(item.audio for item in items)) as progress:
-            rows = _followed(score_asr(items, transcriber, split), progress)
+        scored = score_asr(run.todo, transcriber, split)
+        rows = _followed(scored, run, map(_audio, run.todo))
         facts = {"data": data, "recogniser": transcriber.name}
     return _finish(rows, facts | {"words": words}, out, worst)
 
 
-def _transcriber(name: str | None, languages: Iterable[str]) -> Any:
-    from catok.evaluation.transcribers import build_transcriber
+def _audio(item: "Transcribed") -> "Path":
+    return item.audio
 
-    english = all(language == "en" for language in languages)
-    return build_transcriber(name or ("tiny.en" if english else "base"))
+
+def _followed(
+    scored: Iterable["Scored"], run: "Resumed[Any]", audio: Iterable["Path"]
+) -> list["Scored"]:
+    """All rows of the run, once those of `scored` are added; `audio` is what they hear."""
+    import sys
+
+    from catok.cli.progress import Progress
+
+    kept = len(run.rows)
+    if kept:
+        print(f"catok: {kept} of {kept + len(run.todo)} are there already", file=sys.stderr)
+    with Progress(lambda: _seconds(audio)) as progress:
+        for row in scored:
+            run.add(row)
+            progress.advance(row.figures.get("seconds", 0.0))
+    return run.rows
 
 
 def _seconds(paths: Iterable[Any]) -> float:
@@ -159,14 +206,6 @@ def _seconds(paths: Iterable[Any]) -> float:
         except ValueError:
             continue  # its row will say why
     return total
-
-
-def _followed(scored: Iterable["Scored"], progress: Any) -> list["Scored"]:
-    rows = []
-    for row in scored:
-        rows.append(row)
-        progress.advance(row.figures.get("seconds", 0.0))
-    return rows
 
 
 def _finish(rows: list["Scored"], facts: dict[str, Any], out: str, worst: int) -> int:

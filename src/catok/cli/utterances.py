@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from catok.configs import read_config
-from catok.evaluation.protocols.lines import numbered_lines
 from catok.evaluation.protocols.seed_tts_eval import read_seed_tts_list
+from catok.training.data.lines import numbered_lines
 
 
 @dataclass(frozen=True)

@@ -13,23 +13,29 @@ from catok.lm.text import ByteTokenizer, TextTokenizer, read_text_tokenizer
 from catok.tokenizer.checkpoint import find_folder
 from catok.tokenizer.tokenizer import CausalAudioTokenizer
 
+Task = Literal["tts", "asr"]
 RELEASED_TOKENIZER = "OpenMOSS-Team/MOSS-Audio-Tokenizer"
 
 
 @dataclass(frozen=True)
 class SpeechModel:
-    """What `load_speech_model` found. `config` is None for a folder without `speech.json`."""
+    """What `load_speech_model` found, under which `name` and in which `folder`.
+
+    `config` is None for a folder without `speech.json`.
+    """
 
     model: TokenLM
     text: TextTokenizer
     tokenizer: CausalAudioTokenizer
     config: SpeechConfig | None
+    name: str = ""
+    folder: Path | None = None
 
 
 def load_speech_model(
     name_or_path: str | Path,
     *,
-    task: Literal["tts", "asr"],
+    task: Task,
     tokenizer: CausalAudioTokenizer | str | Path | None = None,
     device: str | torch.device = "cpu",
     dtype: torch.dtype = torch.float32,
@@ -57,7 +63,7 @@ def load_speech_model(
         where = _tokenizer_place(name_or_path, folder, config, tokenizer)
         tokenizer = CausalAudioTokenizer.from_pretrained(where, device=device)
     check_tokenizer(tokenizer, model.config, config)
-    return SpeechModel(model, text, tokenizer, config)
+    return SpeechModel(model, text, tokenizer, config, Path(name_or_path).name, folder)
 
 
 def check_tokenizer(

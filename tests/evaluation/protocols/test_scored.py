@@ -1,5 +1,8 @@
 """Error rates computed by hand, and how they are pooled."""
 
+import json
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -106,3 +109,17 @@ def test_rates_of_random_utterances(pairs):
         assert line["corpus"] == pytest.approx(100 * wrong / line["length"])
     if all(text == heard for text, heard in pairs):
         assert line["mean"] == line["corpus_of_all"] == 0
+
+
+figures = st.dictionaries(st.sampled_from(["seconds", "sim"]), st.floats(-1, 1))
+
+
+@given(words | st.just("?!"), words | st.just("") | st.none(), figures, st.sampled_from("ez"))
+def test_rows_are_read_back(text, hypothesis, figures, first):
+    row = replace(
+        judged("a", text, hypothesis, {"e": "en", "z": "zh"}[first]),
+        figures=figures,
+        reason="too quiet" if figures else None,
+        audio_sha1="0123456789ab" if figures else None,
+    )
+    assert Scored.from_row(json.loads(json.dumps(row.as_row()))) == row

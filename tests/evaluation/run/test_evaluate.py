@@ -15,9 +15,10 @@ import pytest
 import torch
 
 from catok import Encoded, load_audio, save_audio
+from catok.evaluation.rowfile import RowFile
 from catok.evaluation.run.evaluate import evaluate
 from catok.evaluation.run.recordings import Selection
-from catok.evaluation.run.rows import RowFile, place
+from catok.evaluation.run.rows import place
 
 from .fakes import evaluation, noise
 
@@ -38,7 +39,7 @@ def data(tmp_path) -> Path:
 
 
 def rows_of(out: Path) -> list[dict]:
-    return RowFile(out / "rows.jsonl").rows
+    return RowFile(out / "rows.jsonl", place).rows
 
 
 def group(summary, system: str, setting: str, domain: str = "all"):

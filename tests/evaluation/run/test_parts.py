@@ -1,7 +1,5 @@
 """Flags, rows, statistics and the record of a run, each for itself."""
 
-import json
-
 import numpy as np
 import pytest
 import torch
@@ -11,7 +9,6 @@ from hypothesis import strategies as st
 from catok.evaluation.metrics.base import Column
 from catok.evaluation.run.flags import flag
 from catok.evaluation.run.record import RunRecord, SystemFacts
-from catok.evaluation.run.rows import Place, RowFile
 from catok.evaluation.run.statistics import mean, ratio
 
 RATE = 8000
@@ -56,32 +53,6 @@ def test_rates_are_pooled():
     assert mean([1, 0]).mean == 0.5
     nothing = ratio([], [], failed=3)
     assert (nothing.mean, nothing.low, nothing.scored, nothing.failed) == (None, None, 0, 3)
-
-
-def row(key: str, **more) -> dict:
-    return {"key": key, "system": "s", "setting": "1", "errors": {}} | more
-
-
-def test_a_torn_last_line_is_dropped_and_rows_are_unique(tmp_path):
-    rows = RowFile(tmp_path / "rows.jsonl")
-    rows.append([row("a"), row("b")])
-    rows.append([row("b", late=True), row("c")])
-    with rows.path.open("a") as file:
-        file.write('{"key": "d", "sys')
-    again = RowFile(rows.path)
-    assert again.rows == [row("a"), row("b"), row("c")]
-    again.append([row("é")])
-    assert [r["key"] for r in RowFile(rows.path).rows] == ["a", "b", "c", "é"]
-    assert Place("c", "s", "1") in again
-    assert Place("c", "s", "2") not in again
-    again.drop([row("a"), row("c")])
-    assert [r["key"] for r in RowFile(rows.path).rows] == ["b", "é"]
-
-
-def test_damage_elsewhere_is_named(tmp_path):
-    (tmp_path / "rows.jsonl").write_text('{"key"\n' + json.dumps(row("a")) + "\n")
-    with pytest.raises(ValueError, match="line 1"):
-        RowFile(tmp_path / "rows.jsonl")
 
 
 def test_the_record_keeps_systems_and_refuses_other_settings(tmp_path):

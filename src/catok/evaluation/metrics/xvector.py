@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from catok.evaluation.extras import extra
+from catok.evaluation.from_transformers import from_transformers
 from catok.evaluation.metrics.signals import METRIC_RATE
 
 SHORTEST = 0.5  # seconds; the layers over time need about 0.3 s
@@ -24,24 +24,14 @@ class WavLMEmbedder:
 
         Raises ValueError when transformers is missing or `source` holds no such model.
         """
-        transformers = extra("transformers")
-        local = Path(source).exists()
-        self.name = Path(source).name if local else source
-        try:
-            kind = transformers.AutoConfig.from_pretrained(source, local_files_only=local)
-            if kind.model_type != "wavlm":
-                raise ValueError(f"it is a {kind.model_type} model")
-            self.features = transformers.AutoFeatureExtractor.from_pretrained(
-                source, local_files_only=local
-            )
-            self.model = transformers.WavLMForXVector.from_pretrained(
-                source, local_files_only=local, dtype=torch.float32
-            ).eval()
-        except (OSError, ValueError) as error:
-            raise ValueError(
-                f"cannot load a WavLM speaker model from {source}: {error}. Give a folder or hub "
-                "id such as microsoft/wavlm-base-plus-sv"
-            ) from error
+        self.name = Path(source).name if Path(source).exists() else source
+        advice = "Give a folder or hub id such as microsoft/wavlm-base-plus-sv"
+        with from_transformers("a WavLM speaker model", source, advice) as load:
+            kind = load("AutoConfig").model_type
+            if kind != "wavlm":
+                raise ValueError(f"it is a {kind} model")
+            self.features = load("AutoFeatureExtractor")
+            self.model = load("WavLMForXVector", dtype=torch.float32).eval()
 
     @torch.no_grad()
     def embed(self, samples: np.ndarray) -> np.ndarray:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from catok.evaluation.protocols.items import Transcribed, checked
 from catok.evaluation.protocols.kaldi import read_kaldi
-from catok.evaluation.protocols.lines import table
+from catok.evaluation.protocols.tables import table
 
 TRANSCRIPTS = "aishell_transcript*.txt"
 

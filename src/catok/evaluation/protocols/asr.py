@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from catok.audio import load_audio
 from catok.evaluation.protocols.items import Transcribed
+from catok.evaluation.protocols.matching import matched
 from catok.evaluation.protocols.scored import FAILURES, Scored, heard, unheard
 from catok.evaluation.protocols.units import Splitter
 from catok.evaluation.transcribers.base import Transcriber
@@ -13,23 +14,16 @@ from catok.evaluation.transcribers.base import Transcriber
 def score_hypotheses(
     items: Sequence[Transcribed], hypotheses: Mapping[str, str], split: Splitter
 ) -> list[Scored]:
-    """One row per item, in order, from texts by id; items without one are "missing".
+    """One row per item, in order, from texts by id or by path (see `matched`, also for errors).
 
-    An empty text is a hypothesis too: every word deleted. Raises ValueError where the hypotheses
-    are of other utterances: ids that no item has.
+    Items without a hypothesis are "missing". An empty text is a hypothesis too: every word deleted.
     """
-    known = {item.id for item in items}
-    strange = [name for name in hypotheses if name not in known]
-    if strange:
-        raise ValueError(
-            f"{len(strange)} of {len(hypotheses)} hypotheses are of utterances that are not in the "
-            f"data, such as {strange[0]}: the data has ids such as {items[0].id}"
-        )
+    texts = matched(items, hypotheses)
     rows = []
     for item in items:
         row = unheard(item.id, item.text, item.language, split)
-        if item.id in hypotheses:
-            rows.append(heard(row, hypotheses[item.id], split))
+        if item.id in texts:
+            rows.append(heard(row, texts[item.id], split))
         else:
             rows.append(replace(row, reason="there is no hypothesis"))
     return rows

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from catok.evaluation.protocols.items import Transcribed, checked
-from catok.evaluation.protocols.lines import entries, table
+from catok.evaluation.protocols.tables import entries, table
 
 
 def read_kaldi(

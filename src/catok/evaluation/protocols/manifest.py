@@ -6,7 +6,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from catok.evaluation.protocols.items import Transcribed, checked
-from catok.evaluation.protocols.lines import numbered_lines, table
+from catok.evaluation.protocols.tables import table
+from catok.training.data.lines import numbered_lines
 
 
 def read_manifest(path: str | Path, language: str | None = None) -> list[Transcribed]:

@@ -11,6 +11,7 @@ from catok.evaluation.protocols.scored import Scored
 from catok.evaluation.protocols.summary import COUNTS, summarise, worst
 from catok.files import replacing
 
+ROWS = "rows.jsonl"
 RATES = ("mean", "corpus", "mean_of_all", "corpus_of_all")  # per cent
 
 
@@ -26,7 +27,7 @@ def write_results(
     folder.mkdir(parents=True, exist_ok=True)
     plain, summary = [row.as_row() for row in rows], summarise(rows)
     lines = "".join(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n" for row in plain)
-    _write(folder / "rows.jsonl", lines)
+    _write(folder / ROWS, lines)
     _write(folder / "rows.csv", _csv(plain))
     content = {"facts": dict(facts), "summary": summary}
     _write(folder / "summary.json", json.dumps(content, ensure_ascii=False, indent=1) + "\n")

@@ -22,7 +22,8 @@ class Scored:
     `measure`: errors are counted per word ("wer") or per character ("cer"). `length`: of the
     text, in words or characters. `hypothesis` and `errors`: what was recognised, and how that
     differs from `text`; None where the outcome is not "scored". `figures`: others, by name.
-    `reason`: why it failed, or why figures are lacking.
+    `reason`: why it failed, or why figures are lacking. `audio_sha1`: of the file that was heard,
+    where a run that may be resumed has noted it.
     """
 
     id: str
@@ -35,6 +36,7 @@ class Scored:
     hypothesis: str | None = None
     errors: Errors | None = None
     figures: Mapping[str, float] = field(default_factory=dict)
+    audio_sha1: str | None = None
 
     @property
     def percent(self) -> float | None:
@@ -44,7 +46,7 @@ class Scored:
     def as_row(self) -> dict[str, Any]:
         """Plain values for tables, the error rate in per cent under the name of its measure."""
         errors = self.errors
-        return {
+        row = {
             "id": self.id,
             "language": self.language,
             "wer": self.percent if self.measure == "wer" else None,
@@ -59,13 +61,35 @@ class Scored:
             "text": self.text,
             "hypothesis": self.hypothesis,
         }
+        return row if self.audio_sha1 is None else row | {"audio_sha1": self.audio_sha1}
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any]) -> "Scored":
+        """What `as_row` was called on. Raises KeyError where the row is none of those."""
+        errors = None
+        if row["substitutions"] is not None:
+            wrong = (row["substitutions"], row["deletions"], row["insertions"])
+            errors = Errors(*wrong, hits=row["length"] - wrong[0] - wrong[1])
+        return cls(
+            id=row["id"],
+            language=row["language"],
+            measure=_measure(row["language"]),
+            text=row["text"],
+            length=row["length"],
+            outcome=row["outcome"],
+            reason=row["reason"],
+            hypothesis=row["hypothesis"],
+            errors=errors,
+            figures={name: value for name, value in row.items() if name not in _COLUMNS},
+            audio_sha1=row.get("audio_sha1"),
+        )
 
 
 def unheard(name: str, text: str, stated: str | None, split: Splitter) -> Scored:
     """An utterance of which nothing is known yet but its text: "missing"."""
     language = language_of(text, stated)
-    measure: Measure = "cer" if by_character(language) else "wer"
-    return Scored(name, language, measure, text, len(split(text, language)), outcome="missing")
+    length = len(split(text, language))
+    return Scored(name, language, _measure(language), text, length, outcome="missing")
 
 
 def heard(row: Scored, hypothesis: str, split: Splitter) -> Scored:
@@ -76,3 +100,10 @@ def heard(row: Scored, hypothesis: str, split: Splitter) -> Scored:
         return replace(row, outcome="failed", reason=reason)
     errors = count_errors(split(row.text, row.language), split(hypothesis, row.language))
     return replace(row, outcome="scored", errors=errors)
+
+
+def _measure(language: str) -> Measure:
+    return "cer" if by_character(language) else "wer"
+
+
+_COLUMNS = {"audio_sha1", *Scored("", "", "wer", "", 0).as_row()}  # all that are no figures

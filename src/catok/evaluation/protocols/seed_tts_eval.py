@@ -11,7 +11,7 @@ from pathlib import Path
 
 from catok.evaluation.protocols.items import Prompted, checked
 from catok.evaluation.protocols.languages import UNKNOWN, by_character, language_of
-from catok.evaluation.protocols.lines import numbered_lines
+from catok.training.data.lines import numbered_lines
 
 # what the official script takes out: ASCII punctuation, but for the apostrophe, and the Chinese
 # punctuation of the package zhon

@@ -11,12 +11,13 @@ from typing import Any
 
 from catok.evaluation.metrics.base import Metric
 from catok.evaluation.metrics.suite import MetricOptions, build_metrics
+from catok.evaluation.rowfile import Row, RowFile
 from catok.evaluation.run.crew import Crew
 from catok.evaluation.run.examples import ExampleTask, make_clips, pick
 from catok.evaluation.run.provenance import provenance
 from catok.evaluation.run.record import Kind, RunRecord, SystemFacts
 from catok.evaluation.run.recordings import Recording, Selection, choose, read_recordings
-from catok.evaluation.run.rows import Place, Row, RowFile, failed
+from catok.evaluation.run.rows import Place, failed, place
 from catok.evaluation.run.scoring import Recipe, Task, Tools, describe, score
 from catok.evaluation.run.summary import Summary, summarise
 from catok.evaluation.run.tables import check_parquet, write_tables
@@ -95,7 +96,7 @@ def evaluate(
     recordings = choose(listed, evaluation.selection)
     out.mkdir(parents=True, exist_ok=True)
     record = RunRecord(out, _settings(evaluation, recordings))
-    rows = RowFile(out / "rows.jsonl")
+    rows = RowFile(out / "rows.jsonl", place)
     if evaluation.retry:
         rows.drop([row for row in rows.rows if failed(row)])
     recipe = Recipe(
@@ -137,7 +138,7 @@ def _settings(evaluation: Evaluation, recordings: Sequence[Recording]) -> dict[s
 
 
 def _tasks(
-    recordings: Sequence[Recording], systems: Sequence[SystemFacts], rows: RowFile, out: Path
+    recordings: Sequence[Recording], systems: Sequence[SystemFacts], rows: RowFile[Place], out: Path
 ) -> list[Task]:
     """What is missing, by recording."""
     tasks = []

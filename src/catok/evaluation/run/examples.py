@@ -7,9 +7,10 @@ from pathlib import Path
 from torch import Tensor
 
 from catok.audio import load_audio, save_audio
+from catok.evaluation.rowfile import Row
 from catok.evaluation.run.codes import slug
 from catok.evaluation.run.recordings import Recording
-from catok.evaluation.run.rows import Row, broken
+from catok.evaluation.run.rows import broken
 from catok.evaluation.run.scoring import Tools
 
 CLIP_SECONDS = 6.0

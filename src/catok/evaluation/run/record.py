@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from catok.configs import read_config
 from catok.evaluation.metrics.base import Column
+from catok.evaluation.settings import check_settings
 from catok.files import replacing
 
 Kind = Literal["original", "model", "baseline"]
@@ -74,14 +75,4 @@ class RunRecord:
             raise ValueError(
                 f"{self.path} is damaged: choose another output folder ({error})"
             ) from error
-        names = sorted(set(before) | set(self.settings))
-        other = [n for n in names if before.get(n) != self.settings.get(n)]
-        if other:
-            changes = "; ".join(
-                f"{name}: {before.get(name)!r} then, {self.settings.get(name)!r} now"
-                for name in other
-            )
-            raise ValueError(
-                f"{self.path.parent} holds results with other settings ({changes}): "
-                "use the same ones to go on, or another output folder"
-            )
+        check_settings(self.path.parent, before, self.settings)

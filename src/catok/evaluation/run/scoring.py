@@ -11,12 +11,13 @@ from torch import Tensor
 
 from catok.audio import load_audio
 from catok.evaluation.metrics.base import Column, Metric
+from catok.evaluation.rowfile import Row
 from catok.evaluation.run.codes import keep_codes
 from catok.evaluation.run.crew import check_stop
 from catok.evaluation.run.flags import Flag, flag
 from catok.evaluation.run.record import Kind, SystemFacts
 from catok.evaluation.run.recordings import Recording
-from catok.evaluation.run.rows import Place, Row
+from catok.evaluation.run.rows import Place
 from catok.evaluation.sample import Sample
 from catok.evaluation.systems.base import Output, System
 

@@ -8,11 +8,12 @@ from typing import Any
 
 from catok.evaluation.metrics.base import Column
 from catok.evaluation.metrics.codes import CodeUse
+from catok.evaluation.rowfile import Row
 from catok.evaluation.run.codes import use_of_codes
 from catok.evaluation.run.examples import clip_path
 from catok.evaluation.run.record import Kind, SystemFacts
 from catok.evaluation.run.recordings import Recording
-from catok.evaluation.run.rows import Row, broken, failed
+from catok.evaluation.run.rows import broken, failed
 from catok.evaluation.run.statistics import Estimate, mean, ratio
 
 ALL = "all"

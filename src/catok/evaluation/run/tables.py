@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from catok.evaluation.metrics.base import Column
+from catok.evaluation.rowfile import Row
 from catok.evaluation.run.cells import (
     heading,
     interval,
@@ -15,7 +16,6 @@ from catok.evaluation.run.cells import (
     shown_columns,
     significant,
 )
-from catok.evaluation.run.rows import Row
 from catok.evaluation.run.summary import ALL, Group, Summary, error_text
 from catok.files import replacing
 

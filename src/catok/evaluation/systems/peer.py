@@ -10,6 +10,7 @@ from torch import Tensor
 
 from catok.codes import Encoded
 from catok.evaluation.extras import extra
+from catok.evaluation.from_transformers import from_transformers
 from catok.evaluation.systems.neural import fingerprint
 
 
@@ -78,21 +79,13 @@ def load_peer(kind: str, class_name: str, name: str) -> Any:
     Raises ValueError when `transformers` is not installed, when it cannot load the model, and when
     the folder is of another kind of model or lacks weights.
     """
-    transformers = extra("transformers")
-    local = Path(name).is_dir()
-    if not local and (name.count("/") != 1 or name[0] in "./~"):
+    if not Path(name).is_dir() and (name.count("/") != 1 or name[0] in "./~"):
         raise ValueError(f"no folder {name!r} with {kind}: give a local folder or a hub id")
-    try:
-        with _quiet(transformers.utils.logging):
-            config = transformers.AutoConfig.from_pretrained(name, local_files_only=local)
-            if config.model_type != kind:
-                raise ValueError(f"it is a {config.model_type}: write {config.model_type}={name}")
-            loader = getattr(transformers, class_name)
-            model, report = loader.from_pretrained(
-                name, config=config, local_files_only=local, output_loading_info=True
-            )
-    except (OSError, ValueError, RuntimeError, KeyError) as error:
-        raise ValueError(f"cannot load {kind} from {name}: {error}") from error
+    with from_transformers(kind, name) as load, _quiet():
+        config = load("AutoConfig")
+        if config.model_type != kind:
+            raise ValueError(f"it is a {config.model_type}: write {config.model_type}={name}")
+        model, report = load(class_name, config=config, output_loading_info=True)
     missing = sorted(report["missing_keys"])
     if missing:
         raise ValueError(
@@ -102,8 +95,9 @@ def load_peer(kind: str, class_name: str, name: str) -> Any:
 
 
 @contextmanager
-def _quiet(logging: Any) -> Iterator[None]:
+def _quiet() -> Iterator[None]:
     """No progress bar, and no warnings of what `load_peer` checks itself."""
+    logging = extra("transformers.utils.logging")
     level, bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity_error()
     logging.disable_progress_bar()

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from catok.evaluation.extras import extra
+from catok.evaluation.from_transformers import from_transformers
 from catok.evaluation.metrics.signals import METRIC_RATE, at_metric_rate
 from catok.evaluation.transcribers.base import language_code
 
@@ -21,21 +21,11 @@ class TransformersTranscriber:
 
         Raises ValueError when transformers is missing or there is no such model.
         """
-        transformers = extra("transformers")
-        local = Path(source).exists()
-        self.name = Path(source).name if local else str(source)
-        try:
-            self.processor = transformers.AutoProcessor.from_pretrained(
-                source, local_files_only=local
-            )
-            self.model = transformers.AutoModelForSpeechSeq2Seq.from_pretrained(
-                source, local_files_only=local, dtype=torch.float32
-            ).eval()
-        except (OSError, ValueError) as error:
-            raise ValueError(
-                f"cannot load a speech recogniser from {source}: {error}. Give the folder or hub "
-                "id of a model such as openai/whisper-large-v3"
-            ) from error
+        self.name = Path(source).name if Path(source).exists() else str(source)
+        advice = "Give the folder or hub id of a model such as openai/whisper-large-v3"
+        with from_transformers("a speech recogniser", source, advice) as load:
+            self.processor = load("AutoProcessor")
+            self.model = load("AutoModelForSpeechSeq2Seq", dtype=torch.float32).eval()
 
     @torch.no_grad()
     def transcribe(

@@ -1,10 +1,8 @@
 """Recognizer, what a user calls: recordings or codes in, transcripts out."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, overload
 
-import torch
 from torch import Tensor
 
 from catok.codes import Encoded
@@ -14,12 +12,12 @@ from catok.lm.asr.deciding import decide
 from catok.lm.asr.listening import Listener
 from catok.lm.asr.pauses import cut_points, frame_loudness
 from catok.lm.asr.transcript import Transcript, join_transcripts
+from catok.lm.from_pretrained import FromPretrained
 from catok.lm.model import TokenLM
 from catok.lm.speech_config import SpeechConfig
-from catok.lm.speech_model import check_tokenizer, load_speech_model
+from catok.lm.speech_model import SpeechModel, check_tokenizer
 from catok.lm.text import TextTokenizer
 from catok.resampling import mix, resample
-from catok.tokenizer.checkpoint import find_folder
 from catok.tokenizer.checks import check_audio, check_codes, check_finite, check_quantizers
 from catok.tokenizer.tokenizer import CausalAudioTokenizer
 
@@ -27,8 +25,10 @@ if TYPE_CHECKING:
     from catok.lm.asr.session import RecognitionSession
 
 
-class Recognizer:
+class Recognizer(FromPretrained):
     """A speech recogniser: language model, text tokenizer, audio tokenizer, maybe a CTC head."""
+
+    task = "asr"
 
     def __init__(
         self,
@@ -47,32 +47,16 @@ class Recognizer:
         self.config, self.name = config, name
 
     @classmethod
-    def from_pretrained(
-        cls,
-        name_or_path: str | Path,
-        *,
-        tokenizer: CausalAudioTokenizer | str | Path | None = None,
-        device: str | torch.device = "cpu",
-        dtype: torch.dtype = torch.float32,
-    ) -> "Recognizer":
-        """Load an embedded name, a local folder or a hub id; a folder never touches the network.
-
-        `tokenizer`: instead of the one that the folder's `speech.json` names. `dtype` is that of
-        the language model. Raises ValueError when anything is missing or damaged, or the model was
-        not trained for recognition.
-        """
-        folder = find_folder(name_or_path)
-        parts = load_speech_model(
-            name_or_path, task="asr", tokenizer=tokenizer, device=device, dtype=dtype
-        )
-        head = CTCHead.load(folder)
+    def from_speech_model(cls, speech: SpeechModel) -> "Recognizer":
+        """With the CTC head in the model's folder, if there is one."""
+        head = None if speech.folder is None else CTCHead.load(speech.folder)
         return cls(
-            parts.model,
-            parts.text,
-            parts.tokenizer,
-            head=head if head is None else head.to(device),
-            config=parts.config,
-            name=Path(name_or_path).name,
+            speech.model,
+            speech.text,
+            speech.tokenizer,
+            head=head if head is None else head.to(speech.model.device),
+            config=speech.config,
+            name=speech.name,
         )
 
     @property

@@ -2,29 +2,29 @@
 
 import math
 from collections.abc import Sequence
-from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from catok.lm.from_pretrained import FromPretrained
 from catok.lm.generation import generate, generate_frames
 from catok.lm.prompt import Prompter
 from catok.lm.sampling import SamplingConfig
-from catok.lm.speech_model import SpeechModel, load_speech_model
+from catok.lm.speech_model import SpeechModel
 from catok.lm.tts.decoding import decode_rows
 from catok.lm.tts.narration import PAUSE, Narration, Voice, silence
 from catok.lm.tts.reference import SHORTEST, Reference, reference_codes
 from catok.lm.tts.request import Mode, Request, build_request
+from catok.lm.tts.script import script
 from catok.lm.tts.sentences import MAX_LENGTH, pieces
 from catok.lm.tts.speech import Speech
 from catok.lm.tts.streaming import SpeechStream
 from catok.tokenizer.checks import check_quantizers
-from catok.tokenizer.tokenizer import CausalAudioTokenizer
 
 MAX_SECONDS = 60.0
 
 
-class Synthesizer:
+class Synthesizer(FromPretrained):
     """A speech model that speaks.
 
     Every method takes `num_quantizers` K: only the first K codebooks are read, chosen and decoded;
@@ -32,6 +32,8 @@ class Synthesizer:
     seed alone, not on its batch (but for rounding); None draws one. `max_seconds`: where speech
     that does not end is cut off. Raises ValueError on arguments that do not fit.
     """
+
+    task = "tts"
 
     def __init__(self, speech: SpeechModel) -> None:
         self.model = speech.model
@@ -43,21 +45,8 @@ class Synthesizer:
         self.default_quantizers = check_quantizers(config and config.num_quantizers, available)
 
     @classmethod
-    def from_pretrained(
-        cls,
-        name_or_path: str | Path,
-        *,
-        tokenizer: CausalAudioTokenizer | str | Path | None = None,
-        device: str | torch.device = "cpu",
-        dtype: torch.dtype = torch.float32,
-    ) -> "Synthesizer":
-        """Load an embedded name, a local folder (ours or a released one) or a hub id.
-
-        Arguments and errors are those of `load_speech_model`.
-        """
-        speech = load_speech_model(
-            name_or_path, task="tts", tokenizer=tokenizer, device=device, dtype=dtype
-        )
+    def from_speech_model(cls, speech: SpeechModel) -> "Synthesizer":
+        """The same as the constructor."""
         return cls(speech)
 
     @property
@@ -146,24 +135,16 @@ class Synthesizer:
 
         `language`: one tag for all, or one per text.
         """
-        if isinstance(texts, str):
-            raise ValueError("texts must be a list: put the one text in brackets")
-        count = len(texts)
-        voices = _one_each(references, count, "references")
-        spoken = _one_each(prompt_texts, count, "prompt_texts")
-        tags = [language] * count if isinstance(language, str) else language
         requests = [
             self.request(
-                text,
-                reference=voice,
-                prompt_text=said,
+                line.text,
+                reference=line.reference,
+                prompt_text=line.prompt_text,
                 mode=mode,
-                language=tag,
+                language=line.language,
                 num_quantizers=num_quantizers,
             )
-            for text, voice, said, tag in zip(
-                texts, voices, spoken, _one_each(tags, count, "language"), strict=True
-            )
+            for line in script(texts, references, prompt_texts, language)
         ]
         return self.speak(
             requests,
@@ -265,11 +246,3 @@ class Synthesizer:
         if not 0 < seconds < math.inf:
             raise ValueError(f"max_seconds must be above 0, got {seconds}")
         return math.ceil(seconds * self.tokenizer.frame_rate)
-
-
-def _one_each(values: Sequence | None, count: int, name: str) -> Sequence:
-    if values is None:
-        return [None] * count
-    if isinstance(values, str | Path | Tensor) or len(values) != count:
-        raise ValueError(f"{name} must be a list with one entry for each of the {count} texts")
-    return values

@@ -1,8 +1,9 @@
-"""Text files of one entry a line, read so that every complaint names file and line."""
+"""Text files of lines "key value", as Kaldi has them."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
+
+from catok.training.data.lines import numbered_lines
 
 
 class Entry(NamedTuple):
@@ -11,22 +12,6 @@ class Entry(NamedTuple):
     number: int
     key: str
     value: str
-
-
-def numbered_lines(path: Path) -> Iterator[tuple[int, str]]:
-    """The lines that are not blank, stripped, numbered from 1.
-
-    Raises ValueError, naming the line, where the file is missing or not UTF-8.
-    """
-    number = 0
-    try:
-        with path.open(encoding="utf-8-sig") as file:
-            for line in file:
-                number += 1
-                if line.strip():
-                    yield number, line.strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} cannot be read after line {number}: {error}") from error
 
 
 def entries(path: Path) -> list[Entry]:

@@ -1,0 +1,40 @@
+"""`from_pretrained`, for all that works with a speech model."""
+
+from pathlib import Path
+from typing import ClassVar, Self
+
+import torch
+
+from catok.lm.speech_model import SpeechModel, Task, load_speech_model
+from catok.tokenizer.tokenizer import CausalAudioTokenizer
+
+
+class FromPretrained:
+    """Base class; the subclass names its `task` and does `from_speech_model`."""
+
+    task: ClassVar[Task]
+
+    @classmethod
+    def from_speech_model(cls, speech: SpeechModel) -> Self:
+        """Made from what was loaded. Raises ValueError when a part of its own is damaged."""
+        raise NotImplementedError
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        name_or_path: str | Path,
+        *,
+        tokenizer: CausalAudioTokenizer | str | Path | None = None,
+        device: str | torch.device = "cpu",
+        dtype: torch.dtype = torch.float32,
+    ) -> Self:
+        """Load an embedded name, a local folder (ours or a released one) or a hub id.
+
+        A folder never touches the network. `tokenizer`: instead of the one that the folder's
+        `speech.json` names. `dtype` is that of the language model. Raises ValueError when anything
+        is missing or damaged, and as `load_speech_model` does when it does not belong together.
+        """
+        speech = load_speech_model(
+            name_or_path, task=cls.task, tokenizer=tokenizer, device=device, dtype=dtype
+        )
+        return cls.from_speech_model(speech)
