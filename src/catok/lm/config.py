@@ -7,7 +7,9 @@ from importlib import resources
 from typing import Any
 
 from catok.configs import read_config
+from catok.lm.phrases import PHRASES
 
+PHRASED = 1 + 256 + len(PHRASES)  # ids after the highest special one: `text.ByteTokenizer`
 PRESETS = resources.files("catok.lm") / "presets"
 SPECIAL = (
     "pad_token_id",
@@ -53,6 +55,8 @@ class TokenLMConfig:
 
     Channel 0 is text, channels 1 to `n_vq` are codebooks of `audio_vocab_size` codes and one pad
     code. The depth transformer is `local_hidden_size` wide and has the heads of the temporal one.
+    `text_rate`: bytes of text that are said in a frame, roughly; text and its speech then stand
+    side by side (`places.py`). 0: rows count up, as in the released models.
     `audio_heads` False leaves out the heads that predict codes: a recogniser, which cannot speak.
     Law: `spec/tts-layout.md` (a).
     """
@@ -74,6 +78,7 @@ class TokenLMConfig:
     audio_user_slot_token_id: int = 151_654
     audio_assistant_gen_slot_token_id: int = 151_656
     audio_assistant_delay_slot_token_id: int = 151_662
+    text_rate: float = 0.0
     audio_heads: bool = True
     language_config: LanguageConfig = field(default_factory=LanguageConfig)
 
@@ -96,6 +101,11 @@ class TokenLMConfig:
             raise ValueError(
                 f"special token ids must differ and lie below vocab_size {self.vocab_size}, got "
                 f"{dict(zip(SPECIAL, ids, strict=True))}"
+            )
+        if self.text_rate < 0 or (self.text_rate and self.vocab_size != max(ids) + PHRASED):
+            raise ValueError(
+                "text_rate is 0 or more, and above 0 only where text is bytes and phrases: "
+                f"{self.text_rate} with a vocab_size of {self.vocab_size}"
             )
 
     @property
@@ -137,5 +147,5 @@ class TokenLMConfig:
 def _check_positive(config: LanguageConfig | TokenLMConfig) -> None:
     for name, value in vars(config).items():
         number = isinstance(value, int | float) and not isinstance(value, bool)
-        if number and not name.endswith("_id") and value <= 0:
+        if number and not name.endswith(("_id", "text_rate")) and value <= 0:
             raise ValueError(f"{name} must be above 0, got {value}")

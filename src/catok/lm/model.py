@@ -6,6 +6,7 @@ run in depth, so that one model serves every bitrate (paper 6.1).
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -19,6 +20,7 @@ from catok.lm.heads import ChannelHeads
 from catok.lm.history import SeenCodes
 from catok.lm.layers import SwiGLU
 from catok.lm.loss import IGNORED, TokenLoss, channel_loss, combine
+from catok.lm.places import places
 from catok.lm.sampler import Chooser
 from catok.lm.temporal import TemporalState, TemporalTransformer
 from catok.tokenizer.checkpoint import find_folder
@@ -88,7 +90,13 @@ class TokenLM(nn.Module):
         memory of a state in training.
         """
         depth = check_quantizers(num_quantizers, self.config.n_vq)
-        return self.backbone(self.embedding(rows, depth), mask, state, keep_state)
+        embeddings = self.embedding(rows, depth)
+        if not self.config.text_rate:
+            return self.backbone(embeddings, mask, state, keep_state)
+        real = torch.ones_like(rows[..., 0], dtype=torch.bool) if mask is None else mask
+        found, track = places(rows[..., 0], real, self.config, state and state.track)
+        hidden, after = self.backbone(embeddings, mask, state, keep_state, found)
+        return hidden, after and replace(after, track=track)
 
     def depth_outputs(self, hidden: Tensor, labels: Tensor, last: int) -> Tensor:
         """Teacher forcing of N frames at once: the depth transformer's output `[N, 1 + last, d]`.

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from catok.lm.config import LanguageConfig
+from catok.lm.places import Track
 
 
 @dataclass(frozen=True)
@@ -19,11 +20,13 @@ class TemporalState:
     """What the transformer remembers of each row: a step returns a new one, the old stays valid.
 
     `mask` `[B, P]` bool: which past positions are real. `cache`: transformers' own, keys and values
-    `[B, H, P, head_dim]` per layer, never changed once it is in here.
+    `[B, H, P, head_dim]` per layer, never changed once it is in here. `track`: how far the rows are
+    where their places do not simply count up.
     """
 
     mask: Tensor
     cache: Any
+    track: Track | None = None
 
     @property
     def length(self) -> int:
@@ -41,7 +44,8 @@ class TemporalState:
         cache = self.fork()
         for layer in cache.layers:
             layer.keys, layer.values = layer.keys[rows], layer.values[rows]
-        return replace(self, mask=self.mask[rows], cache=cache)
+        track = self.track and self.track.select(rows)
+        return replace(self, mask=self.mask[rows], cache=cache, track=track)
 
 
 class TemporalTransformer(nn.Module):
@@ -83,11 +87,13 @@ class TemporalTransformer(nn.Module):
         mask: Tensor | None = None,
         state: TemporalState | None = None,
         keep_state: bool = True,
+        places: Tensor | None = None,
     ) -> tuple[Tensor, TemporalState | None]:
         """Hidden states `[B, T, D]` and the state after them (None unless `keep_state`).
 
-        `mask` `[B, T]` bool: real positions, None for all. A position counts the real ones before
-        it, so that padding on the left changes nothing; hidden states of padding mean nothing.
+        `mask` `[B, T]` bool: real positions, None for all. Without `places` `[B, T]` a position
+        counts the real ones before it, so that padding on the left changes nothing; hidden states
+        of padding mean nothing.
         """
         if mask is None:
             mask = torch.ones(embeddings.shape[:2], dtype=torch.bool, device=embeddings.device)
@@ -97,12 +103,13 @@ class TemporalTransformer(nn.Module):
                 f"{list(mask.shape)}"
             )
         whole = mask if state is None else torch.cat([state.mask, mask], dim=1)
-        positions = (whole.cumsum(dim=1) - 1).clamp(min=0)[:, -mask.shape[1] :]
+        if places is None:
+            places = (whole.cumsum(dim=1) - 1).clamp(min=0)[:, -mask.shape[1] :]
         cache = state.fork() if state else self._new_cache() if keep_state else None
         output = self.qwen3(
             inputs_embeds=embeddings,
             attention_mask=whole,
-            position_ids=positions,
+            position_ids=places,
             past_key_values=cache,
             use_cache=cache is not None,
         )
