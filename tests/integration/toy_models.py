@@ -43,6 +43,7 @@ LANGUAGE_MODEL = {
     "local_ffn_hidden_size": 128,
     "additional_mlp_ffn_hidden_size": 64,
     "initializer_range": 0.1,
+    "text_rate": 1.0,
     "pad_token_id": 0,
     "im_start_token_id": 1,
     "im_end_token_id": 2,
@@ -112,5 +113,18 @@ share = 0.1
 longest = 2
 [ctc]
 weight = 1.0
+per_frame = 2
+"""
+
+TTS_RECIPE = f"""
+steps = 400
+tasks = {{{{ tts = 1.0 }}}}
+channel_weights = [1, 3, 2, 1, 1]
+{_LANGUAGE.replace("{rate}", "2e-3")}
+[data]
+rows_per_batch = 500
+clone = 0.3
+[ctc]
+weight = 0.5
 per_frame = 2
 """

@@ -41,6 +41,20 @@ def test_a_frames_sum_is_its_latent_but_for_a_constant(codec, model, how):
     assert all(bool((table[64] == 0).all()) for table in tables)
 
 
+def test_heads_begin_with_the_same_geometry(codec, model):
+    pads = [head.linear.weight[64].detach().clone() for head in list(model.heads.channels)[1:]]
+    text = model.heads.channels[0].linear.weight.detach().clone()
+    initialise_tables(model, codec, "principal", draw())
+    for channel in range(1, 9):
+        table = model.embedding.tables[channel].weight[:64].detach()
+        head = model.heads.channels[channel].linear.weight.detach()
+        assert float(head[:64].square().mean().sqrt()) == pytest.approx(0.3, rel=1e-4)
+        scale = float((head[:64] * table).sum() / table.square().sum())
+        torch.testing.assert_close(head[:64], scale * table)
+        assert torch.equal(head[64], pads[channel - 1])
+    assert torch.equal(model.heads.channels[0].linear.weight, text)
+
+
 def test_principal_directions_keep_distances_that_fit():
     vectors = torch.randn(500, 5, generator=draw()) @ torch.randn(5, 12, generator=draw(1))
     moved = vectors @ projection(vectors, 6, "principal", draw(2))

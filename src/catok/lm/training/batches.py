@@ -65,7 +65,7 @@ def collate(
         rows=rows,
         labels=pad_labels([s.labels for s in sequences]),
         mask=mask,
-        voiced=heard if task == "asr" else spoken,
+        voiced=heard if task == "asr" else spoken.roll(-1, dims=1),
         text=torch.nn.utils.rnn.pad_sequence([s.text for s in sequences], batch_first=True),
         text_lengths=torch.tensor([len(s.text) for s in sequences]),
         frames=int(heard.sum() + spoken.sum()),

@@ -109,7 +109,7 @@ class LMTrainConfig:
     text tokenizer the new model takes over. `tokenizer`: the audio tokenizer whose codes it
     speaks. `tasks`: how often each is trained, relative to each other.
     `channel_weights`: one for text and one per codebook; empty: all alike.
-    `codec_embeddings`: a new model's tables of codes begin as what each code adds to the codec's
+    `codec_embeddings`: a new model's tables and heads begin as what each code adds to the codec's
     latent (`initialise.py`); "random" and "principal" say how that is fitted to the width.
     `ema`: decay of the running average that is validated and published (0: the weights themselves).
     `autocast`: bfloat16 where it is safe. `checkpoint_activations`: less memory, more time.

@@ -1,9 +1,11 @@
-"""Tables of codes that begin as the codec's own geometry.
+"""Tables and heads of codes that begin as the codec's own geometry.
 
 A residual quantizer adds up one vector per codebook (`modules/quantizer.py`). If the language
 model's tables begin as these vectors, moved into its width by one linear map, the sum of a frame's
 embeddings is the frame's latent but for a constant: what sounds alike begins alike, which a small
-model on little data would not find out for 8 x 1024 unrelated rows.
+model on little data would not find out for 8 x 1024 unrelated rows. The same rows as the heads'
+weights make a step towards one code a step towards all codes that sound like it. Without that, a
+head first has to see every code many times, and learns late to listen to the text.
 """
 
 import math
@@ -33,7 +35,8 @@ def initialise_tables(
     """Fill the model's tables of codes; returns the map `[D, width]` from latents to embeddings.
 
     Each codebook's rows are centred, and all are scaled alike, so that their root mean square is
-    the model's `initializer_range`. Raises ValueError where the tokenizer has other codes.
+    the model's `initializer_range`. The heads get the same rows, each codebook's scaled to that by
+    itself, because the later codebooks' share of a latent is small. Raises ValueError where the tokenizer has other codes.
     """
     config = model.config
     if tok.num_quantizers < config.n_vq or tok.codebook_size != config.audio_vocab_size:
@@ -49,6 +52,10 @@ def initialise_tables(
     for table, rows in zip(list(model.embedding.tables)[1:], tables * scale, strict=True):
         weight = table.get_parameter("weight")
         weight[: config.audio_vocab_size] = rows.to(weight)
+    for head, rows in zip(list(model.heads.channels)[1:], tables, strict=False):
+        alone = config.initializer_range / rows.square().mean().sqrt().clamp(min=1e-12)
+        weight = head.get_parameter("linear.weight")
+        weight[: config.audio_vocab_size] = (rows * alone).to(weight)
     return matrix * scale
 
 
