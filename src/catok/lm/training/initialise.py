@@ -36,7 +36,8 @@ def initialise_tables(
 
     Each codebook's rows are centred, and all are scaled alike, so that their root mean square is
     the model's `initializer_range`. The heads get the same rows, each codebook's scaled to that by
-    itself, because the later codebooks' share of a latent is small. Raises ValueError where the tokenizer has other codes.
+    itself, because the later codebooks' share of a latent is small. Raises ValueError where the
+    tokenizer has other codes.
     """
     config = model.config
     if tok.num_quantizers < config.n_vq or tok.codebook_size != config.audio_vocab_size:
