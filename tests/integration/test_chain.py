@@ -1,6 +1,7 @@
 """From nothing to speech and back, by the commands a user types: a tokenizer, recognition on its
 codes, synthesis on the same codes. All are trained here, and judged on texts and recordings that
-they were not trained on.
+they were not trained on. The language is made up and nearly free of noise: what is checked is that
+the parts fit, not how good they are.
 """
 
 import json
