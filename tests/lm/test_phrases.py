@@ -12,7 +12,7 @@ from catok.lm.phrases import PHRASES, split_phrases
 from catok.lm.prompt import Prompter
 from catok.lm.text import ByteTokenizer, read_text_tokenizer
 
-CONFIG = TokenLMConfig.preset("tts-small")
+CONFIG = replace(TokenLMConfig.preset("tts-small"), text_rate=0.0)
 PLAIN = replace(CONFIG, language_config=replace(CONFIG.language_config, vocab_size=264))
 pieces = st.lists(st.sampled_from([*PHRASES, *"abÄ\n- ", "None", "user"])).map("".join)
 
