@@ -160,7 +160,8 @@ def test_masking_is_in_training_batches_of_recognition_only(config, corpus, part
         return sum(int((b.rows[..., 1][b.voiced] == pad).sum()) for b in batches)
 
     assert hidden("asr", masking) > 0
-    assert hidden("asr", None) == hidden("tts", masking) == 0
+    assert hidden("asr", None) == 0
+    assert hidden("tts", masking) == hidden("tts", None)
 
 
 def test_codes_that_cannot_be_read_are_left_out_and_named(places, parts, config, tmp_path):

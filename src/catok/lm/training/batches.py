@@ -27,9 +27,9 @@ class TokenBatch:
     """Sequences of one task, padded on the left.
 
     `rows`, `labels` `[B, T, 1 + n_vq]`; `mask` `[B, T]` bool: real rows; `voiced` `[B, T]` bool:
-    the frames in which the text is said, of the user's recording in recognition, of the answer in
-    synthesis. `text` `[B, S]` and `text_lengths` `[B]`: the texts alone, zero-padded. `frames`: of
-    audio, in all. `skipped`: what could not be read.
+    where the text is said, in recognition the frames of the user's recording, in synthesis the rows
+    that predict the answer's frames, each the one before. `text` `[B, S]` and `text_lengths` `[B]`:
+    the texts alone, zero-padded. `frames`: of audio, in all. `skipped`: what could not be read.
     """
 
     task: Task

@@ -26,8 +26,8 @@ class Objective(nn.Module):
 
     total = weighted mean over channels + `ctc_weight` * CTC loss per label (Watanabe et al. 2017
     join the two for recognition). Without channel weights, channels count alike. In synthesis the
-    frames that are spoken, which have the text before them, learn by CTC to tell how much of it has
-    been said: attention has to find its place in the text for that, as it must to go on speaking.
+    states that predict the spoken frames, which have the text before them, learn by CTC to tell
+    what is said: attention has to find its place in the text for that, as it must to go on speaking.
     """
 
     def __init__(
