@@ -27,7 +27,7 @@ class Objective(nn.Module):
     total = weighted mean over channels + `ctc_weight` * CTC loss per label (Watanabe et al. 2017
     join the two for recognition). Without channel weights, channels count alike. In synthesis the
     states that predict the spoken frames, which have the text before them, learn by CTC to tell
-    what is said: attention has to find its place in the text for that, as it must to go on speaking.
+    what is said: for that attention has to find its place in the text, as it must to go on.
     """
 
     def __init__(
