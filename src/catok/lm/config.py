@@ -9,7 +9,6 @@ from typing import Any
 from catok.configs import read_config
 from catok.lm.phrases import PHRASES
 
-PHRASED = 1 + 256 + len(PHRASES)  # ids after the highest special one: `text.ByteTokenizer`
 PRESETS = resources.files("catok.lm") / "presets"
 SPECIAL = (
     "pad_token_id",
@@ -102,7 +101,7 @@ class TokenLMConfig:
                 f"special token ids must differ and lie below vocab_size {self.vocab_size}, got "
                 f"{dict(zip(SPECIAL, ids, strict=True))}"
             )
-        if self.text_rate < 0 or (self.text_rate and self.vocab_size != max(ids) + PHRASED):
+        if self.text_rate < 0 or (self.text_rate and not self.has_phrases):
             raise ValueError(
                 "text_rate is 0 or more, and above 0 only where text is bytes and phrases: "
                 f"{self.text_rate} with a vocab_size of {self.vocab_size}"
@@ -117,6 +116,21 @@ class TokenLMConfig:
     def vocab_size(self) -> int:
         """Text ids, special ones included."""
         return self.language_config.vocab_size
+
+    @property
+    def first_byte(self) -> int:
+        """Of text in bytes, the id of byte 0: the first after the special ids."""
+        return 1 + max(getattr(self, name) for name in SPECIAL)
+
+    @property
+    def first_phrase(self) -> int:
+        """The id after the last byte's: that of the first of `PHRASES`, if there are any."""
+        return self.first_byte + 256
+
+    @property
+    def has_phrases(self) -> bool:
+        """Whether the vocabulary is bytes and, with nothing to spare, `PHRASES`."""
+        return self.vocab_size == self.first_phrase + len(PHRASES)
 
     @property
     def width(self) -> int:

@@ -1,23 +1,25 @@
 """`from_pretrained`, for all that works with a speech model."""
 
+from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import ClassVar, Self
 
 import torch
 
-from catok.lm.speech_model import SpeechModel, Task, load_speech_model
+from catok.lm.speech_config import Task
+from catok.lm.speech_model import SpeechModel, load_speech_model
 from catok.tokenizer.tokenizer import CausalAudioTokenizer
 
 
-class FromPretrained:
+class FromPretrained(ABC):
     """Base class; the subclass names its `task` and does `from_speech_model`."""
 
     task: ClassVar[Task]
 
     @classmethod
+    @abstractmethod
     def from_speech_model(cls, speech: SpeechModel) -> Self:
         """Made from what was loaded. Raises ValueError when a part of its own is damaged."""
-        raise NotImplementedError
 
     @classmethod
     def from_pretrained(

@@ -40,11 +40,11 @@ def places(
 
     `mask` `[B, T]` bool: real rows; padding takes up no place. Chunks give what the whole gives.
     """
-    phrases = config.vocab_size - len(PHRASES)
     if track is None:
         nowhere = torch.full((len(ids),), float("nan"), device=ids.device)
         track = Track(torch.full_like(nowhere, -1.0), nowhere)
-    byte = (ids >= phrases - 256) & (ids < phrases) & mask
+    phrases = config.first_phrase
+    byte = (ids >= config.first_byte) & (ids < phrases) & mask
     steps = torch.where(byte, 1 / config.text_rate, 1.0) * mask
     straight = track.last[:, None] + steps.cumsum(dim=1)
     begins = mask & ((ids == phrases + TEXT) | (ids == config.audio_start_token_id))
@@ -57,9 +57,9 @@ def places(
             here = torch.where(first, straight + shift, 0.0).sum(dim=1)
             back = torch.where(first.any(dim=1), here - (begun - 1), 0.0).nan_to_num(0.0)
             shift = shift - torch.where(number >= turn, back[:, None], 0.0)
-        found = begins & (number == turn)
-        last = found & (found.flip(1).cumsum(dim=1).flip(1) == 1)
+        starts = begins & (number == turn)
+        last = starts & (starts.flip(1).cumsum(dim=1).flip(1) == 1)
         place = torch.where(last, straight + shift, 0.0).sum(dim=1)
-        begun = torch.where(found.any(dim=1), place, begun)
+        begun = torch.where(starts.any(dim=1), place, begun)
     found = straight + shift
     return found, Track(found[:, -1], begun)

@@ -13,6 +13,7 @@ from catok.files import replacing
 from catok.lm.folder import read_json
 from catok.lm.sampling import SamplingConfig
 
+Task = Literal["tts", "asr"]
 SPEECH = "speech.json"
 
 
@@ -31,7 +32,7 @@ class SpeechConfig:
     tokenizer: str
     weight_hash: str = ""
     text: Literal["bytes", "files"] = "bytes"
-    tasks: tuple[Literal["tts", "asr"], ...] = ("tts",)
+    tasks: tuple[Task, ...] = ("tts",)
     num_quantizers: int | None = None
     languages: tuple[str, ...] = ()
     sampling: SamplingConfig = field(default_factory=SamplingConfig)

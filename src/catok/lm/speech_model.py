@@ -2,18 +2,16 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import torch
 
 from catok.lm.config import TokenLMConfig
 from catok.lm.model import TokenLM
-from catok.lm.speech_config import SpeechConfig
+from catok.lm.speech_config import SpeechConfig, Task
 from catok.lm.text import ByteTokenizer, TextTokenizer, read_text_tokenizer
 from catok.tokenizer.checkpoint import find_folder
 from catok.tokenizer.tokenizer import CausalAudioTokenizer
 
-Task = Literal["tts", "asr"]
 RELEASED_TOKENIZER = "OpenMOSS-Team/MOSS-Audio-Tokenizer"
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from catok.files import replacing
-from catok.lm.config import SPECIAL, TokenLMConfig
+from catok.lm.config import TokenLMConfig
 from catok.lm.phrases import PHRASES, split_phrases
 
 FILES = ("tokenizer.json", "vocab.json", "tokenizer_config.json")
@@ -51,8 +51,7 @@ class ByteTokenizer:
     special = SPELLINGS
 
     def __init__(self, config: TokenLMConfig) -> None:
-        self._offset = bytes_offset(config)
-        self._phrases = config.vocab_size == self._offset + 256 + len(PHRASES)
+        self._offset, self._phrases = config.first_byte, config.has_phrases
         if config.vocab_size < self._offset + 256:
             raise ValueError(
                 f"bytes need a vocab_size of at least {self._offset + 256}, the model has "
@@ -129,11 +128,6 @@ class ModelTokenizer:
                     shutil.copyfile(file, temporary)
 
 
-def bytes_offset(config: TokenLMConfig) -> int:
-    """The id of byte 0: the first after the special ids."""
-    return 1 + max(getattr(config, name) for name in SPECIAL)
-
-
 def read_text_tokenizer(folder: str | Path, config: TokenLMConfig) -> TextTokenizer:
     """The tokenizer beside a model: its files if there are any, else bytes if they fill the vocab.
 
@@ -141,7 +135,7 @@ def read_text_tokenizer(folder: str | Path, config: TokenLMConfig) -> TextTokeni
     """
     if any((Path(folder) / name).is_file() for name in FILES):
         return ModelTokenizer(folder)
-    if config.vocab_size - bytes_offset(config) not in (256, 256 + len(PHRASES)):
+    if config.vocab_size != config.first_phrase and not config.has_phrases:
         raise ValueError(
             f"{folder} holds no tokenizer.json, and a vocab_size of {config.vocab_size} is not that"
             " of bytes: fetch the whole folder"

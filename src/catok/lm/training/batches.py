@@ -16,7 +16,8 @@ from torch import Tensor
 
 from catok.lm.prompt import Prompter
 from catok.lm.rows import pad_labels, pad_rows
-from catok.lm.training.config import DataConfig, LMTrainConfig, MaskingConfig, Task
+from catok.lm.speech_config import Task
+from catok.lm.training.config import DataConfig, LMTrainConfig, MaskingConfig
 from catok.lm.training.corpus import Corpus
 from catok.lm.training.examples import Example, Sequence, build, mask_frames
 from catok.lm.training.plan import plan

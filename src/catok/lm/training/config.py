@@ -6,8 +6,8 @@ from typing import Any, Literal
 
 from catok.configs import read_config
 from catok.lm.sequence_dropout import SequenceDropoutConfig
+from catok.lm.speech_config import Task
 
-Task = Literal["tts", "asr"]
 TASKS: tuple[Task, ...] = ("tts", "asr")
 
 

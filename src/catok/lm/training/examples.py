@@ -12,7 +12,8 @@ from torch import Tensor
 from catok.lm.loss import IGNORED
 from catok.lm.messages import Message, assistant_message, user_message
 from catok.lm.prompt import Prompter
-from catok.lm.training.config import MaskingConfig, Task
+from catok.lm.speech_config import Task
+from catok.lm.training.config import MaskingConfig
 from catok.lm.training.corpus import Corpus
 
 

@@ -11,7 +11,8 @@ import torch
 
 from catok.lm.messages import assistant_message, user_message
 from catok.lm.prompt import Prompter
-from catok.lm.training.config import DataConfig, Task
+from catok.lm.speech_config import Task
+from catok.lm.training.config import DataConfig
 from catok.lm.training.corpus import Corpus
 from catok.lm.training.examples import Example, recognition
 

@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from catok.lm.training.config import Task
+from catok.lm.speech_config import Task
 from catok.lm.training.objective import BatchLoss
 from catok.training.distributed import Group
 
