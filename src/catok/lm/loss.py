@@ -24,10 +24,9 @@ class TokenLoss:
     targets: Tensor
 
 
-def channel_loss(logits: Tensor, labels: Tensor) -> Tensor:
-    """Mean cross-entropy of `[N, V]` logits over the labels `[N]` that count; 0 if none does."""
-    total = F.cross_entropy(logits.float(), labels, ignore_index=IGNORED, reduction="sum")
-    return total / (labels != IGNORED).sum().clamp(min=1)
+def total_loss(logits: Tensor, labels: Tensor) -> Tensor:
+    """Cross-entropy of `[N, V]` logits, summed over the labels `[N]` that count."""
+    return F.cross_entropy(logits.float(), labels, ignore_index=IGNORED, reduction="sum")
 
 
 def combine(

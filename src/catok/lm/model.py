@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from catok.lm import folder as folders
@@ -19,7 +20,7 @@ from catok.lm.embedding import FrameEmbedding
 from catok.lm.heads import ChannelHeads
 from catok.lm.history import SeenCodes
 from catok.lm.layers import SwiGLU
-from catok.lm.loss import IGNORED, TokenLoss, channel_loss, combine
+from catok.lm.loss import IGNORED, TokenLoss, combine, total_loss
 from catok.lm.places import places
 from catok.lm.sampler import Chooser
 from catok.lm.temporal import TemporalState, TemporalTransformer
@@ -136,9 +137,10 @@ class TokenLM(nn.Module):
 
         `rows` and `labels` `[B, T, 1 + n_vq]` int64, labels already one row ahead, -100 where
         nothing is to be predicted; `mask` `[B, T]` bool; `channel_weights` at least 1 + K numbers.
-        Depth and heads run on supervised positions only, and no deeper than the deepest channel
-        with a target. Channels that do not run get no gradient: under DDP, use
-        `find_unused_parameters`. A batch without any target has loss 0, with a (zero) gradient.
+        Depth and heads run on supervised positions only: where nothing above the first codebook is
+        asked (the text's end, thinned frames) no deeper than that, elsewhere to the deepest target.
+        Channels that do not run get no gradient: under DDP, use `find_unused_parameters`. A batch
+        without any target has loss 0, with a (zero) gradient.
         """
         if labels.shape != rows.shape:
             raise ValueError(
@@ -157,17 +159,25 @@ class TokenLM(nn.Module):
         """`loss` from the rows' hidden states `[B, T, D]`, for who needs those too."""
         depth = check_quantizers(num_quantizers, self.config.n_vq)
         labels = labels[..., : 1 + depth]
-        valid = labels != IGNORED
-        supervised = valid.any(dim=2)
-        if not bool(supervised.any()):
-            supervised[0, -1] = True
-        used = valid.flatten(0, 1).any(dim=0).nonzero()
-        last = int(used[-1]) if len(used) else 0
-        chosen = labels[supervised]
-        outputs = self.depth_outputs(hidden[supervised], chosen, last)
-        losses = [channel_loss(self.heads(i, outputs[:, i]), chosen[:, i]) for i in range(last + 1)]
-        losses += [losses[0].new_zeros(())] * (depth - last)
-        return combine(torch.stack(losses), valid.sum(dim=(0, 1)), channel_weights)
+        targets = (labels != IGNORED).sum(dim=(0, 1))
+        channels = torch.arange(1, 2 + depth, device=labels.device)
+        reach = ((labels != IGNORED) * channels).amax(dim=2)  # 1 + the deepest channel to learn
+        if not bool(reach.any()):
+            reach[0, -1] = 1
+        totals = torch.zeros(1 + depth, device=hidden.device)
+        for chosen in ((reach > 0) & (reach <= 2), reach > 2):
+            if bool(chosen.any()):
+                last = int(reach[chosen].max()) - 1
+                found = self._channel_totals(hidden[chosen], labels[chosen], last)
+                totals = totals + F.pad(found, (0, depth - last))
+        return combine(totals / targets.clamp(min=1), targets, channel_weights)
+
+    def _channel_totals(self, hidden: Tensor, labels: Tensor, last: int) -> Tensor:
+        """Cross-entropy `[1 + last]` of each channel, summed over N positions."""
+        outputs = self.depth_outputs(hidden, labels, last)
+        return torch.stack(
+            [total_loss(self.heads(i, outputs[:, i]), labels[:, i]) for i in range(last + 1)]
+        )
 
     def forward(
         self,

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from catok.lm.loss import IGNORED
 from catok.lm.training.batches import BatchSource, ahead, training_source
 from catok.lm.training.config import DataConfig, MaskingConfig
-from catok.lm.training.examples import Example, build, mask_frames
+from catok.lm.training.examples import Example, build, mask_frames, thin_frames
 from catok.lm.training.plan import packed, plan
 
 from .conftest import TEXTS, open_codes
@@ -162,6 +162,36 @@ def test_masking_is_in_training_batches_of_recognition_only(config, corpus, part
     assert hidden("asr", masking) > 0
     assert hidden("asr", None) == 0
     assert hidden("tts", masking) == hidden("tts", None)
+
+
+def test_thinning_keeps_text_the_first_codebook_and_a_share_of_the_rest():
+    labels = torch.arange(60 * 5).view(60, 5)
+    labels[:20] = IGNORED
+    labels[59, 1:] = IGNORED  # the end: text alone
+    kept = set()
+    for seed in range(20):
+        thin = thin_frames(labels, 0.25, np.random.default_rng(seed))
+        assert torch.equal(thin[:, :2], labels[:, :2])
+        whole = (thin[:, 2:] != IGNORED).all(dim=1)
+        assert torch.equal(thin[whole], labels[whole]) and int(whole.sum()) == 10
+        assert bool((thin[~whole, 2:] == IGNORED).all())
+        kept |= set(whole.nonzero()[:, 0].tolist())
+    assert kept == set(range(20, 59))
+    least = thin_frames(labels, 1e-3, np.random.default_rng(0))
+    assert int((least[:, 2:] != IGNORED).any(dim=1).sum()) == 1
+
+
+def test_a_recipe_thins_synthesis_and_nothing_else(config, corpus, parts):
+    thinned = replace(config, depth_share=0.5)
+
+    def targets(config, task):
+        source = training_source(replace(config, tasks={task: 1.0}), corpus, parts.prompter)
+        return torch.stack([(b.labels != IGNORED).sum(dim=(0, 1)) for b in source.batches(0)])
+
+    whole, thin = targets(config, "tts"), targets(thinned, "tts")
+    assert torch.equal(whole[:, :2], thin[:, :2])
+    assert bool((thin[:, 2:] < whole[:, 2:]).all() and (thin[:, 2:] > 0).all())
+    assert torch.equal(targets(config, "asr"), targets(thinned, "asr"))
 
 
 def test_codes_that_cannot_be_read_are_left_out_and_named(places, parts, config, tmp_path):

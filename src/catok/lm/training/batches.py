@@ -19,7 +19,7 @@ from catok.lm.rows import pad_labels, pad_rows
 from catok.lm.speech_config import Task
 from catok.lm.training.config import DataConfig, LMTrainConfig, MaskingConfig
 from catok.lm.training.corpus import Corpus
-from catok.lm.training.examples import Example, Sequence, build, mask_frames
+from catok.lm.training.examples import Example, Sequence, build, mask_frames, thin_frames
 from catok.lm.training.plan import plan
 
 
@@ -85,13 +85,14 @@ class BatchSource:
         tasks: dict[Task, float],
         *,
         masking: MaskingConfig | None = None,
+        depth_share: float = 1.0,
         seed: int = 0,
         rank: int = 0,
         world: int = 1,
         accumulate: int = 1,
     ) -> None:
         self.corpus, self.prompter, self.data, self.tasks = corpus, prompter, data, tasks
-        self.masking = masking or MaskingConfig()
+        self.masking, self.depth_share = masking or MaskingConfig(), depth_share
         self.seed, self.rank, self.world, self.accumulate = seed, rank, world, accumulate
         self._lock = threading.Lock()
         self._starts: list[int] = [0]  # the first batch of each pass known so far
@@ -122,6 +123,9 @@ class BatchSource:
                 pad = config.audio_pad_code
                 rows = mask_frames(sequence.rows, heard, self.masking, pad, rng)
                 sequence = replace(sequence, rows=rows)
+            if example.task == "tts" and self.depth_share < 1:
+                labels = thin_frames(sequence.labels, self.depth_share, rng)
+                sequence = replace(sequence, labels=labels)
             sequences.append(sequence)
         if not sequences:
             raise ValueError(f"no recording of a batch can be read: {skipped[0]}")
@@ -158,6 +162,7 @@ def training_source(
         config.data,
         {task: config.tasks[task] for task in config.task_names},
         masking=config.masking,
+        depth_share=config.depth_share,
         seed=config.seed,
         rank=rank,
         world=world,

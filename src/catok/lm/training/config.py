@@ -109,6 +109,8 @@ class LMTrainConfig:
     text tokenizer the new model takes over. `tokenizer`: the audio tokenizer whose codes it
     speaks. `tasks`: how often each is trained, relative to each other.
     `channel_weights`: one for text and one per codebook; empty: all alike.
+    `depth_share`: of the frames so many, drawn at random, teach all codebooks, the others only the
+    first: below 1 a step costs less (Sesame's CSM, 2025, calls it compute amortisation).
     `codec_embeddings`: a new model's tables and heads begin as what each code adds to the codec's
     latent (`initialise.py`); "random" and "principal" say how that is fitted to the width.
     `ema`: decay of the running average that is validated and published (0: the weights themselves).
@@ -131,6 +133,7 @@ class LMTrainConfig:
     masking: MaskingConfig = field(default_factory=MaskingConfig)
     ctc: CTCConfig = field(default_factory=CTCConfig)
     channel_weights: tuple[float, ...] = ()
+    depth_share: float = 1.0
     codec_embeddings: Literal["off", "principal", "random"] = "off"
     ema: float = 0.0
     autocast: bool = False
@@ -152,6 +155,8 @@ class LMTrainConfig:
             )
         if not 0 <= self.ema < 1:
             raise ValueError(f"ema is a decay from 0 to below 1, such as 0.999: {self.ema}")
+        if not 0 < self.depth_share <= 1:
+            raise ValueError(f"depth_share is above 0 and at most 1, got {self.depth_share}")
         names = ("steps", "accumulate", "max_bad_steps", "log_every", "validate_every")
         for name in (*names, "validation_batches"):
             if getattr(self, name) < 1:

@@ -87,3 +87,15 @@ def mask_frames(
         rows[places[start : start + span], 1:] = pad
         left -= span
     return rows
+
+
+def thin_frames(labels: Tensor, share: float, rng: np.random.Generator) -> Tensor:
+    """Labels `[T, 1 + n_vq]` in which only a random `share` of the frames keep all codebooks.
+
+    The others keep text and the first codebook; at least one frame is kept whole.
+    """
+    whole = (labels[:, 2:] != IGNORED).any(dim=1).nonzero()[:, 0]
+    dropped = rng.permutation(len(whole))[max(1, round(share * len(whole))) :]
+    labels = labels.clone()
+    labels[whole[dropped], 2:] = IGNORED
+    return labels
