@@ -7,6 +7,9 @@ as the codec's geometry, synthesis follows its text after 400 steps; without, af
 so than with the default of 0.02.
 """
 
+from catok.lm.config import LanguageConfig
+from tests.lm.conftest import small_config
+
 
 def _stage(inside: int) -> dict:
     return {
@@ -36,37 +39,28 @@ TOKENIZER = {
 }
 
 # half a million parameters; bytes for text, and an id for each fixed phrase of a request
-LANGUAGE_MODEL = {
-    "n_vq": 4,
-    "audio_vocab_size": 64,
-    "audio_pad_code": 64,
-    "sampling_rate": 8000,
-    "local_num_layers": 1,
-    "local_hidden_size": 64,
-    "local_ffn_hidden_size": 128,
-    "additional_mlp_ffn_hidden_size": 64,
-    "initializer_range": 0.1,
-    "text_rate": 1.0,
-    "pad_token_id": 0,
-    "im_start_token_id": 1,
-    "im_end_token_id": 2,
-    "audio_start_token_id": 3,
-    "audio_end_token_id": 4,
-    "audio_user_slot_token_id": 5,
-    "audio_assistant_gen_slot_token_id": 6,
-    "audio_assistant_delay_slot_token_id": 7,
-    "language_config": {
-        "vocab_size": 278,
-        "hidden_size": 96,
-        "intermediate_size": 256,
-        "num_hidden_layers": 3,
-        "num_attention_heads": 4,
-        "num_key_value_heads": 2,
-        "head_dim": 24,
-        "rope_theta": 100.0,
-        "max_position_embeddings": 1024,
-    },
-}
+LANGUAGE_MODEL = small_config(
+    audio_vocab_size=64,
+    audio_pad_code=64,
+    sampling_rate=8000,
+    local_num_layers=1,
+    local_hidden_size=64,
+    local_ffn_hidden_size=128,
+    additional_mlp_ffn_hidden_size=64,
+    initializer_range=0.1,
+    text_rate=1.0,
+    language_config=LanguageConfig(
+        vocab_size=278,
+        hidden_size=96,
+        intermediate_size=256,
+        num_hidden_layers=3,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        head_dim=24,
+        rope_theta=100.0,
+        max_position_embeddings=1024,
+    ),
+).to_dict()
 
 TOKENIZER_RECIPE = """
 tokenizer = "toy"

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from catok.audio import audio_info
+from catok.training.data.lines import numbered_lines
 
 SUFFIXES = {".wav", ".w64", ".flac", ".ogg", ".opus", ".mp3", ".aiff", ".aif"}
 UNKNOWN = "unknown"  # the domain of a recording that states none
@@ -115,19 +116,14 @@ def choose(recordings: Sequence[Recording], selection: Selection) -> list[Record
 
 def _read_manifest(manifest: Path) -> list[Recording]:
     found = []
-    try:
-        lines = manifest.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"{manifest} cannot be read as a manifest: {error}") from error
-    for number, line in enumerate(lines, 1):
-        if line.strip():
-            try:
-                found.append(_recording(json.loads(line), manifest.parent))
-            except (ValueError, LookupError, TypeError, AttributeError) as error:
-                raise ValueError(
-                    f'{manifest}, line {number}: needs {{"audio": path, "duration": seconds}} '
-                    f"({type(error).__name__}: {error})"
-                ) from error
+    for number, line in numbered_lines(manifest):
+        try:
+            found.append(_recording(json.loads(line), manifest.parent))
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
+            raise ValueError(
+                f'{manifest}, line {number}: needs {{"audio": path, "duration": seconds}} '
+                f"({type(error).__name__}: {error})"
+            ) from error
     return found
 
 

@@ -1,5 +1,6 @@
 """What the neural codecs of the library `transformers` have in common."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +15,7 @@ from catok.evaluation.from_transformers import from_transformers
 from catok.evaluation.systems.neural import fingerprint
 
 
-class Peer:
+class Peer(ABC):
     """Base of `Codec`s around a `transformers` model; the subclass does `codes` and `audio`.
 
     Audio is filled up with zeros to whole frames before it is encoded, so that F is
@@ -41,17 +42,17 @@ class Peer:
         """Samples per channel of one frame."""
         return config.hop_length
 
+    @abstractmethod
     def decodable(self, config: Any) -> tuple[int, ...]:
         """See `Codec.depths`."""
-        raise NotImplementedError
 
+    @abstractmethod
     def codes(self, audio: Tensor) -> Tensor:
         """`[1, C, F * frame_size]` -> `[1, K, F]`, all codebooks."""
-        raise NotImplementedError
 
+    @abstractmethod
     def audio(self, codes: Tensor) -> Tensor:
         """`[1, k, F]` -> `[1, C, n]`."""
-        raise NotImplementedError
 
     @torch.no_grad()
     def encode(self, audio: Tensor) -> Encoded:

@@ -16,7 +16,7 @@ from catok.lm.speech_model import check_tokenizer
 from catok.lm.text import ByteTokenizer, ModelTokenizer, TextTokenizer, read_text_tokenizer
 from catok.lm.training.config import LMTrainConfig
 from catok.lm.training.corpus import CodeSpace
-from catok.lm.training.initialise import initialise_tables
+from catok.lm.training.initialise import initialise_codes
 from catok.tokenizer.checkpoint import find_folder
 from catok.tokenizer.tokenizer import CausalAudioTokenizer
 
@@ -75,7 +75,7 @@ def build_parts(config: LMTrainConfig) -> Parts:
         )
     if folder is None and config.codec_embeddings != "off":
         draw = torch.Generator().manual_seed(config.seed)
-        initialise_tables(model, tok, config.codec_embeddings, draw)
+        initialise_codes(model, tok, config.codec_embeddings, draw)
     return Parts(model.train(), _ctc(config, model, folder), text, tok)
 
 

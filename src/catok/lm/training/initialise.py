@@ -29,10 +29,11 @@ def contributions(tok: CausalAudioTokenizer, num_quantizers: int) -> Tensor:
 
 
 @torch.no_grad()
-def initialise_tables(
+def initialise_codes(
     model: TokenLM, tok: CausalAudioTokenizer, how: How, generator: torch.Generator
 ) -> Tensor:
-    """Fill the model's tables of codes; returns the map `[D, width]` from latents to embeddings.
+    """Fill the model's tables and heads of codes; returns the map `[D, width]` from latents to
+    embeddings.
 
     Each codebook's rows are centred, and all are scaled alike, so that their root mean square is
     the model's `initializer_range`. The heads get the same rows, each codebook's scaled to that by
@@ -48,16 +49,20 @@ def initialise_tables(
     vectors = contributions(tok, config.n_vq).cpu()
     vectors = vectors - vectors.mean(dim=1, keepdim=True)
     matrix = projection(vectors.flatten(0, 1), config.width, how, generator)
-    tables = vectors @ matrix
-    scale = config.initializer_range / tables.square().mean().sqrt().clamp(min=1e-12)
-    for table, rows in zip(list(model.embedding.tables)[1:], tables * scale, strict=True):
-        weight = table.get_parameter("weight")
-        weight[: config.audio_vocab_size] = rows.to(weight)
-    for head, rows in zip(list(model.heads.channels)[1:], tables, strict=False):
-        alone = config.initializer_range / rows.square().mean().sqrt().clamp(min=1e-12)
-        weight = head.get_parameter("linear.weight")
-        weight[: config.audio_vocab_size] = (rows * alone).to(weight)
-    return matrix * scale
+    rows = vectors @ matrix  # [K, codes, width]
+    share = _root_mean_square(rows, dim=None) / config.initializer_range
+    shares = _root_mean_square(rows, dim=(1, 2)) / config.initializer_range
+    for tables, filled in (
+        ([table.get_parameter("weight") for table in model.embedding.tables], rows / share),
+        ([head.get_parameter("linear.weight") for head in model.heads.channels], rows / shares),
+    ):
+        for weight, own in zip(tables[1:], filled, strict=False):  # the first is of text
+            weight[: config.audio_vocab_size] = own.to(weight)
+    return matrix / share
+
+
+def _root_mean_square(rows: Tensor, dim: tuple[int, ...] | None) -> Tensor:
+    return rows.square().mean(dim=dim, keepdim=dim is not None).sqrt().clamp(min=1e-12)
 
 
 def projection(vectors: Tensor, width: int, how: How, generator: torch.Generator) -> Tensor:
