@@ -1,8 +1,10 @@
 """Frozen dataclasses from plain data, strictly: unknown, missing or ill-typed keys are errors."""
 
+import json
 import types
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, fields, is_dataclass
+from pathlib import Path
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 T = TypeVar("T")
@@ -28,6 +30,19 @@ def read_config(kind: type[T], data: Any, where: str) -> T:
     if missing:
         raise ValueError(f"missing keys in {where}: {missing}")
     return kind(**{name: _value(hints[name], data[name], f"{where}.{name}") for name in data})
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The JSON object in a model's file. Raises ValueError when there is none."""
+    try:
+        data = json.loads(path.read_text())
+    except FileNotFoundError as error:
+        raise ValueError(f"{path.parent} holds no {path.name}: it is not a model folder") from error
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} is not valid JSON ({error}): fetch the file again") from error
+    if not isinstance(data, dict):
+        raise ValueError(f"{path} must hold a JSON object")
+    return data
 
 
 def _value(hint: Any, value: Any, where: str) -> Any:

@@ -9,13 +9,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from recipes.toy import speech
 
 from catok.cli import main
-from catok.tokenizer.config import TokenizerConfig
-from catok.training import build
 
-from . import toy_models, toy_speech
-
+TOY = Path(__file__).parents[2] / "recipes" / "toy"
 SEED = 0
 DEVICE = ["--device", "cpu"]
 
@@ -36,8 +34,7 @@ def error_rate(results: Path) -> float:
 def place(tmp_path_factory) -> Path:
     """A folder with the recordings: 1000 in `train`, 24 others in `valid`."""
     folder = tmp_path_factory.mktemp("chain")
-    toy_speech.write_corpus(folder / "train", 1000, seed=SEED)
-    toy_speech.write_corpus(folder / "valid", 24, seed=SEED + 1000)
+    speech.main(["--out", str(folder), "--seed", str(SEED)])
     return folder
 
 
@@ -50,30 +47,20 @@ def valid(place) -> list[dict]:
 @pytest.fixture(scope="module")
 def tokenizer(place) -> Path:
     """The folder of a trained tokenizer."""
-    preset = TokenizerConfig.preset
-
-    def with_toy(name: str) -> TokenizerConfig:
-        return TokenizerConfig.from_dict(toy_models.TOKENIZER) if name == "toy" else preset(name)
-
-    (place / "codec.toml").write_text(toy_models.TOKENIZER_RECIPE.format(seed=SEED))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(build.TokenizerConfig, "preset", staticmethod(with_toy))
-        data = ["--data", place / "train", "--out", place / "codec"]
-        catok("train", place / "codec.toml", *data, *DEVICE)
+    named = f"tokenizer={TOY / 'tokenizer.json'}"
+    data = ["--data", place / "train", "--out", place / "codec", *DEVICE]
+    catok("train", TOY / "codec.toml", *data, "--set", named, f"seed={SEED}")
     return place / "codec" / "model"
 
 
 @pytest.fixture(scope="module")
-def train_lm(place, tokenizer) -> Callable[[str, str], Path]:
-    """Train a language model by a recipe, in the run folder `name`; returns the model's folder."""
-    model = place / "new.json"
-    model.write_text(json.dumps(toy_models.LANGUAGE_MODEL))
+def train_lm(place, tokenizer) -> Callable[[str], Path]:
+    """Train a language model by the recipe NAME.toml; returns the model's folder."""
 
-    def train(name: str, recipe: str) -> Path:
-        filled = recipe.format(model=model, tokenizer=tokenizer, seed=SEED)
-        (place / f"{name}.toml").write_text(filled)
-        data = ["--data", place / "train" / "all.jsonl", "--out", place / name]
-        catok("train-lm", place / f"{name}.toml", *data, *DEVICE)
+    def train(name: str) -> Path:
+        data = ["--data", place / "train" / "all.jsonl", "--out", place / name, *DEVICE]
+        named = [f"model={TOY / 'lm.json'}", f"tokenizer={tokenizer}", f"seed={SEED}"]
+        catok("train-lm", TOY / f"{name}.toml", *data, "--set", *named)
         return place / name / "model"
 
     return train
@@ -82,13 +69,13 @@ def train_lm(place, tokenizer) -> Callable[[str, str], Path]:
 @pytest.fixture(scope="module")
 def asr(train_lm) -> Path:
     """The folder of a trained recogniser."""
-    return train_lm("asr", toy_models.ASR_RECIPE)
+    return train_lm("asr")
 
 
 @pytest.fixture(scope="module")
 def tts(train_lm) -> Path:
     """The folder of a trained synthesis."""
-    return train_lm("tts", toy_models.TTS_RECIPE)
+    return train_lm("tts")
 
 
 @pytest.fixture(scope="module")

@@ -39,7 +39,7 @@ def test_the_papers_numbers(task):
 
 
 def test_the_study_differs_in_dropout_only():
-    full, none = (run.recipe(name, 7, []).to_dict() for name in ("full", "none"))
+    full, none = (run.variant(run.RECIPE, name, 7, []).to_dict() for name in ("full", "none"))
     assert full.pop("sequence_dropout")["probability"] == 1.0
     assert none.pop("sequence_dropout")["probability"] == 0.0
     assert full == none and full["steps"] == 7

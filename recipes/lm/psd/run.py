@@ -3,9 +3,10 @@
     python -m recipes.lm.psd.run --data data/tiny/train.jsonl --test data/tiny/test.jsonl \
         --language en --out runs/psd --steps 20000 --threads 1
 
-Trains `full.toml` (probability 1) and `none.toml` (0) for as many steps, on the same batches, then
-lets both speak the test's texts in the voices of other recordings of the test, with all codebooks
-and with a half, a quarter and an eighth of them. A finished run is skipped, a stopped one goes on.
+Trains a recipe with dropout in every step ("full") and in none ("none") for as many steps, on the
+same batches, then lets both speak the test's texts in the voices of other recordings of the test,
+with all codebooks and with a half, a quarter and an eighth of them. A finished run is skipped, a
+stopped one goes on.
 Writes OUT/NAME/rows.jsonl and OUT/NAME/result.json, and OUT/psd.json and OUT/psd.md over both.
 Steps are equal, time is not, because short prefixes are cheaper: the table has both.
 """
@@ -28,6 +29,8 @@ from catok.evaluation.protocols.summary import summarise
 from catok.evaluation.protocols.tts import score_tts
 from catok.evaluation.transcribers import build_transcriber
 from catok.evaluation.transcribers.base import Transcriber
+from catok.lm.sampling import SamplingConfig
+from catok.lm.speech_config import SpeechConfig
 from catok.lm.training.build import build_parts
 from catok.lm.training.config import LMTrainConfig
 from catok.lm.training.loop import LMTrainer
@@ -36,14 +39,16 @@ from catok.lm.training.prepare import open_corpus
 from catok.lm.tts import Synthesizer
 from catok.training.recipe import read_recipe
 
-HERE = Path(__file__).parent
+RECIPE = Path(__file__).parents[1] / "tts-small.toml"
 LABELS = {"full": "dropout in every step", "none": "no dropout"}
+PROBABILITIES = {"full": 1.0, "none": 0.0}
 
 
-def recipe(name: str, steps: int, overrides: list[str]) -> LMTrainConfig:
-    """The named recipe with so many steps."""
-    config = LMTrainConfig.from_dict(read_recipe(HERE / f"{name}.toml", overrides))
-    return replace(config, steps=steps)
+def variant(recipe: str | Path, name: str, steps: int, overrides: list[str]) -> LMTrainConfig:
+    """A recipe with the named probability and so many steps."""
+    config = LMTrainConfig.from_dict(read_recipe(recipe, overrides))
+    dropout = replace(config.sequence_dropout, probability=PROBABILITIES[name])
+    return replace(config, steps=steps, sequence_dropout=dropout)
 
 
 def train(config: LMTrainConfig, data: str, folder: Path) -> None:
@@ -71,7 +76,7 @@ def requests(manifest: str, language: str, count: int, longest: int) -> list[Pro
     spoken = [
         r
         for r in read_manifest(manifest)
-        if r.audio and r.text and r.voice and r.language == language
+        if r.audio and r.text and r.voice and r.language in (None, language)
     ]
     found = []
     for index, recording in enumerate(spoken):
@@ -100,20 +105,28 @@ def speak(
     depth: int,
     transcriber: Transcriber,
     metrics: Sequence[Metric],
-    max_seconds: float,
+    args: argparse.Namespace,
+    language: str | None,
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """The summary of all items at `depth` codebooks, and a row for each."""
+    """The summary of all items at `depth` codebooks, and a row for each; `language` is told."""
     seeds = {item.id: number for number, item in enumerate(items)}
+    sampling = SamplingConfig(
+        text_temperature=0.0,
+        audio_temperature=args.temperature,
+        audio_repetition_penalty=1.0,
+        restrict_text=True,
+    )
 
     def synthesise(item: Prompted) -> tuple[torch.Tensor, int] | None:
         (speech,) = synthesizer.synthesise(
             [item.text],
             references=[item.prompt_audio],
             mode="clone",
-            language=item.language,
+            language=language,
             num_quantizers=depth,
+            sampling=sampling,
             seeds=[seeds[item.id]],
-            max_seconds=max_seconds,
+            max_seconds=args.max_seconds,
         )
         return (speech.audio, speech.sample_rate) if speech.audio.shape[1] else None
 
@@ -129,16 +142,18 @@ def run(
     done = folder / "result.json"
     if done.is_file():
         return json.loads(done.read_text())
-    config = recipe(name, args.steps, args.set)
+    config = variant(args.recipe, name, args.steps, args.set)
     train(config, args.data, folder)
     synthesizer = Synthesizer.from_pretrained(folder / "model")
+    speech = SpeechConfig.load(folder / "model")
+    language = args.language if speech and args.language in speech.languages else None
     n_vq = synthesizer.num_quantizers
     depths = sorted({max(1, n_vq // part) for part in (1, 2, 4, 8)}, reverse=True)
     items = requests(args.test, args.language, args.count, config.data.max_text)
     summaries, rows = {}, []
     for depth in depths:
         summaries[str(depth)], found = speak(
-            synthesizer, items, depth, transcriber, metrics, args.max_seconds
+            synthesizer, items, depth, transcriber, metrics, args, language
         )
         rows += found
     (folder / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
@@ -175,9 +190,11 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--test", required=True, help="manifest of unseen speech with text")
     parser.add_argument("--language", default="en", help="of the texts to speak (%(default)s)")
     parser.add_argument("--out", required=True, help="folder of the runs")
+    parser.add_argument("--recipe", default=RECIPE, help="of both runs (tts-small.toml)")
     parser.add_argument("--steps", type=int, default=20_000, help="of each run (%(default)s)")
     parser.add_argument("--only", nargs="+", choices=list(LABELS), default=list(LABELS))
     parser.add_argument("--count", type=int, default=50, help="texts to speak (%(default)s)")
+    parser.add_argument("--temperature", type=float, default=0.6, help="of codes (%(default)s)")
     parser.add_argument("--max-seconds", type=float, default=20.0, help="of speech (%(default)s)")
     parser.add_argument("--asr", help="transcriber, as `catok score` takes it")
     parser.add_argument(

@@ -6,12 +6,12 @@ A folder written here also holds this package's own strict configuration under t
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from catok.configs import read_json
 from catok.files import replacing, write_safetensors
 from catok.lm.config import TokenLMConfig
 from catok.lm.released import (
@@ -86,19 +86,6 @@ def load_tensors(
     found = read_tensors(folder, wanted, "all", dtype)
     found.pop(UNUSED, None)
     return {names[stored]: tensor for stored, tensor in found.items()}
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """The JSON object in a file. Raises ValueError when there is none."""
-    try:
-        data = json.loads(path.read_text())
-    except FileNotFoundError as error:
-        raise ValueError(f"{path.parent} holds no {path.name}: it is not a model folder") from error
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} is not valid JSON ({error}): fetch the file again") from error
-    if not isinstance(data, dict):
-        raise ValueError(f"{path} must hold a JSON object")
-    return data
 
 
 def stored_shapes(folder: Path) -> dict[str, tuple[int, ...]]:

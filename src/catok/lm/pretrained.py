@@ -9,9 +9,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from catok.configs import read_config
+from catok.configs import read_config, read_json
 from catok.lm.config import LanguageConfig, TokenLMConfig
-from catok.lm.folder import read_json, stored_shapes
+from catok.lm.folder import stored_shapes
 from catok.lm.model import TokenLM
 from catok.lm.released import read_qwen3_config
 from catok.tokenizer.checkpoint import CONFIG, find_folder, read_tensors

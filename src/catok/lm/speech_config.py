@@ -8,9 +8,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from catok.configs import read_config
+from catok.configs import read_config, read_json
 from catok.files import replacing
-from catok.lm.folder import read_json
 from catok.lm.sampling import SamplingConfig
 
 Task = Literal["tts", "asr"]

@@ -14,6 +14,7 @@ from huggingface_hub import snapshot_download
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from catok.configs import read_json
 from catok.files import replacing, write_safetensors
 from catok.tokenizer.config import TokenizerConfig
 from catok.tokenizer.released import (
@@ -87,14 +88,7 @@ def find_folder(name_or_path: str | Path, *, companions: bool = False) -> Path:
 def load_config(folder: str | Path) -> TokenizerConfig:
     """The configuration in a folder's config.json, of either kind."""
     path = Path(folder) / CONFIG
-    try:
-        data = json.loads(path.read_text())
-    except FileNotFoundError as error:
-        raise ValueError(f"{folder} holds no {CONFIG}: it is not a model folder") from error
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} is not valid JSON ({error}): fetch the file again") from error
-    if not isinstance(data, dict):
-        raise ValueError(f"{path} must hold a JSON object")
+    data = read_json(path)
     if "catok" not in data:
         return read_released_config(data)
     own: dict[str, Any] = data["catok"]

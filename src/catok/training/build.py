@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from catok.configs import read_json
 from catok.tokenizer.checkpoint import CONFIG as MODEL
 from catok.tokenizer.config import TokenizerConfig
 from catok.tokenizer.tokenizer import CausalAudioTokenizer
@@ -31,7 +32,8 @@ def build_networks(config: TrainConfig) -> Networks:
 
     A codec from a folder brings along the discriminators and the semantic head that were published
     with it in its sub-folders, if the recipe has any. A folder that happens to have a preset's name
-    counts only if a model is in it. Raises ValueError on unknown presets and unreadable folders.
+    counts only if a model is in it; a .json file holds a new codec's sizes. Raises ValueError on
+    unknown presets and unreadable files.
     """
     folder = Path(config.tokenizer)
     is_new = not (folder / MODEL).is_file()
@@ -55,6 +57,8 @@ def build_networks(config: TrainConfig) -> Networks:
 
 
 def _new_codec(name: str) -> CausalAudioTokenizer:
+    if name.endswith(".json"):
+        return CausalAudioTokenizer(TokenizerConfig.from_dict(read_json(Path(name))))
     try:
         return CausalAudioTokenizer(TokenizerConfig.preset(name))
     except ValueError as error:

@@ -100,7 +100,8 @@ class TrainStage:
 class TrainConfig:
     """A whole run.
 
-    `tokenizer`: a preset's name, or the folder of a model to continue from.
+    `tokenizer`: a preset's name, a JSON file of `TokenizerConfig`'s keys, or the folder of a model
+    to continue from.
     `semantic`: the language model that reads the latents; None: no text.
     `initialise`: a new codec's first weights, from the principal components of its training audio
     (`training/codebooks/initialise.py`) or at random.

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import torch
 
+from catok.configs import read_json
 from catok.lm.asr.ctc import CTCHead
 from catok.lm.config import PRESETS, TokenLMConfig
-from catok.lm.folder import read_json
 from catok.lm.model import TokenLM
 from catok.lm.pretrained import from_text_model
 from catok.lm.prompt import Prompter

@@ -1,10 +1,13 @@
 """A made-up language that is learnt in seconds: every letter is a pitch, every voice a timbre.
 
+    python -m recipes.toy.speech --out runs/toy
+
 A letter, or a space, lasts 0.08 s, which is one frame of the toy tokenizer; quiet of one letter's
 length comes before and after. Level and exact pitch are random, so that no two recordings of a text
 are alike.
 """
 
+import argparse
 import json
 from pathlib import Path
 
@@ -60,3 +63,19 @@ def write_corpus(folder: Path, count: int, seed: int) -> list[dict]:
         lines.append(line | {"speaker": voice})
     (folder / "all.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     return lines
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Recordings to learn from in OUT/train, unseen ones in OUT/valid."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--out", type=Path, required=True, help="folder of the two corpora")
+    parser.add_argument("--train", type=int, default=1000, help="recordings (%(default)s)")
+    parser.add_argument("--valid", type=int, default=24, help="unseen recordings (%(default)s)")
+    parser.add_argument("--seed", type=int, default=0)
+    args = parser.parse_args(arguments)
+    write_corpus(args.out / "train", args.train, seed=args.seed)
+    write_corpus(args.out / "valid", args.valid, seed=args.seed + 1000)
+
+
+if __name__ == "__main__":
+    main()
