@@ -37,7 +37,9 @@ def read_json(path: Path) -> dict[str, Any]:
     try:
         data = json.loads(path.read_text())
     except FileNotFoundError as error:
-        raise ValueError(f"{path.parent} holds no {path.name}: it is not a model folder") from error
+        raise ValueError(
+            f"there is no {path.name} in {path.parent}: not a model folder, or a name misspelt"
+        ) from error
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"{path} is not valid JSON ({error}): fetch the file again") from error
     if not isinstance(data, dict):

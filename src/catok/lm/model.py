@@ -165,7 +165,8 @@ class TokenLM(nn.Module):
         if not bool(reach.any()):
             reach[0, -1] = 1
         totals = torch.zeros(1 + depth, device=hidden.device)
-        for chosen in ((reach > 0) & (reach <= 2), reach > 2):
+        shallow = (reach > 0) & (reach <= 2)  # apart, so that they do not run to the deepest target
+        for chosen in (shallow, reach > 2):
             if bool(chosen.any()):
                 last = int(reach[chosen].max()) - 1
                 found = self._channel_totals(hidden[chosen], labels[chosen], last)
