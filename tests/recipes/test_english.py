@@ -11,7 +11,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from recipes.lm.english import prepare, script, spoken_numbers, texts, voices
+from recipes.lm.english import prepare, script, spoken_numbers, texts, unheard, voices
 from recipes.lm.english.sentences import split_of, words
 from recipes.lm.english.tiny import ASTERISK, QUEEN
 from recipes.lm.english.transcripts import transcribe_clips
@@ -296,6 +296,20 @@ def test_the_corpus_from_end_to_end(tmp_path, monkeypatch, capsys):
     assert prepare.main(command) == 0
     assert (len(voice.said), reader.calls) == (spoken, heard) == (4, 1)
     assert manifests == {split: (out / f"{split}.jsonl").read_bytes() for split in prepare.SPLITS}
+    capsys.readouterr()
+
+
+def test_unheard_voices_say_different_test_sentences(tmp_path, monkeypatch, capsys):
+    found = {"queen": [f"This is sentence {word}." for word in texts.FORTUNES * 20]}
+    found["numbers"] = list(spoken_numbers.number_sentences(400))
+    monkeypatch.setattr(unheard, "gather", lambda out, cache: {"sentences": found})
+    monkeypatch.setattr(unheard, "build_voice", lambda name: Hummer())
+    unheard.main(["--out", str(tmp_path), "--sentences", "2"])
+    rows = [json.loads(line) for line in (tmp_path / "unheard.jsonl").open()]
+    assert len({row["text"] for row in rows}) == len(rows) == 10
+    assert {row["speaker"] for row in rows} == set(voices.VOICES) - {"joe"}
+    assert all(split_of(row["text"]) == "test" for row in rows)
+    assert all((tmp_path / row["audio"]).exists() for row in rows)
     capsys.readouterr()
 
 
