@@ -38,7 +38,7 @@ def read_json(path: Path) -> dict[str, Any]:
         data = json.loads(path.read_text())
     except FileNotFoundError as error:
         raise ValueError(
-            f"there is no {path.name} in {path.parent}: not a model folder, or a name misspelt"
+            f"{path.parent} holds no {path.name}: not a model folder, or a name misspelt"
         ) from error
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"{path} is not valid JSON ({error}): fetch the file again") from error
