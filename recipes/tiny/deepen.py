@@ -1,10 +1,11 @@
-"""More blocks for the decoder's finest stage of a trained codec; codes stay what they are.
+"""More blocks for the decoder of a trained codec; codes stay what they are.
 
-    python recipes/tiny/deepen.py --model tiny --blocks 2 --out runs/deeper
+    python recipes/tiny/deepen.py --model tiny --blocks 0 1 1 0 --out runs/deeper
 
-The new blocks stand behind those that are there and begin at random, small by their layer scale:
-the codec decodes nearly as before until it is trained on (train.toml with
-`freeze = ["encoder", "quantizer"]`). The semantic head, if the model has one, is not copied.
+The numbers are of blocks for each Transformer stage of the decoder, the coarsest first. New blocks
+stand behind those that are there and begin at random, small by their layer scale: the codec decodes
+nearly as before until it is trained on (joint.toml). The semantic head, if the model has one, is
+not copied.
 """
 
 import argparse
@@ -18,18 +19,22 @@ from catok import CausalAudioTokenizer
 from catok.modules.transformer import TransformerConfig
 
 
-def deepen(model: CausalAudioTokenizer, blocks: int) -> CausalAudioTokenizer:
-    """A new codec with the weights of `model` and `blocks` more in the last stage of its decoder.
+def deepen(model: CausalAudioTokenizer, blocks: Sequence[int]) -> CausalAudioTokenizer:
+    """A codec with the weights of `model` and so many `blocks` more in each stage of its decoder.
 
-    Raises ValueError for less than one block, or a decoder without Transformer stages.
+    Raises ValueError unless there is one number of at least 0 per stage, and a block among them.
     """
     decoder = list(model.config.decoder)
     stages = [i for i, stage in enumerate(decoder) if isinstance(stage, TransformerConfig)]
-    if blocks < 1 or not stages:
-        raise ValueError("a decoder with Transformer stages can get one block more, or several")
-    finest = decoder[stages[-1]]
-    assert isinstance(finest, TransformerConfig)
-    decoder[stages[-1]] = replace(finest, layers=finest.layers + blocks)
+    if len(blocks) != len(stages) or min(blocks) < 0 or not any(blocks):
+        raise ValueError(
+            f"the decoder has {len(stages)} Transformer stages: give as many numbers of blocks, "
+            f"not below 0 and not all 0, got {list(blocks)}"
+        )
+    for index, more in zip(stages, blocks, strict=True):
+        stage = decoder[index]
+        assert isinstance(stage, TransformerConfig)
+        decoder[index] = replace(stage, layers=stage.layers + more)
     deeper = CausalAudioTokenizer(replace(model.config, decoder=tuple(decoder)))
     deeper.load_state_dict(model.state_dict(), strict=False)
     return deeper
@@ -39,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """The command line: see the module's text."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else None)
     parser.add_argument("--model", default="tiny", help="a name, folder or hub id")
-    parser.add_argument("--blocks", type=int, default=2)
+    parser.add_argument("--blocks", type=int, nargs="+", required=True, help="per stage")
     parser.add_argument("--out", type=Path, required=True, help="folder of the new model")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args(arguments)

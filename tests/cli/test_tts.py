@@ -10,7 +10,10 @@ import torch
 from catok import load_audio, save_audio
 from catok.cli import main
 from catok.cli.utterances import Utterance
+from catok.lm.asr import Recognizer
 from catok.lm.tts import Synthesizer
+from catok.lm.tts.choosing import Chooser
+from tests.lm.asr.conftest import make, save_recognizer
 from tests.lm.tts.conftest import save_speech_model, voice
 
 SHORT = ("--max-seconds", "0.5")
@@ -81,6 +84,21 @@ def test_options_reach_the_model(tts, synth, reference, tmp_path):
     )[0]
     assert expected.codes.shape == (2, 2)
     assert near(tmp_path / "out.wav", expected.audio)
+
+
+def test_the_best_of_several_readings(tts, synth, small_model, tmp_path):
+    judge = save_recognizer(tmp_path / "judge", make(small_model), str(tmp_path / "codec"))
+    small_model.save_pretrained(tmp_path / "codec")
+    how = ("--candidates", "4", "--judge", judge)
+    assert tts("Hello.", "-o", tmp_path / "out.wav", *how) == 0
+    (tmp_path / "list.jsonl").write_text(json.dumps({"id": "x", "text": "Hello."}) + "\n")
+    assert tts(f"@{tmp_path}/list.jsonl", "-o", tmp_path / "out", *how) == 0
+    chooser = Chooser(Recognizer.from_pretrained(judge), 4)
+    request = synth.request("Hello.")
+    for file, seed in (("out.wav", 0), ("out/x.wav", Utterance("x", "Hello.").seed(0))):
+        (best,) = chooser.speak(synth, [request], ["Hello."], seeds=[seed], max_seconds=0.5)
+        assert near(tmp_path / file, best.audio)
+    assert tts("Hello.", "-o", tmp_path / "no.wav", "--candidates", "0") == 2
 
 
 def test_long_text_is_spoken_by_sentences(tts, synth, tmp_path, capsys):

@@ -27,7 +27,10 @@ def test_filters_are_librosas(window, bins):
     assert np.abs(filters.T.numpy() - expected).max() < 1e-5 * expected.max()
 
 
-@pytest.mark.parametrize("config", [MelLossConfig(), MelLossConfig.encodec()])
+LOUDNESS = MelLossConfig(magnitude="loudness", normalized=True, floor=1e-7)
+
+
+@pytest.mark.parametrize("config", [MelLossConfig(), MelLossConfig.encodec(), LOUDNESS])
 def test_mel_magnitudes_are_librosas(config):
     loss, audio = MelLoss(24_000, config), noise(1, 6000)
     window, bins = 512, 64
@@ -39,6 +42,8 @@ def test_mel_magnitudes_are_librosas(config):
         expected /= np.sqrt((librosa.filters.get_window("hann", window) ** 2).sum())
     if config.magnitude == "log":
         expected = np.log10(expected.clip(min=config.floor))
+    elif config.magnitude == "loudness":
+        expected = expected.clip(min=config.floor) ** 0.3
     found = loss.mel(audio, window, bins)[0].T.numpy()
     assert found.shape == expected.shape
     assert np.abs(found - expected).max() < 1e-5 * max(1.0, np.abs(expected).max())
@@ -53,6 +58,21 @@ def test_encodecs_variant():
     assert float(loss(2 * audio, 2 * target)) == pytest.approx(2 * plain, rel=1e-4)  # no logarithm
     log = MelLoss(24_000)
     assert float(log(2 * audio, 2 * target)) == pytest.approx(float(log(audio, target)), rel=1e-2)
+
+
+def test_what_is_faint_counts_little_as_loudness():
+    faint, loud = noise(1, 1, 4800, level=0.02), noise(1, 1, 4800, seed=1, level=2.0)
+    shares = []
+    for config in (MelLossConfig(), LOUDNESS):
+        loss = MelLoss(24_000, config)
+        shares.append(float(loss(2 * faint, faint)) / float(loss(2 * loud, loud)))
+    assert shares[0] == pytest.approx(1.0, rel=0.02)  # a factor is a factor to a logarithm
+    assert shares[1] == pytest.approx(0.01**0.3, rel=0.02)
+
+
+def test_an_exponent_is_a_power_of_a_root():
+    with pytest.raises(ValueError, match="exponent must be above 0 and at most 1"):
+        MelLossConfig(magnitude="loudness", exponent=1.5)
 
 
 def test_a_tone_lies_in_its_own_bin():

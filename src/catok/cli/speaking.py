@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from torch import Tensor
 from tqdm import tqdm
@@ -15,6 +15,7 @@ from catok.cli.errors import error_line
 from catok.cli.utterances import Utterance
 from catok.lm.sampling import SamplingConfig
 from catok.lm.tts import Speech, Synthesizer
+from catok.lm.tts.choosing import Chooser
 from catok.lm.tts.narration import Narration, silence
 from catok.lm.tts.request import Mode, Request
 from catok.lm.tts.sentences import pieces
@@ -79,10 +80,13 @@ class Tally:
 
 
 class Speaker:
-    """A synthesizer with a command's options; the reference is encoded once."""
+    """A synthesizer with a command's options; the reference is encoded once.
 
-    def __init__(self, synth: Synthesizer, manner: Manner) -> None:
-        self.synth, self.manner = synth, manner
+    With a `chooser` everything is said several times.
+    """
+
+    def __init__(self, synth: Synthesizer, manner: Manner, chooser: Chooser | None = None) -> None:
+        self.synth, self.manner, self.chooser = synth, manner, chooser
         self._voice = None if manner.reference is None else synth.encode_reference(manner.reference)
 
     def narrate(self, item: Utterance, seed: int) -> Narration:
@@ -96,24 +100,27 @@ class Speaker:
             max_seconds=how.max_seconds,
             max_length=how.max_length,
             pause=how.pause,
+            chooser=self.chooser,
         )
 
     def request(self, item: Utterance) -> Request | None:
         """The utterance for a batch; None if it is too long for one piece."""
         if len(pieces(item.text, self.manner.max_length)) > 1:
             return None
-        return self.synth.request(" ".join(item.text.split()), **self._prompt(item))
+        return self.synth.request(_line(item), **self._prompt(item))
 
     def together(self, items: Sequence[Utterance], requests: Sequence[Request]) -> list[Speech]:
         """Speech of a batch."""
         how = self.manner
-        return self.synth.speak(
-            requests,
-            num_quantizers=how.num_quantizers,
-            sampling=how.sampling,
-            seeds=[item.seed(how.seed) for item in items],
-            max_seconds=how.max_seconds,
-        )
+        options: Any = {
+            "num_quantizers": how.num_quantizers,
+            "sampling": how.sampling,
+            "seeds": [item.seed(how.seed) for item in items],
+            "max_seconds": how.max_seconds,
+        }
+        if self.chooser is None:
+            return self.synth.speak(requests, **options)
+        return self.chooser.speak(self.synth, requests, [_line(i) for i in items], **options)
 
     def _prompt(self, item: Utterance) -> dict:
         how = self.manner
@@ -125,6 +132,10 @@ class Speaker:
             "language": item.language or how.language,
             "num_quantizers": how.num_quantizers,
         }
+
+
+def _line(item: Utterance) -> str:
+    return " ".join(item.text.split())
 
 
 def say(

@@ -8,6 +8,7 @@ from catok.cli import arguments as shared
 
 if TYPE_CHECKING:
     from catok.lm.tts import Synthesizer
+    from catok.lm.tts.choosing import Chooser
 
 DEFAULT = "tiny-tts"
 _NONE = "(default: none)"
@@ -71,6 +72,17 @@ def run(
         ),
     ] = None,
     seed: Annotated[int, arg(metavar="S", help="Another seed is another reading.")] = 0,
+    candidates: Annotated[
+        int,
+        arg(
+            metavar="N",
+            help="Say it N times, with a seed each, and keep what --judge understands best. With "
+            "more than one, sentences are heard whole.",
+        ),
+    ] = 1,
+    judge: Annotated[
+        str, arg(metavar="M", help="Recogniser with a CTC head, of the same codes.")
+    ] = "tiny-asr",
     temperature: Annotated[
         float | None,
         arg(metavar="X", help="Of the codes; 0 is the likeliest.", help_behavior_hint=_MODEL),
@@ -131,6 +143,8 @@ def run(
         raise UsageError(f"{text} is a file or folder: to speak what is in it, write @{text}")
     if raw and out != "-":
         raise UsageError("--raw is for standard output: -o -")
+    if candidates < 1:
+        raise UsageError(f"--candidates must be at least 1, got {candidates}")
     if batch_size < 1:
         raise UsageError(f"--batch-size must be at least 1, got {batch_size}")
     if out == "-" and sys.stdout.isatty():
@@ -163,7 +177,7 @@ def run(
         max_length=max_length,
         pause=pause,
     )
-    speaker = Speaker(synth, manner)
+    speaker = Speaker(synth, manner, chooser(judge, candidates, device))
     if many:
         tally = say_each(speaker, items, Path(out), batch_size, overwrite)
         print(tally.line(len(items)), file=sys.stderr)
@@ -185,6 +199,17 @@ def run(
         count = say(speaker, seeded, writer, tally)
     print(tally.line(count), file=sys.stderr)
     return 0
+
+
+def chooser(judge: str, candidates: int, device: shared.DeviceName) -> "Chooser | None":
+    """What picks the best of several readings; None for a single one, which needs no judge."""
+    from catok.cli.models import pick_device
+    from catok.lm.asr import Recognizer
+    from catok.lm.tts.choosing import Chooser
+
+    if candidates == 1:
+        return None
+    return Chooser(Recognizer.from_pretrained(judge, device=pick_device(device)), candidates)
 
 
 def load(

@@ -2,13 +2,22 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from catok.lm.tts.streaming import SpeechStream
-
 PAUSE = 0.25  # seconds
+
+
+class Spoken(Protocol):
+    """A piece: iterates over its audio `[C, t]`; then `codes` `[K, F]` and `ended` are final."""
+
+    @property
+    def codes(self) -> Tensor: ...
+    @property
+    def ended(self) -> bool: ...
+    def __iter__(self) -> Iterator[Tensor]: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,7 +31,7 @@ class Voice:
 class Narration:
     """Iterator over the audio of a long text, `[C, t]` float32 on the CPU, t varies.
 
-    `speak`: piece number, piece, and the voice to go on with -> its stream. `texts`: the pieces.
+    `speak`: piece number, piece, and the voice to go on with -> what is said. `texts`: the pieces.
     With `keep_voice`, every piece after the first that is of use (it ended by itself and has at
     least `least_frames`) is spoken as that one's continuation: always the same one, so that the
     voice does not drift. `ended`: every piece so far ended by itself.
@@ -31,7 +40,7 @@ class Narration:
     def __init__(
         self,
         texts: list[str],
-        speak: Callable[[int, str, Voice | None], SpeechStream],
+        speak: Callable[[int, str, Voice | None], Spoken],
         *,
         keep_voice: bool,
         silence: Tensor,

@@ -11,8 +11,9 @@ from catok.lm.generation import generate, generate_frames
 from catok.lm.prompt import Prompter
 from catok.lm.sampling import SamplingConfig
 from catok.lm.speech_model import SpeechModel
+from catok.lm.tts.choosing import Chooser, Chosen
 from catok.lm.tts.decoding import decode_rows
-from catok.lm.tts.narration import PAUSE, Narration, Voice, silence
+from catok.lm.tts.narration import PAUSE, Narration, Spoken, Voice, silence
 from catok.lm.tts.reference import SHORTEST, Reference, reference_codes
 from catok.lm.tts.request import Mode, Request, build_request
 from catok.lm.tts.script import script
@@ -180,15 +181,7 @@ class Synthesizer(FromPretrained):
             language=language,
             num_quantizers=depth,
         )
-        frames = generate_frames(
-            self.model,
-            [request.rows],
-            num_quantizers=depth,
-            sampling=sampling or self.sampling,
-            max_frames=self._frames(max_seconds),
-            seeds=None if seed is None else [seed],
-        )
-        return SpeechStream(frames, self.tokenizer, request.prefix[:depth])
+        return self._stream(request, depth, sampling, seed, max_seconds)
 
     def narrate(
         self,
@@ -204,29 +197,40 @@ class Synthesizer(FromPretrained):
         max_seconds: float = MAX_SECONDS,
         max_length: int = MAX_LENGTH,
         pause: float = PAUSE,
+        chooser: Chooser | None = None,
     ) -> Narration:
         """Iterate over the audio of a text of any length, spoken in `pieces` and streamed.
 
         `pause` seconds of silence stand between two pieces; `max_seconds` is the limit of each. All
         pieces use the same `reference`; without one, the first piece is the voice that the others
-        continue. Piece n has seed + n. A text of one piece sounds as from `stream`.
+        continue. Piece n has seed + n. A text of one piece sounds as from `stream`. With a
+        `chooser` the pieces come whole, each the best of several readings.
         """
         voice = None if reference is None else self.encode_reference(reference)
         first = int(torch.randint(2**62, ())) if seed is None else seed
         depth = self.depth(num_quantizers)
 
-        def say(number: int, piece: str, kept: Voice | None) -> SpeechStream:
-            return self.stream(
+        def say(number: int, piece: str, kept: Voice | None) -> Spoken:
+            request = self.request(
                 piece,
                 reference=kept.codes if kept else voice,
                 prompt_text=kept.text if kept else prompt_text,
                 mode="continuation" if kept else mode,
                 language=language,
                 num_quantizers=depth,
+            )
+            if chooser is None:
+                return self._stream(request, depth, sampling, first + number, max_seconds)
+            (speech,) = chooser.speak(
+                self,
+                [request],
+                [piece],
+                num_quantizers=depth,
                 sampling=sampling,
-                seed=first + number,
+                seeds=[first + number],
                 max_seconds=max_seconds,
             )
+            return Chosen(speech)
 
         return Narration(
             pieces(text, max_length),
@@ -241,6 +245,24 @@ class Synthesizer(FromPretrained):
         if num_quantizers is None:
             return self.default_quantizers
         return check_quantizers(num_quantizers, self.num_quantizers)
+
+    def _stream(
+        self,
+        request: Request,
+        depth: int,
+        sampling: SamplingConfig | None,
+        seed: int | None,
+        max_seconds: float,
+    ) -> SpeechStream:
+        frames = generate_frames(
+            self.model,
+            [request.rows],
+            num_quantizers=depth,
+            sampling=sampling or self.sampling,
+            max_frames=self._frames(max_seconds),
+            seeds=None if seed is None else [seed],
+        )
+        return SpeechStream(frames, self.tokenizer, request.prefix[:depth])
 
     def _frames(self, seconds: float) -> int:
         if not 0 < seconds < math.inf:

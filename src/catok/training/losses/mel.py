@@ -23,16 +23,18 @@ WINDOWS = (32, 64, 128, 256, 512, 1024, 2048)
 class MelLossConfig:
     """One scale per entry: STFT `windows` in samples and number of `mel_bins`.
 
-    `magnitude`: compare log10 or plain magnitudes; `floor`: what counts as silence in a logarithm;
-    `normalized`: divide the STFT by the root of the window's energy. `scales_per_step`: how many
-    scales, drawn anew for every step, to compute (None: all); the sum is scaled up to the same
-    expectation.
+    `magnitude`: compare log10 magnitudes, plain ones, or, as "loudness", their power of `exponent`:
+    an ear's law, by which what is faint counts little, where a logarithm has no end. `floor`: what
+    counts as silence; `normalized`: divide the STFT by the root of the window's energy.
+    `scales_per_step`: how many scales, drawn anew for every step, to compute (None: all); their sum
+    is scaled up to the same expectation.
     """
 
     windows: tuple[int, ...] = WINDOWS
     mel_bins: tuple[int, ...] = (5, 10, 20, 40, 80, 160, 320)
-    magnitude: Literal["log", "linear"] = "log"
+    magnitude: Literal["log", "linear", "loudness"] = "log"
     floor: float = 1e-5
+    exponent: float = 0.3
     normalized: bool = False
     scales_per_step: int | None = None
 
@@ -41,6 +43,8 @@ class MelLossConfig:
             raise ValueError(
                 f"{len(self.windows)} windows need as many mel_bins, got {len(self.mel_bins)}"
             )
+        if not 0 < self.exponent <= 1:
+            raise ValueError(f"mel.exponent must be above 0 and at most 1, got {self.exponent}")
         if self.scales_per_step is not None and not 1 <= self.scales_per_step <= len(self.windows):
             raise ValueError(f"scales_per_step must be from 1 to {len(self.windows)}")
 
@@ -59,13 +63,14 @@ class MelLoss(nn.Module):
         self.config = config or MelLossConfig()
 
     def mel(self, audio: Tensor, window: int, bins: int) -> Tensor:
-        """`[N, T]` -> mel magnitudes `[N, frames, bins]`, log10 or plain as configured."""
+        """`[N, T]` -> mel magnitudes `[N, frames, bins]` on the configured scale."""
         magnitude = stft_magnitude(audio, window, normalized=self.config.normalized)
         filters, _ = mel_filters(self.sample_rate, window, bins)
         mel = magnitude @ filters.to(audio.device)
         if self.config.magnitude == "linear":
             return mel
-        return mel.clamp(min=self.config.floor).log10()
+        mel = mel.clamp(min=self.config.floor)
+        return mel.log10() if self.config.magnitude == "log" else mel.pow(self.config.exponent)
 
     def draw_scales(self, generator: torch.Generator | None = None) -> list[int]:
         """Indices of the scales of one step: all, or `scales_per_step` drawn by `generator`."""
