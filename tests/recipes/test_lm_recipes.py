@@ -68,7 +68,7 @@ def test_the_study_from_end_to_end(small_model, tmp_path, monkeypatch, capsys):
     (tmp_path / "all.jsonl").write_text("\n".join(lines) + "\n")
     data, out = str(tmp_path / "all.jsonl"), tmp_path / "runs"
     command = ["--data", data, "--test", data, "--out", str(out), "--steps", "2", "--count", "2"]
-    command += ["--max-seconds", "0.4"]
+    command += ["--valid", data, "--max-seconds", "0.4"]
     command += ["--metrics", "--set", f'model="{tmp_path}/model.json"', "channel_weights=[]"]
     command += [f'tokenizer="{tmp_path}/codec"', "autocast=false"]
     run.main(command)
@@ -76,6 +76,8 @@ def test_the_study_from_end_to_end(small_model, tmp_path, monkeypatch, capsys):
     assert [result["name"] for result in results] == ["full", "none"]
     for result in results:
         assert list(result["codebooks"]) == ["8", "4", "2", "1"]
+        assert set(result["losses"]) == {"8", "4", "2", "1"}
+        assert all(0 < loss < 10 for loss in result["losses"].values())
         assert all(s["utterances"] == 2 for s in result["codebooks"].values())
     rows = [json.loads(line) for line in (out / "none" / "rows.jsonl").open()]
     assert len(rows) == 8 and {row["text"] for row in rows} == {"hello world", "hello"}

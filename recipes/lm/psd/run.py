@@ -6,7 +6,8 @@
 Trains a recipe with dropout in every step ("full") and in none ("none") for as many steps, on the
 same batches, then lets both speak the test's texts in the voices of other recordings of the test,
 with all codebooks and with a half, a quarter and an eighth of them. A finished run is skipped, a
-stopped one goes on.
+stopped one goes on. With --valid, the loss on unseen speech too, which tells prefixes apart long
+before a model can be understood.
 Writes OUT/NAME/rows.jsonl and OUT/NAME/result.json, and OUT/psd.json and OUT/psd.md over both.
 Steps are equal, time is not, because short prefixes are cheaper: the table has both.
 """
@@ -42,6 +43,7 @@ from catok.training.recipe import read_recipe
 RECIPE = Path(__file__).parents[1] / "tts-small.toml"
 LABELS = {"full": "dropout in every step", "none": "no dropout"}
 PROBABILITIES = {"full": 1.0, "none": 0.0}
+LOSS = "valid_tts_"  # and a number of codebooks
 
 
 def variant(recipe: str | Path, name: str, steps: int, overrides: list[str]) -> LMTrainConfig:
@@ -51,15 +53,17 @@ def variant(recipe: str | Path, name: str, steps: int, overrides: list[str]) -> 
     return replace(config, steps=steps, sequence_dropout=dropout)
 
 
-def train(config: LMTrainConfig, data: str, folder: Path) -> None:
+def train(config: LMTrainConfig, data: str, valid: str | None, folder: Path) -> dict[str, float]:
     """Train in `folder` or go on there; wall seconds are added up in seconds.json.
 
-    Ends the program when the run is stopped by Ctrl-C or SIGTERM.
+    Returns the losses on `valid` by number of codebooks, if it is given. Ends the program when the
+    run is stopped by Ctrl-C or SIGTERM.
     """
     torch.manual_seed(config.seed)
     parts = build_parts(config)
     corpus = open_corpus(data, parts, config.data)
-    trainer = LMTrainer(config, parts, corpus, None, folder, report=print)
+    unseen = None if valid is None else open_corpus(valid, parts, config.data)
+    trainer = LMTrainer(config, parts, corpus, unseen, folder, report=print)
     clock, began = folder / "seconds.json", time.monotonic()
     if trainer.step < config.steps:
         trainer.run()
@@ -67,6 +71,8 @@ def train(config: LMTrainConfig, data: str, folder: Path) -> None:
         clock.write_text(json.dumps(round(before + time.monotonic() - began, 1)))
     if trainer.step < config.steps:
         raise SystemExit(f"stopped at step {trainer.step}; the same command goes on")
+    found = {} if trainer.validator is None else trainer.validator.measure()
+    return {name.rpartition("_")[2]: v for name, v in found.items() if name.startswith(LOSS)}
 
 
 def requests(manifest: str, language: str, count: int, longest: int) -> list[Prompted]:
@@ -143,7 +149,7 @@ def run(
     if done.is_file():
         return json.loads(done.read_text())
     config = variant(args.recipe, name, args.steps, args.set)
-    train(config, args.data, folder)
+    losses = train(config, args.data, args.valid, folder)
     synthesizer = Synthesizer.from_pretrained(folder / "model")
     speech = SpeechConfig.load(folder / "model")
     language = args.language if speech and args.language in speech.languages else None
@@ -161,6 +167,7 @@ def run(
         "name": name,
         "steps": config.steps,
         "seconds": json.loads((folder / "seconds.json").read_text()),
+        "losses": losses,
         "utterances": len(items),
         "codebooks": summaries,
     }
@@ -170,10 +177,13 @@ def run(
 
 def table(results: Sequence[dict[str, Any]]) -> str:
     """One line per run and number of codebooks."""
-    rows: list[list[object]] = [["", "steps", "seconds", "codebooks", "WER or CER, %", "SIM"]]
+    rows: list[list[object]] = [
+        ["", "steps", "seconds", "codebooks", "loss", "WER or CER, %", "SIM"]
+    ]
     for result in results:
         for depth, summary in result["codebooks"].items():
             facts = [LABELS[result["name"]], result["steps"], f"{result['seconds']:.0f}", depth]
+            facts.append(_figure(result["losses"], depth, 2))
             rows.append([*facts, _figure(summary, "mean_of_all", 1), _figure(summary, "sim", 3)])
     return markdown(rows)
 
@@ -187,6 +197,7 @@ def main(arguments: list[str] | None = None) -> None:
     """Run what is asked for, then write the table of what is finished."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--data", required=True, help="training manifest, as `catok train-lm`")
+    parser.add_argument("--valid", help="manifest of unseen speech, for losses by codebooks")
     parser.add_argument("--test", required=True, help="manifest of unseen speech with text")
     parser.add_argument("--language", default="en", help="of the texts to speak (%(default)s)")
     parser.add_argument("--out", required=True, help="folder of the runs")
