@@ -72,7 +72,7 @@ def train(config: LMTrainConfig, data: str, valid: str | None, folder: Path) -> 
     if trainer.step < config.steps:
         raise SystemExit(f"stopped at step {trainer.step}; the same command goes on")
     found = {} if trainer.validator is None else trainer.validator.measure()
-    return {name.rpartition("_")[2]: v for name, v in found.items() if name.startswith(LOSS)}
+    return {name.removeprefix(LOSS): v for name, v in found.items() if name.startswith(LOSS)}
 
 
 def requests(manifest: str, language: str, count: int, longest: int) -> list[Prompted]:
@@ -183,7 +183,7 @@ def table(results: Sequence[dict[str, Any]]) -> str:
     for result in results:
         for depth, summary in result["codebooks"].items():
             facts = [LABELS[result["name"]], result["steps"], f"{result['seconds']:.0f}", depth]
-            facts.append(_figure(result["losses"], depth, 2))
+            facts.append(_figure(result.get("losses", {}), depth, 2))
             rows.append([*facts, _figure(summary, "mean_of_all", 1), _figure(summary, "sim", 3)])
     return markdown(rows)
 

@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from torch import Tensor
 from tqdm import tqdm
@@ -15,10 +15,12 @@ from catok.cli.errors import error_line
 from catok.cli.utterances import Utterance
 from catok.lm.sampling import SamplingConfig
 from catok.lm.tts import Speech, Synthesizer
-from catok.lm.tts.choosing import Chooser
 from catok.lm.tts.narration import Narration, silence
 from catok.lm.tts.request import Mode, Request
 from catok.lm.tts.sentences import pieces
+
+if TYPE_CHECKING:
+    from catok.lm.tts.choosing import Chooser
 
 NOTHING = "the model ended before it said anything: try another --seed"
 
@@ -85,7 +87,9 @@ class Speaker:
     With a `chooser` everything is said several times.
     """
 
-    def __init__(self, synth: Synthesizer, manner: Manner, chooser: Chooser | None = None) -> None:
+    def __init__(
+        self, synth: Synthesizer, manner: Manner, chooser: "Chooser | None" = None
+    ) -> None:
         self.synth, self.manner, self.chooser = synth, manner, chooser
         self._voice = None if manner.reference is None else synth.encode_reference(manner.reference)
 

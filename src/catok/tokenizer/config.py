@@ -71,8 +71,9 @@ class TokenizerConfig:
 
     @classmethod
     def preset(cls, name: str) -> "TokenizerConfig":
-        """A named configuration: "24khz", "nano" and "v2" are the released models, "tiny" is the
-        embedded default. They stand in `presets/NAME.json`. Raises ValueError on other names.
+        """A named configuration: "24khz", "nano" and "v2" are the released models, "tiny" is what
+        the embedded default began as. They stand in `presets/NAME.json`. Raises ValueError on
+        other names.
         """
         known = {file.name.removesuffix(".json"): file for file in PRESETS.iterdir()}
         if name not in known:

@@ -1,14 +1,15 @@
-import dataclasses
+import itertools
 import math
 
 import pytest
 import torch
 
 from catok.lm.asr.likelihood import text_log_probs
+from catok.lm.generation import Generated
 from catok.lm.tts.choosing import STRIDE, Chooser
 from tests.conftest import build, small_settings
 from tests.lm.asr.conftest import make
-from tests.lm.tts.conftest import RESTRICTED, voice
+from tests.lm.tts.conftest import voice
 
 HOW = {"max_seconds": 0.8, "num_quantizers": 3}
 
@@ -103,16 +104,17 @@ def test_what_does_not_fit_is_refused(synth, judge, small_model):
         text_log_probs(judge, [code], [" "[:0]])
 
 
-def test_cut_off_readings_come_last(synth, judge):
-    how = dataclasses.replace(RESTRICTED, text_temperature=5.0)
-    options = {"max_seconds": 0.3, "num_quantizers": 3, "sampling": how}
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
+def test_silence_comes_last_and_cut_off_readings_before_it(synth, judge, monkeypatch, order):
+    codes = torch.randint(0, 64, (3, 6), generator=torch.Generator().manual_seed(2))
+    likely = Generated(codes, ended=False)
+    others = [(codes + shift) % 64 for shift in range(1, 64)]
+    scores = text_log_probs(judge, [codes, *others], ["a bed"] * 64)
+    worse = next(other for other, s in zip(others, scores[1:], strict=True) if s < scores[0])
+    ended, silent = Generated(worse, ended=True), Generated(codes[:, :0], ended=True)
     request = synth.request("a bed", num_quantizers=3)
-    found = set()
-    for seed in range(12):
-        made = synth.speak([request] * 3, seeds=[seed + STRIDE * i for i in range(3)], **options)
-        (best,) = Chooser(judge, 3).speak(synth, [request], ["a bed"], seeds=[seed], **options)
-        spoken = [speech for speech in made if speech.seconds]
-        if spoken:
-            assert best.seconds and best.ended == any(speech.ended for speech in spoken)
-            found.add(len(spoken) < 3 or best.ended)
-    assert True in found
+    for kept, wanted in (((likely, ended, silent), ended), ((likely, likely, silent), likely)):
+        made = [kept[place] for place in order]
+        monkeypatch.setattr(synth, "write", lambda *a, _made=made, **k: _made)
+        (best,) = Chooser(judge, 3).speak(synth, [request], ["a bed"], seeds=[0], **HOW)
+        assert torch.equal(best.codes, wanted.codes) and best.ended == wanted.ended

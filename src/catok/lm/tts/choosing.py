@@ -4,11 +4,10 @@ Sampling gives another reading for every seed. A recogniser of the same codes sa
 text is, given each of them: a small model's odd slip is left out, for so many times the work.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor
 
 from catok.lm.asr.likelihood import text_log_probs
 from catok.lm.asr.recognizer import Recognizer
@@ -61,29 +60,21 @@ class Chooser:
             raise ValueError(f"{len(requests)} requests need as many texts, got {len(texts)}")
         if seeds is None:
             seeds = torch.randint(2**62, (len(requests),)).tolist()
-        made = synth.speak(
+        made = synth.write(
             [request for request in requests for _ in range(self.candidates)],
             num_quantizers=num_quantizers,
             sampling=sampling,
             seeds=[seed + STRIDE * turn for seed in seeds for turn in range(self.candidates)],
             max_seconds=max_seconds,
         )
+        codes = [each.codes for each in made]
         said = [text for text in texts for _ in range(self.candidates)]
-        scores = text_log_probs(self.judge, [speech.codes for speech in made], said)
-        chosen = []
-        for first in range(0, len(made), self.candidates):
-            group = range(first, first + self.candidates)
-            best = max(group, key=lambda i: (made[i].seconds > 0, made[i].ended, scores[i]))
-            chosen.append(made[best])
-        return chosen
-
-
-class Chosen:
-    """A finished reading, given out like a stream: all of its audio `[C, T]` at once."""
-
-    def __init__(self, speech: Speech) -> None:
-        self.codes, self.ended = speech.codes, speech.ended
-        self._audio = iter([speech.audio] if speech.audio.shape[1] else [])
-
-    def __iter__(self) -> Iterator[Tensor]:
-        return self._audio
+        scores = text_log_probs(self.judge, codes, said)
+        best = [
+            max(
+                range(first, first + self.candidates),
+                key=lambda i: (codes[i].shape[1] > 0, made[i].ended, scores[i]),
+            )
+            for first in range(0, len(made), self.candidates)
+        ]
+        return synth.sound(requests, [made[index] for index in best])

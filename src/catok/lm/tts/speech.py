@@ -1,5 +1,6 @@
 """What synthesis gives back."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -23,3 +24,14 @@ class Speech:
     def seconds(self) -> float:
         """Length of the audio."""
         return self.audio.shape[1] / self.sample_rate
+
+
+class WholeSpeech:
+    """A finished utterance, given out like a stream: all of its audio `[C, T]` at once."""
+
+    def __init__(self, speech: Speech) -> None:
+        self.codes, self.ended = speech.codes, speech.ended
+        self._audio = iter([speech.audio] if speech.audio.shape[1] else [])
+
+    def __iter__(self) -> Iterator[Tensor]:
+        return self._audio

@@ -2,25 +2,28 @@
 
 import math
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from catok.lm.from_pretrained import FromPretrained
-from catok.lm.generation import generate, generate_frames
+from catok.lm.generation import Generated, generate, generate_frames
 from catok.lm.prompt import Prompter
 from catok.lm.sampling import SamplingConfig
 from catok.lm.speech_model import SpeechModel
-from catok.lm.tts.choosing import Chooser, Chosen
 from catok.lm.tts.decoding import decode_rows
 from catok.lm.tts.narration import PAUSE, Narration, Spoken, Voice, silence
 from catok.lm.tts.reference import SHORTEST, Reference, reference_codes
 from catok.lm.tts.request import Mode, Request, build_request
 from catok.lm.tts.script import script
 from catok.lm.tts.sentences import MAX_LENGTH, pieces
-from catok.lm.tts.speech import Speech
+from catok.lm.tts.speech import Speech, WholeSpeech
 from catok.lm.tts.streaming import SpeechStream
 from catok.tokenizer.checks import check_quantizers
+
+if TYPE_CHECKING:
+    from catok.lm.tts.choosing import Chooser
 
 MAX_SECONDS = 60.0
 
@@ -101,10 +104,29 @@ class Synthesizer(FromPretrained):
         max_seconds: float = MAX_SECONDS,
     ) -> list[Speech]:
         """Speech of every request, made together."""
+        made = self.write(
+            requests,
+            num_quantizers=num_quantizers,
+            sampling=sampling,
+            seeds=seeds,
+            max_seconds=max_seconds,
+        )
+        return self.sound(requests, made)
+
+    def write(
+        self,
+        requests: Sequence[Request],
+        *,
+        num_quantizers: int | None = None,
+        sampling: SamplingConfig | None = None,
+        seeds: Sequence[int] | None = None,
+        max_seconds: float = MAX_SECONDS,
+    ) -> list[Generated]:
+        """The codes of every request, made together; `sound` makes them audible."""
         depth = self.depth(num_quantizers)
         if not requests:
             return []
-        made = generate(
+        return generate(
             self.model,
             [request.rows for request in requests],
             num_quantizers=depth,
@@ -112,8 +134,12 @@ class Synthesizer(FromPretrained):
             max_frames=self._frames(max_seconds),
             seeds=seeds,
         )
-        prefixes = [request.prefix[:depth] for request in requests]
-        sound = decode_rows(self.tokenizer, prefixes, [each.codes for each in made])
+
+    def sound(self, requests: Sequence[Request], made: Sequence[Generated]) -> list[Speech]:
+        """What `write` made of the same requests, as speech."""
+        codes = [each.codes for each in made]
+        prefixes = [r.prefix[: len(own)] for r, own in zip(requests, codes, strict=True)]
+        sound = decode_rows(self.tokenizer, prefixes, codes)
         return [
             Speech(audio, each.codes, each.ended, self.sample_rate)
             for audio, each in zip(sound, made, strict=True)
@@ -197,7 +223,7 @@ class Synthesizer(FromPretrained):
         max_seconds: float = MAX_SECONDS,
         max_length: int = MAX_LENGTH,
         pause: float = PAUSE,
-        chooser: Chooser | None = None,
+        chooser: "Chooser | None" = None,
     ) -> Narration:
         """Iterate over the audio of a text of any length, spoken in `pieces` and streamed.
 
@@ -230,7 +256,7 @@ class Synthesizer(FromPretrained):
                 seeds=[first + number],
                 max_seconds=max_seconds,
             )
-            return Chosen(speech)
+            return WholeSpeech(speech)
 
         return Narration(
             pieces(text, max_length),
