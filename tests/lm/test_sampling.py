@@ -117,7 +117,14 @@ def test_restricted_text_is_one_of_two():
 
 
 @pytest.mark.parametrize(
-    "changes", [{"text_top_k": -1}, {"audio_top_p": 0.0}, {"audio_repetition_penalty": 0.0}]
+    "changes",
+    [
+        {"text_top_k": -1},
+        {"audio_top_p": 0.0},
+        {"audio_repetition_penalty": 0.0},
+        {"guidance": -0.5},
+        {"guidance": float("inf")},
+    ],
 )
 def test_bad_settings_are_refused(changes):
     with pytest.raises(ValueError, match=next(iter(changes))):

@@ -96,6 +96,14 @@ def run(
     repetition_penalty: Annotated[
         float | None, arg(metavar="X", help="Of the codes.", help_behavior_hint=_MODEL)
     ] = None,
+    guidance: Annotated[
+        float | None,
+        arg(
+            metavar="X",
+            help="Above 1: keep closer to the text, for twice the work; 1 is off.",
+            help_behavior_hint=_MODEL,
+        ),
+    ] = None,
     text_temperature: Annotated[
         float | None,
         arg(metavar="X", help="Of the decision to end; 0 is certain.", help_behavior_hint=_MODEL),
@@ -164,6 +172,7 @@ def run(
         "audio_top_k": top_k,
         "audio_repetition_penalty": repetition_penalty,
         "text_temperature": text_temperature,
+        "guidance": guidance,
     }
     manner = Manner(
         reference=None if reference is None else Path(reference),

@@ -48,13 +48,15 @@ def generate_frames(
     sampling: SamplingConfig | None = None,
     max_frames: int = MAX_FRAMES,
     seeds: Sequence[int] | None = None,
+    without_text: Sequence[Tensor] | None = None,
 ) -> Iterator[Frame]:
     """Yield each frame as soon as it is chosen; stops when all prompts have ended.
 
     `prompts`: rows `[T, 1 + n_vq]` each, from `Prompter`. Only the first `num_quantizers` codebooks
     are read and chosen. `seeds`: one per prompt, drawn anew if None; a prompt's result depends on
-    its own seed, not on its neighbours (but for rounding). The row in which the text channel says
-    "end" is no frame: its codes are dropped. Raises ValueError on arguments that do not fit.
+    its own seed, not on its neighbours (but for rounding). `without_text`: the same prompts without
+    the text to be spoken, for `sampling.guidance`. The row in which the text channel says "end" is
+    no frame: its codes are dropped. Raises ValueError on arguments that do not fit.
     """
     depth = check_quantizers(num_quantizers, model.config.n_vq)
     if max_frames < 1:
@@ -63,30 +65,38 @@ def generate_frames(
         seeds = torch.randint(2**62, (len(prompts),)).tolist()
     if len(seeds) != len(prompts):
         raise ValueError(f"{len(prompts)} prompts need as many seeds, got {len(seeds)}")
-    rows, mask = pad_rows(prompts, model.config)
+    sampling = sampling or SamplingConfig()
+    shadows: Sequence[Tensor] = []  # guidance runs a second row beside each row
+    if sampling.guidance != 1:
+        if without_text is None or len(without_text) != len(prompts):
+            raise ValueError("guidance needs every prompt without its text too: give without_text")
+        shadows = without_text
+    copies = 2 if shadows else 1
+    rows, mask = pad_rows([*prompts, *shadows], model.config)
     rows, mask = rows.to(model.device), mask.to(model.device)
-    sampler = Sampler(sampling or SamplingConfig(), model.config, seeds)
-    history = SeenCodes(rows, depth, model.config.audio_vocab_size + 1)
+    sampler = Sampler(sampling, model.config, seeds)
+    history = SeenCodes(rows[: len(prompts)], depth, model.config.audio_vocab_size + 1)
     alive = list(range(len(prompts)))
     state = None
     for _ in range(max_frames):
         hidden, state = model.temporal(rows, mask, state, depth)
         assert state is not None
-        row = model.next_row(hidden[:, -1], depth, sampler, history)
+        row = model.next_row(hidden[:, -1], depth, sampler, history, sampling.guidance)
         over = (row[:, 0] == model.config.audio_end_token_id).tolist()
         kept = [i for i, done in enumerate(over) if not done]
         ended = tuple(alive[i] for i, done in enumerate(over) if done)
         if ended:
             index = torch.tensor(kept, dtype=torch.int64, device=model.device)
-            row, state = row[index], state.select(index)
+            both = torch.cat([index + copy * len(row) for copy in range(copies)])
+            row, state = row[index], state.select(both)
             history.select(index)
             sampler.select(kept)
             alive = [alive[i] for i in kept]
         yield Frame(tuple(alive), row[:, 1 : 1 + depth], ended)
         if not alive:
             return
-        rows, mask = row[:, None], None
-        history.add(rows)
+        history.add(row[:, None])
+        rows, mask = row[:, None].repeat(copies, 1, 1), None
 
 
 def generate(
@@ -97,6 +107,7 @@ def generate(
     sampling: SamplingConfig | None = None,
     max_frames: int = MAX_FRAMES,
     seeds: Sequence[int] | None = None,
+    without_text: Sequence[Tensor] | None = None,
 ) -> list[Generated]:
     """What `generate_frames` yields, gathered for each prompt; codes are on the CPU.
 
@@ -112,6 +123,7 @@ def generate(
         sampling=sampling,
         max_frames=max_frames,
         seeds=seeds,
+        without_text=without_text,
     ):
         ended.update(frame.ended)
         for row, codes in zip(frame.rows, frame.codes.cpu(), strict=True):

@@ -17,6 +17,7 @@ from catok.lm import folder as folders
 from catok.lm.config import TokenLMConfig
 from catok.lm.depth import DepthState, DepthTransformer
 from catok.lm.embedding import FrameEmbedding
+from catok.lm.guidance import guide
 from catok.lm.heads import ChannelHeads
 from catok.lm.history import SeenCodes
 from catok.lm.layers import SwiGLU
@@ -207,18 +208,29 @@ class TokenLM(nn.Module):
 
     @torch.no_grad()
     def next_row(
-        self, hidden: Tensor, num_quantizers: int, chooser: Chooser, history: SeenCodes
+        self,
+        hidden: Tensor,
+        num_quantizers: int,
+        chooser: Chooser,
+        history: SeenCodes,
+        guidance: float = 1.0,
     ) -> Tensor:
         """Choose the row after hidden states `[N, D]`: `[N, 1 + n_vq]`, 0 in channels above K.
 
         `history` is what each row has already held, for the repetition penalty; it is not changed.
+        With `guidance` other than 1, `hidden` is `[2 N, D]`: N rows, then the same without text.
+        Whether speech ends is left to the rows with it.
         """
-        row = torch.zeros(len(hidden), self.config.channels, dtype=torch.int64, device=self.device)
+        copies = 1 if guidance == 1 else 2
+        count = len(hidden) // copies
+        row = torch.zeros(count, self.config.channels, dtype=torch.int64, device=self.device)
         chooser.start_frame(1 + num_quantizers)
         vectors, state = hidden, None
         for channel in range(1 + num_quantizers):
             logits, state = self.depth_step(channel, vectors, state)
+            if copies > 1:
+                logits = guide(logits, guidance) if channel else logits[:count]
             seen = history.channel(channel) if channel else None
             row[:, channel] = chooser.choose(channel, logits, seen)
-            vectors = self.embedding.token(channel, row[:, channel])
+            vectors = self.embedding.token(channel, row[:, channel]).repeat(copies, 1)
         return row

@@ -3,6 +3,7 @@
 Law: `spec/tts-layout.md` (e).
 """
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -15,7 +16,8 @@ class SamplingConfig:
 
     A temperature of 0 or less takes the likeliest token, without any processing. `top_k` 0 and
     `top_p` 1 keep everything. The repetition penalty is for audio only. `restrict_text` lets the
-    text channel choose between "one more frame" and "end" alone.
+    text channel choose between "one more frame" and "end" alone. `guidance` above 1 moves codes
+    away from what would be said without the text, see `guidance.py`; 1 asks for none.
     """
 
     text_temperature: float = 1.5
@@ -26,6 +28,7 @@ class SamplingConfig:
     audio_top_p: float = 0.95
     audio_repetition_penalty: float = 1.1
     restrict_text: bool = False
+    guidance: float = 1.0
 
     def __post_init__(self) -> None:
         for name in ("text_top_k", "audio_top_k"):
@@ -38,6 +41,8 @@ class SamplingConfig:
             raise ValueError(
                 f"audio_repetition_penalty must be above 0, got {self.audio_repetition_penalty}"
             )
+        if not 0 <= self.guidance < math.inf:
+            raise ValueError(f"guidance is 1 (off) or a number above it, got {self.guidance}")
 
     @classmethod
     def greedy(cls, restrict_text: bool = False) -> "SamplingConfig":

@@ -55,6 +55,26 @@ def test_a_pass_holds_every_utterance_once(corpus, parts):
     assert 0.35 < seen["prefix"] / seen["tts"] < 0.65
 
 
+def test_some_speak_without_being_told_the_text(corpus, parts):
+    rng = np.random.default_rng(0)
+    tasks, data = {"tts": 1.0, "asr": 1.0}, DataConfig(rows_per_batch=200, no_text=0.4)
+    examples = [
+        e for _ in range(30) for b in plan(corpus, parts.prompter, data, tasks, rng) for e in b
+    ]
+    spoken = [e for e in examples if e.task == "tts"]
+    assert all(e.told for e in examples if e.task == "asr")
+    assert 0.25 < sum(not e.told for e in spoken) / len(spoken) < 0.55
+    untold = build(Example("tts", 0, told=False), corpus, parts.prompter)
+    told = build(Example("tts", 0), corpus, parts.prompter)
+    text = parts.prompter.text
+    assert text.decode(told.text.tolist()) == corpus.utterances[0].text and not len(untold.text)
+    spelled = text.decode(told.rows[:, 0].tolist())
+    silent = spelled.replace(f"Text:\n{corpus.utterances[0].text}\n", "Text:\nNone\n")
+    assert text.decode(untold.rows[:, 0].tolist()) == silent != spelled
+    asked = [s.labels[(s.labels[:, 1:] != IGNORED).any(dim=1)] for s in (told, untold)]
+    assert torch.equal(*asked)
+
+
 def test_references_are_cut(corpus, parts):
     data = DataConfig(clone=1.0, reference_seconds=4 / 12.5)
     examples = [

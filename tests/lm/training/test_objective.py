@@ -57,6 +57,16 @@ def test_synthesis_is_codes_and_ctc(parts, corpus, objective):
     torch.testing.assert_close(loss.total, expected)
 
 
+def test_without_the_text_nothing_is_asked_about_it(parts, corpus, objective):
+    untold = batch(parts, corpus, "tts", (1, 2), told=False)
+    loss = objective(untold, 4)
+    assert float(loss.ctc.detach()) == 0 and int(loss.ctc_labels) == 0
+    torch.testing.assert_close(loss.total, loss.tokens.losses["loss"])
+    told = objective(batch(parts, corpus, "tts", (1, 2)), 4)
+    assert torch.equal(loss.tokens.targets, told.tokens.targets)
+    assert not torch.equal(loss.tokens.per_channel, told.tokens.per_channel)
+
+
 def test_synthesis_uses_the_prefix_of_codebooks_only(parts, corpus, objective):
     whole = batch(parts, corpus, "tts", (1, 2))
     changed = batch(parts, corpus, "tts", (1, 2))

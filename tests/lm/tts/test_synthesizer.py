@@ -15,6 +15,7 @@ from tests.lm.tts.conftest import RESTRICTED, save_speech_model, voice
 
 GREEDY = SamplingConfig.greedy(restrict_text=True)
 ENDLESS = dataclasses.replace(RESTRICTED, restrict_text=False, text_temperature=0.0)
+GUIDED = dataclasses.replace(ENDLESS, guidance=2.0)
 
 
 def equal(one, other, tolerance=1e-6):
@@ -27,7 +28,7 @@ def equal(one, other, tolerance=1e-6):
 @given(
     texts=st.lists(st.text(st.characters(codec="utf-8"), min_size=1, max_size=12), max_size=4),
     depth=st.integers(1, 4),
-    sampling=st.sampled_from([None, GREEDY, ENDLESS]),
+    sampling=st.sampled_from([None, GREEDY, ENDLESS, GUIDED]),
     seed=st.integers(0, 9999),
 )
 def test_batch_gives_what_each_text_alone_gives(synth, texts, depth, sampling, seed):
@@ -48,7 +49,7 @@ def test_batch_gives_what_each_text_alone_gives(synth, texts, depth, sampling, s
         assert speech.seconds == speech.audio.shape[1] / 24_000
 
 
-@pytest.mark.parametrize("sampling", [SamplingConfig.greedy(), RESTRICTED, ENDLESS])
+@pytest.mark.parametrize("sampling", [SamplingConfig.greedy(), RESTRICTED, ENDLESS, GUIDED])
 @pytest.mark.parametrize("mode", [None, "clone", "continuation", "both"])
 @pytest.mark.parametrize("depth", [2, 4])
 def test_streamed_equals_offline(synth, sampling, mode, depth):
@@ -133,7 +134,15 @@ def test_prompts_are_those_of_the_released_format(synth):
 
     def told(**how):
         request = synth.request("after", reference=codes, language="en", **how)
-        return synth.prompter.text.decode(request.rows[:, 0].tolist()), request
+        spelled, untold = (
+            synth.prompter.text.decode(rows[:, 0].tolist())
+            for rows in (request.rows, request.without_text)
+        )
+        before, _, after = spelled.partition("- Text:\n")
+        assert untold == before + "- Text:\nNone\n" + after[after.index("</user_inst>") :]
+        frames = [rows[rows[:, 0] == 6] for rows in (request.rows, request.without_text)]
+        assert torch.equal(*frames)
+        return spelled, request
 
     for mode, said in (("clone", None), ("clone", "before"), (None, None)):
         text, request = told(mode=mode, prompt_text=said)

@@ -52,8 +52,9 @@ class CTCHead(nn.Module):
         """Minus the log-probability of all texts, in nats, and how many labels that is over.
 
         `hidden` `[B, F, D]`, of which the first `frames` `[B]` int64 count; `labels` `[B, S]`
-        int64 below `vocab`, of which the first `lengths` `[B]` count. A text that has no room in
-        its frames (a label needs one position, two alike in a row one more) adds nothing to either.
+        int64 below `vocab`, of which the first `lengths` `[B]` count. An empty text adds nothing to
+        either, nor does one without room in its frames (a label needs one position, two alike in a
+        row one more).
         """
         log_probs = self.log_probs(hidden).transpose(0, 1)
         positions = frames * self.per_frame
@@ -64,7 +65,7 @@ class CTCHead(nn.Module):
         last = (lengths - 2).clamp(min=0)[:, None]
         repeats = again.gather(1, last)[:, 0] if again.shape[1] else torch.zeros_like(lengths)
         room = positions >= lengths + torch.where(lengths > 1, repeats, 0)
-        return losses.sum(), (lengths * room).sum()
+        return (losses * (lengths > 0)).sum(), (lengths * room).sum()
 
     def save(self, folder: str | Path) -> None:
         """Write `ctc.safetensors` into a model's folder, replaced in one step."""

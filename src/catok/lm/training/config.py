@@ -41,8 +41,9 @@ class DataConfig:
     `min_seconds`, `max_text` (text tokens): recordings outside these are left out and counted.
     `clone`: share of synthesis examples that hear another recording of the same voice, of at most
     `reference_seconds` (longer ones are cut), before they speak. `continuation`: share of them
-    that go on with a random beginning of the recording itself. `workers`: threads that prepare
-    batches ahead. `codes_in_memory`: gigabytes that codes may take up; what is beyond is read from
+    that go on with a random beginning of the recording itself. `no_text`: share of them that have
+    to speak without being told the text, for guidance. `workers`: threads that prepare batches
+    ahead. `codes_in_memory`: gigabytes that codes may take up; what is beyond is read from
     its file every time.
     """
 
@@ -53,6 +54,7 @@ class DataConfig:
     clone: float = 0.5
     reference_seconds: float = 10.0
     continuation: float = 0.0
+    no_text: float = 0.0
     workers: int = 0
     codes_in_memory: float = 8.0
 
@@ -63,7 +65,7 @@ class DataConfig:
             raise ValueError("data needs 0 <= min_seconds < max_seconds and reference_seconds > 0")
         if self.codes_in_memory < 0:
             raise ValueError("data.codes_in_memory must not be negative: 0 keeps none")
-        for name in ("clone", "continuation"):
+        for name in ("clone", "continuation", "no_text"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"data.{name} is a share from 0 to 1, got {getattr(self, name)}")
 

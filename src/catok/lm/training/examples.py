@@ -23,6 +23,7 @@ class Example:
 
     `reference`: an utterance whose voice is given, with its frames from `reference_start` to
     `reference_stop`; -1 for none. `prefix`: so many frames of the recording itself are given.
+    `told`: False keeps the text to be spoken from the model.
     """
 
     task: Task
@@ -31,12 +32,13 @@ class Example:
     reference_start: int = 0
     reference_stop: int = 0
     prefix: int = 0
+    told: bool = True
 
 
 @dataclass(frozen=True, eq=False)
 class Sequence:
     """`rows` and `labels` `[T, 1 + n_vq]` int64, labels one row ahead, -100 where nothing is to be
-    predicted; `text`, the ids `[S]` of the text alone.
+    predicted; `text`, the ids `[S]` of the text alone, none where it is kept from the model.
     """
 
     rows: Tensor
@@ -56,12 +58,13 @@ def build(example: Example, corpus: Corpus, prompter: Prompter) -> Sequence:
     if example.reference >= 0:
         heard = corpus.codes(example.reference)
         references = [heard[:, example.reference_start : example.reference_stop]]
-    asked = user_message(utterance.text, references=references, language=utterance.language)
+    said = utterance.text if example.told else None
+    asked = user_message(said, references=references, language=utterance.language)
     rows, labels = prompter.training([asked, assistant_message(codes)])
     if example.prefix:
         first = int((labels[:, 0] != IGNORED).nonzero()[0])
         labels[first : first + example.prefix] = IGNORED
-    return Sequence(rows, labels, text)
+    return Sequence(rows, labels, text if example.told else text[:0])
 
 
 def recognition(codes: Tensor, text: str) -> list[Message]:

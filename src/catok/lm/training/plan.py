@@ -38,6 +38,9 @@ def plan(
     cuts = rng.integers(1, np.maximum(corpus.frames, 2))
     cuts[(corpus.frames < 2) | (rng.random(len(corpus)) >= data.continuation)] = 0
     jitter = 1 + JITTER * rng.random(len(corpus))
+    told = np.ones(len(corpus), dtype=bool)
+    if data.no_text:
+        told = rng.random(len(corpus)) >= data.no_text
 
     batches: list[list[Example]] = []
     for number, task in enumerate(names):
@@ -57,6 +60,7 @@ def plan(
                         int(starts[i]) if speaks else 0,
                         int(starts[i] + taken[i]) if speaks else 0,
                         int(cuts[i]) if speaks else 0,
+                        not speaks or bool(told[i]),
                     )
                     for i in mine[order[group]].tolist()
                 ]

@@ -21,10 +21,12 @@ class Request:
     """A prompt, `rows` `[T, 1 + n_vq]`, and the codes `prefix` `[n_vq, F]` it ends with.
 
     F is 0 unless a recording is continued; the prefix's sound is not part of the result.
+    `without_text`: the same prompt with no text, for guidance.
     """
 
     rows: Tensor
     prefix: Tensor
+    without_text: Tensor
 
 
 def build_request(
@@ -59,19 +61,21 @@ def build_request(
     if mode in ("continuation", "both") and spoken is None:
         raise ValueError(f"mode {mode!r} needs the transcript of the reference: give prompt_text")
     cloned = [reference] if mode in ("clone", "both") else None
-    if mode in ("continuation", "both"):
-        assert reference is not None and spoken is not None
-        whole = spoken + separator(spoken, text) + text
-        user = user_message(whole, references=cloned, language=language)
-        rows = prompter.continuation([user, assistant_message(reference)])
-        prefix = reference
-    else:
-        user = user_message(text, references=cloned, language=language)
-        rows = prompter.generation([user])
-        prefix = torch.empty(prompter.config.n_vq, 0, dtype=torch.int64)
+    continued = reference if mode in ("continuation", "both") else None
+    if continued is not None and spoken is not None:
+        text = spoken + separator(spoken, text) + text
+
+    def prompt(said: str | None) -> Tensor:
+        user = user_message(said, references=cloned, language=language)
+        if continued is None:
+            return prompter.generation([user])
+        return prompter.continuation([user, assistant_message(continued)])
+
+    rows = prompt(text)
+    prefix = torch.empty(prompter.config.n_vq, 0, dtype=torch.int64)
     longest = prompter.config.language_config.max_position_embeddings
     if len(rows) >= longest:
         raise ValueError(
             f"text and reference take {len(rows)} of the model's {longest} positions: shorten them"
         )
-    return Request(rows, prefix)
+    return Request(rows, prefix if continued is None else continued, prompt(None))

@@ -133,6 +133,7 @@ class Synthesizer(FromPretrained):
             sampling=sampling or self.sampling,
             max_frames=self._frames(max_seconds),
             seeds=seeds,
+            without_text=[request.without_text for request in requests],
         )
 
     def sound(self, requests: Sequence[Request], made: Sequence[Generated]) -> list[Speech]:
@@ -287,6 +288,7 @@ class Synthesizer(FromPretrained):
             sampling=sampling or self.sampling,
             max_frames=self._frames(max_seconds),
             seeds=None if seed is None else [seed],
+            without_text=[request.without_text],
         )
         return SpeechStream(frames, self.tokenizer, request.prefix[:depth])
 
