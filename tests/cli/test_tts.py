@@ -68,9 +68,11 @@ def test_a_text(tts, synth, tmp_path, capsys):
 
 def test_options_reach_the_model(tts, synth, reference, tmp_path):
     how = ("--reference", reference, "--reference-text", "Said.", "--quantizers", "2")
-    how += ("--temperature", "0", "--text-temperature", "1.9", "--language", "en")
-    assert tts("Hello.", "-o", tmp_path / "out.wav", *how, "--seed", "5", "--mode", "both") == 0
-    sampling = replace(synth.sampling, audio_temperature=0.0, text_temperature=1.9)
+    how += ("--temperature", "0", "--text-temperature", "1.9", "--guidance", "3")
+    how += ("--language", "en", "--seed", "5", "--mode", "both")
+    assert tts("Hello.", "-o", tmp_path / "out.wav", *how) == 0
+    chosen = {"audio_temperature": 0.0, "text_temperature": 1.9, "guidance": 3.0}
+    sampling = replace(synth.sampling, **chosen)
     expected = synth.synthesise(
         ["Hello."],
         references=[reference],
