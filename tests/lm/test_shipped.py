@@ -7,6 +7,7 @@ import pytest
 from catok import CausalAudioTokenizer, load_audio
 from catok.cli import main
 from catok.lm.asr import Recognizer
+from catok.lm.asr.likelihood import text_log_probs
 from catok.lm.speech_config import SpeechConfig
 from catok.lm.tts import Synthesizer
 from catok.tokenizer.checkpoint import EMBEDDED
@@ -37,6 +38,17 @@ def test_speech_lasts_as_long_as_its_text():
     assert short.ended and long.ended
     assert short.audio.shape[1] + 12_000 < long.audio.shape[1]
     assert float(short.audio.square().mean().sqrt()) > 0.01  # it is not silence
+
+
+def test_the_recogniser_hears_which_text_was_spoken():
+    synthesizer = Synthesizer.from_pretrained("tiny-tts")
+    judge = Recognizer.from_pretrained("tiny-asr")
+    texts = ["Please hold the line.", "We have a mission to complete.", "That was not so bad."]
+    requests = [synthesizer.request(text, language="en") for text in texts]
+    made = synthesizer.write(requests, seeds=[1, 2, 3])
+    for own, text in enumerate(texts):
+        scores = text_log_probs(judge, [each.codes for each in made], [text] * len(made))
+        assert scores.index(max(scores)) == own
 
 
 def test_more_is_understood_of_a_voice_it_knows_than_by_chance():
