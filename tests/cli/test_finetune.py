@@ -7,6 +7,7 @@ import torch
 
 from catok import CausalAudioTokenizer, save_audio
 from catok.cli import main
+from catok.tokenizer.checkpoint import EMBEDDED
 from catok.training.discriminators import ensemble
 
 from .conftest import noise
@@ -95,3 +96,12 @@ def test_errors(settings, model_folder, tmp_path, capsys):
     assert "at least 1 step" in error(model, *settings[:-1], "stages=[{steps=0}]")
     assert "no data: pass --data" in error(model, *settings[2:])
     assert "is no model folder" in error(str(tmp_path), *settings)
+
+
+def test_the_embedded_model_brings_its_discriminators(settings, tmp_path):
+    assert main(["finetune", "tiny", "--adversarial", *settings]) == 0
+    folders = EMBEDDED / "tiny" / "discriminators", tmp_path / "run" / "model" / "discriminators"
+    first, after = (ensemble.Discriminators.from_pretrained(f).state_dict() for f in folders)
+    moved = [float((after[name] - first[name]).abs().max()) for name in first]
+    assert 0 < max(moved) < 2e-3  # three steps at a rate of 1e-4 from there, not from nothing
+    assert sum(file.stat().st_size for file in folders[0].iterdir()) < 25e6
