@@ -42,7 +42,7 @@ class SamplingConfig:
                 f"audio_repetition_penalty must be above 0, got {self.audio_repetition_penalty}"
             )
         if not 0 <= self.guidance < math.inf:
-            raise ValueError(f"guidance is 1 (off) or a number above it, got {self.guidance}")
+            raise ValueError(f"guidance must be finite and 0 or more (1: off), got {self.guidance}")
 
     @classmethod
     def greedy(cls, restrict_text: bool = False) -> "SamplingConfig":
