@@ -149,6 +149,15 @@ def _quality(
     return scores
 
 
+def score_cells(result: dict[str, Any]) -> list[str]:
+    """STOI, PESQ-WB and mel distance of what `measure` gave, each by number of codebooks."""
+    mean = [result["mean"][str(depth)] for depth in result["depths"]]
+    return [
+        " / ".join(f"{m[name]:.{digits}f}" if name in m else "-" for m in mean)
+        for name, digits in (("stoi", 3), ("pesq_wb", 2), ("mel", 2))
+    ]
+
+
 def _or_none(metric: Any, audio: Tensor, decoded: Tensor, rate: int) -> float | None:
     try:
         return metric(audio, decoded, rate)

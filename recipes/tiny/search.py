@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from recipes.study import listed, markdown, measure, write_json
+from recipes.study import listed, markdown, measure, score_cells, write_json
 
 from catok.tokenizer.config import PRESETS
 from catok.tokenizer.tokenizer import CausalAudioTokenizer
@@ -129,14 +129,9 @@ def table(results: list[dict[str, Any]]) -> str:
     depths = " / ".join(map(str, results[0]["depths"]))
     rows = [["run", "parameters", "steps", f"STOI at {depths}", "PESQ-WB", "mel", "perplexity"]]
     for result in results:
-        mean = [result["mean"][str(depth)] for depth in result["depths"]]
-        scores = (
-            " / ".join(f"{m[metric]:.{digits}f}" if metric in m else "-" for m in mean)
-            for metric, digits in (("stoi", 3), ("pesq_wb", 2), ("mel", 2))
-        )
         millions = f"{result['parameters'] / 1e6:.1f} M"
         use = f"{result['perplexity']:.0f}"
-        rows.append([result["name"], millions, str(result["steps"]), *scores, use])
+        rows.append([result["name"], millions, str(result["steps"]), *score_cells(result), use])
     return markdown(rows)
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from recipes.study import listed, markdown, measure, train, write_json
+from recipes.study import listed, markdown, measure, score_cells, train, write_json
 
 from catok import CausalAudioTokenizer
 from catok.training.config import TrainConfig
@@ -69,17 +69,13 @@ def table(results: list[dict[str, Any]]) -> str:
     head = ["", "steps", "seconds", f"STOI at {by_depth}", "PESQ-WB", "mel distance"]
     rows = [[*head, "perplexity", "text, nats a byte"]]
     for result in results:
-        mean = [result["mean"][str(depth)] for depth in depths]
         text = result.get("text")
         rows.append(
             [
                 result["name"],
                 " + ".join(map(str, result["steps"])),
                 " + ".join(f"{s:.0f}" for s in result["seconds"].values()),
-                *(
-                    " / ".join(f"{m[name]:.{digits}f}" if name in m else "-" for m in mean)
-                    for name, digits in (("stoi", 3), ("pesq_wb", 2), ("mel", 2))
-                ),
+                *score_cells(result),
                 f"{result['perplexity']:.0f}",
                 f"{text[str(depths[-1])]['own']:.3f}" if text else "-",
             ]

@@ -39,7 +39,7 @@ def plan(
     cuts[(corpus.frames < 2) | (rng.random(len(corpus)) >= data.continuation)] = 0
     jitter = 1 + JITTER * rng.random(len(corpus))
     told = np.ones(len(corpus), dtype=bool)
-    if data.no_text:
+    if data.no_text:  # else nothing is drawn: a seed's batches stay what they were
         told = rng.random(len(corpus)) >= data.no_text
 
     batches: list[list[Example]] = []
