@@ -1,5 +1,6 @@
 """`catok finetune`: the decoder learns, codes stay."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from catok import CausalAudioTokenizer, save_audio
 from catok.cli import main
 from catok.tokenizer.checkpoint import EMBEDDED
 from catok.training.discriminators import ensemble
+from catok.training.semantic.head import SemanticHead
 
 from .conftest import noise
 from .test_train import fails
@@ -105,3 +107,21 @@ def test_the_embedded_model_brings_its_discriminators(settings, tmp_path):
     moved = [float((after[name] - first[name]).abs().max()) for name in first]
     assert 0 < max(moved) < 2e-3  # three steps at a rate of 1e-4 from there, not from nothing
     assert sum(file.stat().st_size for file in folders[0].iterdir()) < 25e6
+
+
+def test_a_published_head_goes_on(settings, model_folder, tmp_path):
+    clips = tmp_path / "clips"
+    line = {"audio": "0.wav", "duration": 1.0, "text": "hello"}
+    (clips / "all.jsonl").write_text(json.dumps(line) + "\n")
+    settings[settings.index("--data") + 1] = str(clips / "all.jsonl")
+    settings += ["data.batch_seconds=12.0"]
+    assert main(["finetune", str(model_folder), "--freeze", "", "--semantic", *settings]) == 0
+    first = tmp_path / "run" / "model"
+    lines = [json.loads(x) for x in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
+    assert all(line["semantic"] > 0 for line in lines if "total" in line)
+    settings[settings.index("--out") + 1] = str(tmp_path / "again")
+    slow = "optimizer.learning_rate=1e-30"
+    assert main(["finetune", str(first), "--freeze", "", "--semantic", *settings, slow]) == 0
+    folders = first, tmp_path / "again" / "model"
+    one, two = (SemanticHead.from_pretrained(f / "semantic").state_dict() for f in folders)
+    assert all(torch.equal(one[name], two[name]) for name in one)

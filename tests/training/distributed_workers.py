@@ -59,6 +59,8 @@ SHORT = replace(
     validate_every=6,
 )
 FROZEN = replace(SHORT, stages=(TrainStage(4, freeze=("encoder", "quantizer")),), semantic=None)
+ALONE = TrainStage(4, adversarial=True, freeze=("encoder", "quantizer", "decoder"))
+JUDGED = replace(SHORT, stages=(ALONE,), semantic=None)
 STAGES = (TrainStage(1), TrainStage(1, adversarial=True), TrainStage(1, freeze=("decoder",)))
 PLAIN = replace(CONFIG, semantic=None, stages=(TrainStage(6),), accumulate=1)
 MINI = DiscriminatorConfig(

@@ -19,7 +19,7 @@ from catok.training.run import checkpoint
 from catok.training.semantic.head import SemanticHead
 from tests.conftest import build, small_settings
 from tests.training import distributed_workers as workers
-from tests.training.distributed_workers import CONFIG, FROZEN, PLAIN, SHORT, STAGES
+from tests.training.distributed_workers import CONFIG, FROZEN, JUDGED, PLAIN, SHORT, STAGES
 
 CLOCKS = ("audio_per_second", "waiting_share")
 
@@ -161,6 +161,15 @@ def test_frozen_parts_stay_and_resume(runs, pair, tmp_path, parallel):
     if parallel == "fsdp":
         larger = replace(config, semantic=CONFIG.semantic)
         assert all("other networks" in x for x in pair(workers.unmatched, tmp_path, larger))
+
+
+@pytest.mark.parametrize("parallel", ["ddp", "fsdp"])
+def test_discriminators_alone_learn_as_one(runs, parallel):
+    _, (one,) = runs("judged", JUDGED, alone=True)
+    _, (first, second) = runs(f"judged-{parallel}", replace(JUDGED, parallel=parallel))
+    assert one["lines"][-2]["discriminator_grad_norm"] > 0
+    assert_close(first, one)
+    assert_identical(first, second)
 
 
 def test_a_loss_of_no_weight_leaves_parameters_without_gradients(runs):

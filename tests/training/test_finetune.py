@@ -5,6 +5,8 @@ from catok import CausalAudioTokenizer
 from catok.training.discriminators.ensemble import Discriminators
 from catok.training.finetune import finetune_recipe
 from catok.training.loop import Trainer
+from catok.training.semantic.config import SemanticConfig
+from catok.training.semantic.head import SemanticHead
 
 from .conftest import TOY_JUDGES, changed, same, weights
 
@@ -19,6 +21,19 @@ def test_the_usual_settings(tmp_path):
     config = finetune_recipe(tmp_path, (), adversarial=True)
     assert config.adversary.discriminators == str(tmp_path / "discriminators")
     assert config.stages[0].adversarial
+
+
+def test_whole_utterances_for_a_head_that_reads(tmp_path):
+    assert finetune_recipe(tmp_path, ()).semantic is None
+    new = finetune_recipe(tmp_path, (), semantic=True)
+    assert new.semantic == SemanticConfig.preset("mini") and new.data.mode == "buckets"
+    head = SemanticHead(SemanticConfig.preset("mini", tasks=("asr",)), 4)
+    head.save_pretrained(tmp_path / "semantic")
+    published = finetune_recipe(tmp_path, (), semantic=True)
+    assert published.semantic == head.config
+    (tmp_path / "semantic" / "semantic.json").write_text("{}")
+    with pytest.raises(ValueError, match="describes no language model"):
+        finetune_recipe(tmp_path, (), semantic=True)
 
 
 def test_parts_that_cannot_be_frozen(tmp_path):

@@ -242,3 +242,20 @@ def test_the_step_does_not_change_its_batches(learner):
     before = batch.audio.clone()
     learner(replace(ADVERSARIAL, semantic=SemanticConfig.preset("mini"))).step([batch], 0, 0)
     assert torch.equal(batch.audio, before) and batch.texts == ("a", None)
+
+
+def test_discriminators_learn_alone_when_all_else_is_frozen(learner):
+    frozen = ("encoder", "quantizer", "decoder")
+    stage = TrainStage(4, adversarial=True, freeze=frozen)
+    made = learner(replace(CONFIG, stages=(stage,)))
+    assert made.adversary is not None and made.judges is not None
+    before, judged = weights(made.generator), weights(made.judges)
+    batch = some_batch()
+    numbers = [made.step([batch, batch], step, step) for step in range(3)]
+    assert same(before, weights(made.generator))
+    assert not same(judged, weights(made.judges))
+    assert numbers[2]["discriminator"] < numbers[0]["discriminator"]
+    assert not {"total", "adversarial", "feature"} & set(numbers[0])
+    assert numbers[0]["mel"] > 0 and numbers[0]["grad_norm"] == 0
+    with pytest.raises(ValueError, match="nothing would learn"):
+        replace(CONFIG, stages=(TrainStage(4, freeze=frozen),))

@@ -5,7 +5,7 @@
         --out runs/semantic --threads 1
 
 MODEL is a codec that was trained without text. With `--listen` a new head first learns to listen
-to its codes, for so many steps (`listen.py`); both runs begin with a copy of that head. "joint"
+to its codes, for so many steps (`../listen.py`); both runs begin with a copy of that head. "joint"
 then trains codec and head together, "frozen" goes on with the head alone, on the codes of
 MODEL as they are, on the same batches, for as many steps, at the same rates. Writes
 OUT/semantic.json and OUT/semantic.md: nats per byte of unseen text by number of codebooks, and in
@@ -20,8 +20,8 @@ from typing import Any
 
 import torch
 from recipes.study import listed, markdown, measure, train, write_json
-from recipes.tiny.ablations.listen import encode_spoken, teach
 from recipes.tiny.ablations.run import HERE
+from recipes.tiny.listen import hear, teach
 
 from catok import CausalAudioTokenizer
 from catok.tokenizer.checkpoint import find_folder
@@ -55,13 +55,11 @@ def prepared(args: argparse.Namespace) -> str:
         tok = CausalAudioTokenizer.from_pretrained(args.start)
         config = recipe("frozen", args.start, 1, args.set)
         assert config.semantic is not None
-        longest = config.data.max_seconds
         texts = [
-            encode_spoken(tok, [r for r in listed(manifest) if (r.seconds or longest) <= longest])
-            for manifest in (args.data, args.valid)
+            hear(tok, manifest, folder / f"{name}.tokens", config.data.max_seconds)
+            for name, manifest in (("train", args.data), ("valid", args.valid))
         ]
-        folder.mkdir(parents=True, exist_ok=True)
-        head = teach(tok, config.semantic, *texts, steps=args.listen, log=folder / "listen.jsonl")
+        head = teach(tok, config.semantic, *texts, steps=args.listen, out=folder)
         tok.save_pretrained(folder)
         head.save_pretrained(folder / SEMANTIC)
     return str(folder)

@@ -25,6 +25,10 @@ def run(
     adversarial: Annotated[
         bool, arg(help="Train with discriminators: slower, sharper.", help_behavior_hint="")
     ] = False,
+    semantic: Annotated[
+        bool,
+        arg(help="Train with a language model that reads the text.", help_behavior_hint=""),
+    ] = False,
     steps: Annotated[int, arg(metavar="N", help="Steps to take.")] = 2000,
     recipe: Annotated[
         str | None,
@@ -48,8 +52,9 @@ def run(
 
     parts = tuple(part.strip() for part in freeze.split(",") if part.strip())
     folder = find_folder(model, companions=True)
-    config = finetune_recipe(folder, parts, adversarial=adversarial, steps=steps)
+    config = finetune_recipe(folder, parts, adversarial=adversarial, semantic=semantic, steps=steps)
     if recipe is not None:
         usual = load_recipe(recipe, ["stages=[{steps=1}]"])  # it need not have any
-        config = replace(usual, tokenizer=str(folder), stages=config.stages)
+        reader = usual.semantic or config.semantic
+        config = replace(usual, tokenizer=str(folder), stages=config.stages, semantic=reader)
     return train(override_recipe(config, list(set)), data, valid, out, device, threads)

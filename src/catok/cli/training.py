@@ -109,12 +109,13 @@ class Display:
     def show(self, event: dict[str, Any]) -> None:
         """One event of the log."""
         step = event["step"]
-        if "total" not in event:
+        if "audio_per_second" not in event:
             numbers = [f"{name} {value}" for name, value in event.items() if name != "step"]
             self._say(f"step {step}/{self._steps}  " + "  ".join(numbers))
             return
         speed = f"{event['audio_per_second']:.1f} audio s/s"
-        numbers = [f"{name} {event[name]:.4f}" for name in ("mel", "total") if name in event]
+        names = ("mel", "total", "discriminator")
+        numbers = [f"{name} {event[name]:.4f}" for name in names if name in event]
         if "bad" in event:
             self._say(f"step {step}: skipped, its losses or gradients are not finite")
         if self._bar is not None:

@@ -78,7 +78,8 @@ class AdversaryConfig:
 class TrainStage:
     """One stage of a run (paper section 5): `steps` of it, with discriminators or without.
 
-    `freeze`: which of "encoder", "quantizer", "decoder" and "semantic" stay as they are.
+    `freeze`: which of "encoder", "quantizer", "decoder" and "semantic" stay as they are; all of
+    them only where the stage is adversarial: then the discriminators learn alone.
     `batch_size` and `learning_rate` replace the run's own.
     """
 
@@ -146,7 +147,7 @@ class TrainConfig:
         if not self.stages:
             raise ValueError("a recipe needs at least one [[stages]] table with its steps")
         parts = set(FREEZABLE) - ({"semantic"} if self.semantic is None else set())
-        if any(set(stage.freeze) >= parts for stage in self.stages):
+        if any(set(stage.freeze) >= parts and not stage.adversarial for stage in self.stages):
             raise ValueError(f"{sorted(parts)} are all frozen: nothing would learn")
         if not 0 <= self.ema < 1:
             raise ValueError(f"ema is a decay from 0 to below 1, such as 0.999: {self.ema}")

@@ -144,10 +144,15 @@ class Learner:
             for book in self.codec.quantizer.codebooks:
                 book.codebook.requires_grad_(False)
         self._generator: nn.Module = self.generator
-        if not self.sharded:
+        if not self.sharded and self._learns:
             self._generator = distributed.replicate(self.generator, self.group, self.device)
         if self.adversary is not None:
             self.adversary.enter(stage.adversarial)
+
+    @property
+    def _learns(self) -> bool:
+        """Whether the stage trains more than the discriminators."""
+        return any(p.requires_grad for p in self.generator.parameters())
 
     def _unreached(self, stage: TrainStage) -> set[str]:
         """The parts that no loss of the stage has a gradient for, by their weights."""
@@ -185,13 +190,16 @@ class Learner:
                 with self._autocast():
                     result = self._generator(batch, prefixes[index], scales, text_tokens)
                 losses = dict(result.losses)
-                if game is not None:
+                if self._learns and game is not None:
                     losses |= game.persuade(result, batch, spans[index])
-                losses["total"] = weighted_sum(losses, asdict(config.weights))
-                (losses["total"] / len(batches)).backward()
+                if self._learns:
+                    losses["total"] = weighted_sum(losses, asdict(config.weights))
+                    (losses["total"] / len(batches)).backward()
             _add(numbers, losses, 1 / len(batches))
             made.append(result.detached())
-        if self.sharded:
+        if not self._learns:
+            distributed.put_away(self.generator)
+        elif self.sharded:
             distributed.average_gradients(self.codec.quantizer, self.group)
         for name, part in (("grad_norm", self.codec), ("semantic_grad_norm", self.semantic)):
             if part is not None:

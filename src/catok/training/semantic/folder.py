@@ -60,7 +60,22 @@ def write_folder(
 
 def read_folder(folder: str | Path) -> StoredHead:
     """Read what `write_folder` wrote. ValueError on anything missing or damaged."""
-    path, weights = Path(folder) / CONFIG, Path(folder) / WEIGHTS
+    header, decoder = _read_header(Path(folder) / CONFIG)
+    weights = Path(folder) / WEIGHTS
+    try:
+        state = load_file(weights)
+    except (OSError, SafetensorError) as error:
+        raise ValueError(f"cannot read {weights} ({error}): fetch the file again") from error
+    return StoredHead(header.semantic, header.latent_dim, decoder, state)
+
+
+def read_config_of(folder: str | Path) -> SemanticConfig:
+    """What the head in a folder is built from. ValueError as from `read_folder`."""
+    return _read_header(Path(folder) / CONFIG)[0].semantic
+
+
+def _read_header(path: Path) -> tuple[_Header, dict[str, Any]]:
+    """semantic.json, and the language model's settings in it."""
     try:
         data = json.loads(path.read_text())
     except (OSError, ValueError) as error:
@@ -70,9 +85,4 @@ def read_folder(folder: str | Path) -> StoredHead:
     if data.get("format") != FORMAT:
         raise ValueError(f"{path} has format {data.get('format')}, not {FORMAT}: upgrade catok")
     decoder = data.pop("decoder")
-    header = read_config(_Header, data, CONFIG)
-    try:
-        state = load_file(weights)
-    except (OSError, SafetensorError) as error:
-        raise ValueError(f"cannot read {weights} ({error}): fetch the file again") from error
-    return StoredHead(header.semantic, header.latent_dim, decoder, state)
+    return read_config(_Header, data, CONFIG), decoder
