@@ -57,7 +57,7 @@ def hear(
     for one in read_manifest(write_tokens(spoken, folder, tok)):
         assert one.codes is not None and one.text is not None
         encoded = Encoded.load(one.codes)
-        if encoded.codes.shape[2] <= longest * tok.config.frame_rate:
+        if encoded.codes.shape[2] <= longest * tok.frame_rate:
             found.append(Heard(encoded.codes[0], one.text))
     if not found:
         raise ValueError(f"no recording in {manifest} is as short as {longest} s")

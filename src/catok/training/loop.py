@@ -12,7 +12,14 @@ import torch
 from catok.training.build import Networks, build_networks
 from catok.training.codebooks.initialise import initialise_from_audio
 from catok.training.config import TrainConfig
-from catok.training.data import Batch, BatchSource, Corpora, open_source, prefetched
+from catok.training.data import (
+    Batch,
+    BatchSource,
+    Corpora,
+    check_text,
+    open_source,
+    prefetched,
+)
 from catok.training.distributed import Group
 from catok.training.learner import Learner
 from catok.training.run.guard import BadStepGuard
@@ -47,6 +54,8 @@ class Trainer:
     ) -> None:
         self.config, self.train, self.report = config, train, report
         self.folder, self.group = Path(folder), group or Group()
+        if config.semantic is not None and config.weights.semantic:
+            check_text(train)
         self.folder.mkdir(parents=True, exist_ok=True)
         torch.manual_seed(config.seed)
         networks = build_networks(config)

@@ -2,7 +2,7 @@ import threading
 
 import pytest
 
-from catok.training.data import prefetched, read_cuts
+from catok.training.data import check_text, prefetched, read_cuts
 
 from .conftest import equal, source, write_lines
 
@@ -40,3 +40,14 @@ def test_hours_are_known_for_recordings_in_memory(corpus, archives):
 def test_a_rank_must_exist(corpus):
     with pytest.raises(ValueError, match="rank 2 is not one of 2"):
         source(read_cuts(corpus), rank=2, world=2)
+
+
+def test_text_must_be_somewhere_if_it_is_needed(archives, tmp_path):
+    lines = [{"audio": "x.wav", "duration": 1.0}, {"audio": "y.wav", "duration": 1.0, "text": "z"}]
+    mute = read_cuts(write_lines(tmp_path / "mute.jsonl", lines[:1]))
+    some = read_cuts(write_lines(tmp_path / "some.jsonl", lines))
+    check_text([(mute, None), (some, None)])
+    check_text([(read_cuts(archives), None)])
+    check_text([])
+    with pytest.raises(ValueError, match="give manifests with"):
+        check_text([(mute, None), (mute, None)])

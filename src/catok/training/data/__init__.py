@@ -10,7 +10,7 @@ from catok.training.data.config import CorpusConfig, DataConfig
 from catok.training.data.cuts import AUDIO_SUFFIXES
 from catok.training.data.manifests import read_cuts
 from catok.training.data.mixture import Corpora
-from catok.training.data.source import BatchSource, open_source, prefetched
+from catok.training.data.source import BatchSource, check_text, open_source, prefetched
 
 __all__ = [
     "AUDIO_SUFFIXES",
@@ -19,6 +19,7 @@ __all__ = [
     "Corpora",
     "CorpusConfig",
     "DataConfig",
+    "check_text",
     "open_source",
     "prefetched",
     "read_cuts",

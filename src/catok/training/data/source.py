@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import chain, islice
 from typing import Any
 
 from catok.training.data.batch import Batch, Row, collate
@@ -18,6 +19,7 @@ from catok.training.data.reading import CropReader
 from catok.training.data.stream import CropStream
 
 ATTEMPTS = 20  # unreadable recordings in a row before a row is given up
+LOOKED_AT = 1000  # recordings of each corpus, for a text
 
 
 class BatchSource:
@@ -113,6 +115,16 @@ def open_source(
         draws = CropSampler(corpora, config, seconds=seconds, seed=seed, rank=rank)
     reader = CropReader(config, sample_rate, channels)
     return BatchSource(draws, reader, frame_size=frame_size, samples=samples)
+
+
+def check_text(corpora: Corpora) -> None:
+    """Raises ValueError when corpora have no text among their first recordings."""
+    cuts = chain.from_iterable(islice(cuts, LOOKED_AT) for cuts, _ in corpora)
+    if corpora and not any(supervision.text for cut in cuts for supervision in cut.supervisions):
+        raise ValueError(
+            f"a semantic head learns from text, and none of the first {LOOKED_AT} recordings of "
+            'a corpus has any: give manifests with "text", or train without semantic head'
+        )
 
 
 def prefetched(
