@@ -5,6 +5,7 @@ import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
@@ -42,10 +43,21 @@ def replacing(path: StrPath) -> Iterator[str]:
         raise
 
 
-def write_safetensors(path: StrPath, tensors: Mapping[str, Tensor]) -> None:
-    """`save_file` through `replacing`. Raises OSError where there is no room for it."""
+def write_safetensors(
+    path: StrPath, tensors: Mapping[str, Tensor], dtype: torch.dtype | None = None
+) -> None:
+    """`save_file` through `replacing`; `dtype` narrows the floats.
+
+    Raises OSError where there is no room for it.
+    """
+    stored = {
+        name: tensor.detach()
+        .to("cpu", dtype if tensor.is_floating_point() else tensor.dtype)
+        .contiguous()
+        for name, tensor in tensors.items()
+    }
     with replacing(path) as temporary:
         try:
-            save_file(dict(tensors), temporary, metadata={"format": "pt"})
+            save_file(stored, temporary, metadata={"format": "pt"})
         except SafetensorError as error:
             raise OSError(f"cannot write {path}: is the disk full? ({error})") from error

@@ -177,6 +177,11 @@ def test_save_and_load(judge, tmp_path):
     audio = noise(1, 1, 300)
     for one, other in zip(judge(audio), loaded(audio), strict=True):
         assert torch.equal(one[-1], other[-1])
+    judge.save_pretrained(folder, dtype=torch.float16)
+    half = Discriminators.from_pretrained(folder).state_dict()
+    for name, weight in judge.state_dict().items():
+        assert half[name].dtype == torch.float32
+        assert torch.equal(half[name], weight.half().float())
 
 
 def test_a_tokenizers_folder_keeps_its_files(judge, tmp_path):

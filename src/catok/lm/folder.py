@@ -38,15 +38,12 @@ def save_folder(
     `dtype` narrows the stored floats.
     """
     folder = Path(folder)
-    tensors = {
-        name: tensor.detach().to("cpu", dtype or tensor.dtype).contiguous()
-        for name, tensor in released_tensors(state).items()
-    }
+    tensors = released_tensors(state)
     data = write_released_config(config)
-    data["dtype"] = str(next(iter(tensors.values())).dtype).removeprefix("torch.")
+    data["dtype"] = str(dtype or next(iter(tensors.values())).dtype).removeprefix("torch.")
     data["catok"] = {"format": FORMAT, KEY: config.to_dict()}
     folder.mkdir(parents=True, exist_ok=True)
-    write_safetensors(folder / WEIGHTS, tensors)
+    write_safetensors(folder / WEIGHTS, tensors, dtype)
     with replacing(folder / CONFIG) as temporary:
         Path(temporary).write_text(json.dumps(data, indent=2) + "\n")
 

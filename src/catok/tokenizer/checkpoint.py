@@ -41,14 +41,11 @@ def save_folder(
     """
     folder = Path(folder)
     released = write_released_config(config)
-    tensors = {
-        name: tensor.detach().to("cpu", dtype or tensor.dtype).contiguous()
-        for name, tensor in released_names(state, config).items()
-    }
-    released["dtype"] = str(next(iter(tensors.values())).dtype).removeprefix("torch.")
+    tensors = released_names(state, config)
+    released["dtype"] = str(dtype or next(iter(tensors.values())).dtype).removeprefix("torch.")
     released["catok"] = {"format": FORMAT, "tokenizer": config.to_dict()}
     folder.mkdir(parents=True, exist_ok=True)
-    write_safetensors(folder / WEIGHTS, tensors)
+    write_safetensors(folder / WEIGHTS, tensors, dtype)
     with replacing(folder / CONFIG) as temporary:
         Path(temporary).write_text(json.dumps(released, indent=2) + "\n")
 

@@ -31,6 +31,11 @@ def test_round_trip(tmp_path, head, no_network):
     assert names == ["config.json", "semantic.json", "semantic.safetensors"]
     stored = load_file(tmp_path / "semantic.safetensors")
     assert "language_model.lm_head.weight" not in stored  # tied
+    head.save_pretrained(tmp_path, dtype=torch.float16)
+    half = load_file(tmp_path / "semantic.safetensors")
+    assert all(torch.equal(half[name], weight.half()) for name, weight in stored.items())
+    kinds = {weight.dtype for weight in SemanticHead.from_pretrained(tmp_path).parameters()}
+    assert kinds == {torch.float32}
 
 
 def test_a_local_language_model(tmp_path, model_folder, no_network):

@@ -69,10 +69,9 @@ class CTCHead(nn.Module):
 
     def save(self, folder: str | Path) -> None:
         """Write `ctc.safetensors` into a model's folder, replaced in one step."""
-        tensors = {_WEIGHT: self.linear.weight, _BIAS: self.linear.bias}
-        kept = {name: t.detach().to("cpu").contiguous().clone() for name, t in tensors.items()}
-        kept["shape"] = torch.tensor([self.width, self.vocab, self.per_frame])
-        write_safetensors(Path(folder) / CTC, kept)
+        shape = torch.tensor([self.width, self.vocab, self.per_frame])
+        tensors = {_WEIGHT: self.linear.weight, _BIAS: self.linear.bias, "shape": shape}
+        write_safetensors(Path(folder) / CTC, tensors)
 
     @classmethod
     def load(cls, folder: str | Path) -> "CTCHead | None":

@@ -4,6 +4,7 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
@@ -105,12 +106,14 @@ class Discriminators(nn.Module):
         rows = preprocess(audio)
         return [judge(rows) for judge in (*self.periods, *self.bands)]
 
-    def save_pretrained(self, folder: str | Path) -> None:
-        """Write discriminators.json and discriminators.safetensors; they may join a tokenizer's."""
+    def save_pretrained(self, folder: str | Path, *, dtype: torch.dtype | None = None) -> None:
+        """Write discriminators.json and discriminators.safetensors; they may join a tokenizer's.
+
+        `dtype` narrows the stored floats.
+        """
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        state = {name: tensor.cpu().contiguous() for name, tensor in self.state_dict().items()}
-        write_safetensors(folder / WEIGHTS, state)
+        write_safetensors(folder / WEIGHTS, self.state_dict(), dtype)
         with replacing(folder / CONFIG) as temporary:
             stored = _Stored(FORMAT, self.config)
             Path(temporary).write_text(json.dumps(asdict(stored), indent=2) + "\n")

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
@@ -48,11 +49,11 @@ def write_folder(
     config: SemanticConfig,
     latent_dim: int,
     decoder: dict[str, Any],
+    dtype: torch.dtype | None = None,
 ) -> None:
     """Write both files, each to a temporary one first; the folder is made if need be."""
     folder.mkdir(parents=True, exist_ok=True)
-    state = {name: tensor.cpu().contiguous() for name, tensor in weights.items()}
-    write_safetensors(folder / WEIGHTS, state)
+    write_safetensors(folder / WEIGHTS, weights, dtype)
     header = asdict(_Header(FORMAT, latent_dim, config)) | {"decoder": decoder}
     with replacing(folder / CONFIG) as temporary:
         Path(temporary).write_text(json.dumps(header, indent=2) + "\n")

@@ -163,11 +163,17 @@ class SemanticHead(nn.Module):
             self.language_model.train(training)
         return [self.text.decode(row) for row in rows]
 
-    def save_pretrained(self, folder: str | Path, weights: dict[str, Tensor] | None = None) -> None:
+    def save_pretrained(
+        self,
+        folder: str | Path,
+        weights: dict[str, Tensor] | None = None,
+        *,
+        dtype: torch.dtype | None = None,
+    ) -> None:
         """Write semantic.json, semantic.safetensors and, if the text is not bytes, semantic_text/.
 
         They may join a tokenizer's own files; loading them needs nothing else. `weights`: the
-        state put together, where this head holds but a shard of it.
+        state put together, where this head holds but a shard of it. `dtype` narrows what is stored.
         """
         folder = Path(folder)
         if isinstance(self.text, ModelTokenizer):
@@ -180,6 +186,7 @@ class SemanticHead(nn.Module):
             self.config,
             self.latent_dim,
             decoder_to_dict(self.language_model),
+            dtype,
         )
 
     @classmethod
