@@ -7,7 +7,7 @@ import json
 import math
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -194,6 +194,11 @@ def text_loss(
             sums[name] += float(read.token_loss_sum)
         tokens += read.text_tokens
     return {name: round(value / max(1, tokens), 4) for name, value in sums.items()}
+
+
+def text_cells(losses: Mapping[str, Mapping[str, float]]) -> list[str]:
+    """Own and, in brackets, foreign loss of `text_loss` by number of codebooks."""
+    return [f"{loss['own']:.3f} ({loss['foreign']:.3f})" for loss in losses.values()]
 
 
 def markdown(rows: Sequence[Sequence[object]]) -> str:

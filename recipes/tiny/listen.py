@@ -1,13 +1,14 @@
 """A semantic head learns to listen to the codes of a codec that stays as it is.
 
-    python -m recipes.tiny.listen --model tiny --data TRAIN --valid VALID --out runs/listen \
-        --steps 12000 --threads 1
+    python -m recipes.tiny.listen --model tiny --data TRAIN --valid VALID --test TEST \
+        --out runs/listen --steps 12000 --threads 1
 
 Attention has to find the words in the sound before better codes can help it, and that takes more
 passes over the texts than a codec can be trained for on a small machine. Codes do not change while
 the codec is frozen: they are made once (OUT/*.tokens), and the head alone learns several times as
-fast. OUT/semantic is the head, for `catok train` beside the codec's own files; stopped, the same
-command goes on.
+fast. OUT/semantic is the head, for `catok train` beside the codec's own files. Stopped, the same
+command goes on. OUT/text.md has the nats per byte of every TEST by number of codebooks, in brackets
+with the codes of another recording.
 """
 
 import argparse
@@ -20,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from recipes.study import DEPTHS, markdown, text_cells, text_loss
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
@@ -168,6 +170,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--model", default="tiny", help="the codec (%(default)s)")
     parser.add_argument("--data", required=True, help="manifest of recordings with text")
     parser.add_argument("--valid", required=True, help="manifest that chooses the best weights")
+    parser.add_argument("--test", nargs="+", default=[], help="manifests to measure the head by")
     parser.add_argument("--out", required=True, help="folder of codes, log and semantic/")
     parser.add_argument("--steps", type=int, default=12_000, help="of 32 recordings (%(default)s)")
     parser.add_argument("--rate", type=float, default=2e-3, help="learning rate (%(default)s)")
@@ -196,6 +199,15 @@ def main(arguments: list[str] | None = None) -> None:
         autocast=recipe.autocast,
     )
     head.save_pretrained(out / SEMANTIC)
+    rows = [["nats per byte of text", *(f"{depth} codebooks" for depth in DEPTHS)]]
+    for number, manifest in enumerate(args.test):
+        heard = hear(tok, manifest, out / f"test-{number}.tokens", longest)
+        pairs = [(one.codes[None], one.text) for one in heard]
+        losses = {str(depth): text_loss(tok, head, pairs, depth) for depth in DEPTHS}
+        rows.append([f"{Path(manifest).stem}, {len(heard)} recordings", *text_cells(losses)])
+    if args.test:
+        (out / "text.md").write_text(markdown(rows))
+        print(markdown(rows))
 
 
 if __name__ == "__main__":

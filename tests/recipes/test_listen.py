@@ -10,6 +10,9 @@ from catok import save_audio
 from catok.training.semantic.head import SemanticHead
 from tests.conftest import build, small_settings
 
+pytest.importorskip("pystoi")
+pytest.importorskip("pesq")
+
 SMALL = [
     "semantic.hidden_size=16",
     "semantic.layers=1",
@@ -34,7 +37,7 @@ def arguments(tmp_path):
         lines.append(json.dumps({"audio": f"{index}.wav", **text}))
     (tmp_path / "all.jsonl").write_text("\n".join(lines) + "\n")
     data = str(tmp_path / "all.jsonl")
-    return ["--model", str(tmp_path / "codec"), "--data", data, "--valid", data]
+    return ["--model", str(tmp_path / "codec"), "--data", data, "--valid", data, "--test", data]
 
 
 def run(arguments, out):
@@ -45,7 +48,10 @@ def run(arguments, out):
 
 def test_listening_lowers_the_loss_and_resumes(arguments, tmp_path, monkeypatch, capsys):
     whole = run(arguments, tmp_path / "whole")
-    assert "4 recordings to learn from" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "4 recordings to learn from" in said
+    table = (tmp_path / "whole" / "text.md").read_text()
+    assert table in said and "| all, 4 recordings |" in table
     lines = (tmp_path / "whole" / "listen.jsonl").read_text().splitlines()
     losses = [json.loads(line)["unseen"] for line in lines]
     assert len(losses) == 3 and losses[-1] < losses[0]

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from recipes.study import listed, markdown, measure, train, write_json
+from recipes.study import listed, markdown, measure, text_cells, train, write_json
 from recipes.tiny.ablations.run import HERE
 from recipes.tiny.listen import hear, teach
 
@@ -86,8 +86,7 @@ def table(results: list[dict[str, Any]]) -> str:
     depths = list(results[0]["text"])
     rows = [["nats per byte of text", *(f"{depth} codebooks" for depth in depths)]]
     for result in results:
-        cells = [f"{t['own']:.3f} ({t['foreign']:.3f})" for t in result["text"].values()]
-        rows.append([LABELS[result["name"]], *cells])
+        rows.append([LABELS[result["name"]], *text_cells(result["text"])])
     return markdown(rows)
 
 
