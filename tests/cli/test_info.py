@@ -39,12 +39,18 @@ def test_a_model(model_folder, saved_model, capsys):
     assert (data["frame_rate"], data["codebooks"], data["bitrate"]) == (12.5, 8, 600)
     assert data["dtype"] == "F32"
     assert data["encoder"][0] == "patch 240" and len(data["decoder"]) == 8
+    assert data["fine_tuning_with"] == "nothing"
 
     assert main(["info", str(model_folder)]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert all(line[:20].rstrip() != line[:22] and line[20:22] == "  " for line in lines)
     assert facts("\n".join(lines))["bitrate"] == "600 bit/s"
     assert any(line.endswith("75 bit/s with 1 codebook(s)") for line in lines)
+
+
+def test_what_a_model_brings_for_fine_tuning(capsys):
+    assert main(["info", "tiny"]) == 0
+    assert "discriminators" in facts(capsys.readouterr().out)["fine_tuning_with"]
 
 
 def test_a_model_without_weights(model_folder, tmp_path, capsys):

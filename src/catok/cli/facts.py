@@ -14,6 +14,7 @@ from catok.modules.stack import StageConfig
 from catok.tokenizer.checkpoint import find_folder, load_config
 from catok.tokenizer.model import CodecModel
 from catok.tokenizer.released import canonical_name
+from catok.training.build import JUDGES, SEMANTIC
 
 
 class Fact(NamedTuple):
@@ -59,6 +60,7 @@ def model_facts(name: str) -> list[Fact]:
     )
     depths = [2**n for n in range(model.num_quantizers.bit_length())]
     depths = sorted({*depths, model.num_quantizers})
+    companions = [name for name in (JUDGES, SEMANTIC) if (folder / name).is_dir()]
     return [
         Fact("model", name),
         Fact("folder", str(folder)),
@@ -79,6 +81,7 @@ def model_facts(name: str) -> list[Fact]:
         Fact("quantizer_parameters", quantizer),
         Fact("decoder_parameters", decoder),
         Fact("total_parameters", encoder + quantizer + decoder),
+        Fact("fine_tuning_with", ", ".join(companions) or "nothing"),
         Fact("encoder", [_stage(stage) for stage in config.encoder]),
         Fact("decoder", [_stage(stage) for stage in config.decoder]),
     ]
