@@ -1,9 +1,10 @@
-"""Writing files so that a crash never leaves half of one."""
+"""Files: their names, and writing them so that a crash never leaves half of one."""
 
 import os
 import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from typing import BinaryIO
 
 import torch
 from safetensors import SafetensorError
@@ -11,6 +12,13 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 StrPath = str | os.PathLike[str]
+
+
+def name_of(path_or_file: StrPath | BinaryIO) -> str:
+    """What to call a path or an open file in messages."""
+    if isinstance(path_or_file, (str, os.PathLike)):
+        return os.fspath(path_or_file)
+    return str(getattr(path_or_file, "name", "the file object"))
 
 
 @contextmanager

@@ -205,7 +205,7 @@ def _pcm_blocks(file: BinaryIO, rate: int, recognizer: "Recognizer") -> Iterator
     import numpy as np
     import torch
 
-    from catok.resampling import check_rate, mix, resample_blocks
+    from catok.audio.resampling import check_rate, mix, resample_blocks
 
     check_rate(rate)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from torch import Tensor
 
-from catok.resampling import describe, mix, resample
+from catok.audio.resampling import describe, mix, resample
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,12 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from catok.audio.resampling import resample
 from catok.evaluation.extras import package_file
 from catok.evaluation.metrics.speaker import SpeakerSimilarity, build_embedder
 from catok.evaluation.metrics.voice_activity import smoothed, widened
 from catok.evaluation.metrics.voice_encoder import VoiceEncoder, levelled, piece_starts
 from catok.evaluation.sample import Sample
-from catok.resampling import resample
 
 
 class Angle:

@@ -6,10 +6,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from catok.audio.resampling import resample
 from catok.evaluation.metrics import mel_distance, spectral_convergence, stft_distance
 from catok.evaluation.metrics.spectral import Spectral
 from catok.evaluation.sample import Sample
-from catok.resampling import resample
 from tests.evaluation.metrics.conftest import noisy
 
 DISTANCES = (mel_distance, stft_distance, spectral_convergence)

@@ -5,11 +5,11 @@ import sys
 import pytest
 import torch
 
+from catok.audio.resampling import resample
 from catok.evaluation.metrics import pesq, stoi
 from catok.evaluation.metrics.intelligibility import Intelligibility
 from catok.evaluation.metrics.quality import Quality
 from catok.evaluation.sample import Sample
-from catok.resampling import resample
 from tests.evaluation.metrics.conftest import noisy
 
 pytest.importorskip("pesq")

@@ -4,8 +4,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from catok.audio.resampling import mix, resample
 from catok.evaluation.sample import Sample
-from catok.resampling import mix, resample
 
 METRIC_RATE = 16_000  # Hz
 

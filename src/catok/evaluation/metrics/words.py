@@ -5,13 +5,13 @@ Two references: the true text, where it is known, and what the same recogniser m
 with them come the counts, so that errors and words can be added up over a corpus before dividing.
 """
 
+from catok.audio.resampling import mix
 from catok.evaluation.metrics.alignment import count_errors
 from catok.evaluation.metrics.base import Column
 from catok.evaluation.metrics.normalise import characters, normalise, words
 from catok.evaluation.metrics.signals import refuse_silence
 from catok.evaluation.sample import Sample
 from catok.evaluation.transcribers.base import Transcriber
-from catok.resampling import mix
 
 
 def _columns(suffix: str, against: str) -> tuple[Column, ...]:

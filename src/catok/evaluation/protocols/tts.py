@@ -12,6 +12,7 @@ from pathlib import Path
 from torch import Tensor
 
 from catok.audio import load_audio
+from catok.audio.resampling import mix, resample
 from catok.evaluation.metrics.base import Metric
 from catok.evaluation.protocols.items import Prompted
 from catok.evaluation.protocols.scored import FAILURES, Scored, heard, unheard
@@ -19,7 +20,6 @@ from catok.evaluation.protocols.seed_tts_eval import seed_units
 from catok.evaluation.protocols.units import Splitter
 from catok.evaluation.sample import Sample
 from catok.evaluation.transcribers.base import Transcriber
-from catok.resampling import mix, resample
 
 Synthesise = Callable[[Prompted], tuple[Tensor, int] | None]
 """Item -> audio `[C, T]` and its rate in Hz; None where there is none. May raise ValueError."""

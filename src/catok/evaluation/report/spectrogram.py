@@ -6,10 +6,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from catok.audio.resampling import mix
 from catok.evaluation.report.png import png
 from catok.modules.mel import mel_filters
 from catok.modules.stft import stft_magnitude
-from catok.resampling import mix
 
 MELS, WIDTH = 64, 256  # pixels
 RANGE = 70.0  # dB below the loudest place of the original

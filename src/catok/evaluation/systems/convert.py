@@ -7,7 +7,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from catok.resampling import check_rate, describe, mix, resample
+from catok.audio.resampling import check_rate, describe, mix, resample
 
 T = TypeVar("T")
 

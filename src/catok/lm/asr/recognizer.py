@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, overload
 
 from torch import Tensor
 
+from catok.audio.resampling import mix, resample
 from catok.codes import Encoded
 from catok.lm.asr.config import DecodingConfig
 from catok.lm.asr.ctc import CTCHead
@@ -17,7 +18,6 @@ from catok.lm.model import TokenLM
 from catok.lm.speech_config import SpeechConfig
 from catok.lm.speech_model import SpeechModel, check_tokenizer
 from catok.lm.text import TextTokenizer
-from catok.resampling import mix, resample
 from catok.tokenizer.checks import check_audio, check_codes, check_finite, check_quantizers
 from catok.tokenizer.tokenizer import CausalAudioTokenizer
 

@@ -58,7 +58,7 @@ class RecognitionSession:
         """Audio `[C, n]` (or `[n]`, mono) at the tokenizer's rate, n >= 0.
 
         Raises ValueError on wrong shape, type or non-finite samples; the session stays as it was.
-        For audio of another rate there is `catok.resampling.resample_blocks`.
+        For audio of another rate there is `catok.audio.resampling.resample_blocks`.
         """
         codes = self._encoder.push(samples)[0].cpu()
         block = torch.cat([self._waiting, samples.reshape(len(self._waiting), -1).cpu()], dim=1)

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from catok.audio import load_audio
+from catok.audio.resampling import mix, resample
 from catok.lm.config import TokenLMConfig
-from catok.resampling import mix, resample
 from catok.tokenizer.checks import check_finite
 from catok.tokenizer.tokenizer import CausalAudioTokenizer
 

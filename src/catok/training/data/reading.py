@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor
 
 from catok.audio import load_crop
-from catok.resampling import mix
+from catok.audio.resampling import mix
 from catok.training.data.batch import Row
 from catok.training.data.config import DataConfig
 from catok.training.data.cuts import (

@@ -1,0 +1,21 @@
+"""Audio files: read, write, convert on the way. Nothing else in catok touches audio files.
+
+Audio is float32 `[C, T]`, full scale [-1, 1]. Resampling T samples gives exactly
+ceil(T * new rate / old rate), so that nothing is lost at the end.
+"""
+
+from catok.audio.reading import AudioInfo, audio_info, load_audio, load_crop, read_blocks
+from catok.audio.resampling import mix, resample
+from catok.audio.writing import AudioWriter, save_audio
+
+__all__ = [
+    "AudioInfo",
+    "AudioWriter",
+    "audio_info",
+    "load_audio",
+    "load_crop",
+    "mix",
+    "read_blocks",
+    "resample",
+    "save_audio",
+]

@@ -1,0 +1,145 @@
+"""Write audio files, whole or block by block."""
+
+import os
+from contextlib import ExitStack
+from types import TracebackType
+from typing import BinaryIO
+
+import numpy as np
+import soundfile
+from torch import Tensor
+
+from catok.audio.resampling import check_rate, describe
+from catok.files import StrPath, name_of, replacing
+
+_WAV = ("WAV", "PCM_16")
+_FORMATS = {  # suffix -> container and default subtype
+    "": _WAV,
+    ".wav": _WAV,
+    ".w64": ("W64", "PCM_16"),
+    ".flac": ("FLAC", "PCM_16"),
+    ".aiff": ("AIFF", "PCM_16"),
+    ".ogg": ("OGG", "VORBIS"),
+    ".opus": ("OGG", "OPUS"),
+    ".mp3": ("MP3", "MPEG_LAYER_III"),
+}
+_WRITE_BLOCK = 1 << 16  # samples per write: some encoders fail on very large ones
+
+
+def save_audio(
+    path_or_file: StrPath | BinaryIO,
+    audio: Tensor,
+    sample_rate: int,
+    *,
+    subtype: str | None = None,
+) -> None:
+    """Write audio `[C, T]` or `[T]`, float in [-1, 1] (clipped), at `sample_rate` Hz.
+
+    The suffix chooses the format (none, or a nameless file object: WAV); `subtype` is soundfile's
+    name of the sample format, by default 16-bit PCM for WAV and FLAC. A path is replaced only when
+    the whole file is written.
+    Raises ValueError for audio of another shape or dtype, without samples or with NaN or Inf, for
+    an unknown format and for a missing folder.
+    """
+    if audio.dim() not in (1, 2):
+        raise ValueError(f"expected [C, T] or [T], got {describe(audio)}: save one item at a time")
+    audio = audio[None] if audio.dim() == 1 else audio
+    channels, samples = audio.shape
+    if channels > max(samples, 16):
+        raise ValueError(f"expected [C, T], got {describe(audio)}: transpose it with `audio.T`")
+    with AudioWriter(path_or_file, sample_rate, channels, subtype=subtype) as writer:
+        writer.write(audio)
+
+
+class AudioWriter:
+    """Context that writes audio block by block, for audio that does not fit in memory.
+
+        with AudioWriter("hour.wav", 24000, 1) as writer:
+            for block in blocks:  # each [C, n]
+                writer.write(block)
+
+    A path appears, or is replaced, only when the context ends cleanly; after an exception nothing
+    is left behind. Formats and errors are those of `save_audio`.
+    """
+
+    def __init__(
+        self,
+        path_or_file: StrPath | BinaryIO,
+        sample_rate: int,
+        channels: int,
+        *,
+        subtype: str | None = None,
+    ) -> None:
+        check_rate(sample_rate)
+        self._target, self._name = path_or_file, name_of(path_or_file)
+        is_path = isinstance(path_or_file, (str, os.PathLike))
+        self._format, self._subtype = _format(self._name, is_path, subtype)
+        self.sample_rate, self.channels = sample_rate, channels
+        self.samples = 0  # per channel, so far
+        self._file: soundfile.SoundFile | None = None
+
+    def __enter__(self) -> "AudioWriter":
+        with ExitStack() as stack:
+            target = self._target
+            if isinstance(target, (str, os.PathLike)):
+                target = stack.enter_context(replacing(target))
+            try:
+                file = soundfile.SoundFile(
+                    target,
+                    "w",
+                    self.sample_rate,
+                    self.channels,
+                    format=self._format,
+                    subtype=self._subtype,
+                )
+            except soundfile.SoundFileError as error:
+                raise ValueError(
+                    f"cannot write {self._name}: {self._format} {self._subtype} does not take "
+                    f"{self.sample_rate} Hz with {self.channels} channels ({error})"
+                ) from error
+            self._file = stack.enter_context(file)
+            self._stack = stack.pop_all()
+        return self
+
+    def write(self, audio: Tensor) -> None:
+        """Append float audio `[C, n]`, clipped to [-1, 1]; n may be 0."""
+        if self._file is None:
+            raise ValueError("open the AudioWriter first: `with AudioWriter(...) as writer:`")
+        if audio.dim() != 2 or audio.shape[0] != self.channels or not audio.is_floating_point():
+            raise ValueError(
+                f"expected float audio [{self.channels}, n] for {self._name}, got {describe(audio)}"
+            )
+        for block in audio.detach().split(_WRITE_BLOCK, dim=1):
+            samples = block.float().cpu().T.contiguous().numpy()
+            if not np.isfinite(samples).all():
+                raise ValueError(f"audio for {self._name} holds NaN or Inf: find where they arise")
+            self._file.write(samples.clip(-1.0, 1.0))
+            self.samples += len(samples)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._file = None
+        if kind is None and self.samples == 0:
+            error = ValueError(f"no samples to write to {self._name}: write at least one")
+            self._stack.__exit__(ValueError, error, None)
+            raise error
+        self._stack.__exit__(kind, error, trace)
+
+
+def _format(name: str, is_path: bool, subtype: str | None) -> tuple[str, str]:
+    suffix = os.path.splitext(name)[1].lower()
+    if not is_path and suffix not in _FORMATS:
+        suffix = ".wav"
+    if suffix not in _FORMATS:
+        known = ", ".join(filter(None, _FORMATS))
+        raise ValueError(f"{name}: cannot write {suffix!r} audio, choose one of {known}")
+    container, default = _FORMATS[suffix]
+    subtype = default if subtype is None else subtype.upper()
+    if not soundfile.check_format(container, subtype):
+        known = ", ".join(soundfile.available_subtypes(container))
+        raise ValueError(f"{container} has no subtype {subtype!r}, choose one of {known}")
+    return container, subtype
