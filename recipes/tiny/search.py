@@ -31,6 +31,7 @@ LOUDNESS = ['mel.magnitude="loudness"', "mel.normalized=true", "mel.floor=1e-6",
 
 VARIANTS: dict[str, list[str]] = {
     "as is": [],
+    "another seed": ["seed=1"],
     "crops of 1.28 s, 10 a batch": ["data.crop_seconds=1.28", "data.batch_size=10"],
     "crops of 6.4 s, 2 a batch": ["data.crop_seconds=6.4", "data.batch_size=2"],
     "half the batch": ["data.batch_size=2"],
