@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import chain, islice
+from itertools import chain
 from typing import Any
 
 from catok.training.data.batch import Batch, Row, collate
@@ -19,7 +19,6 @@ from catok.training.data.reading import CropReader
 from catok.training.data.stream import CropStream
 
 ATTEMPTS = 20  # unreadable recordings in a row before a row is given up
-LOOKED_AT = 1000  # recordings of each corpus, for a text
 
 
 class BatchSource:
@@ -118,12 +117,14 @@ def open_source(
 
 
 def check_text(corpora: Corpora) -> None:
-    """Raises ValueError when corpora have no text among their first recordings."""
-    cuts = chain.from_iterable(islice(cuts, LOOKED_AT) for cuts, _ in corpora)
-    if corpora and not any(supervision.text for cut in cuts for supervision in cut.supervisions):
+    """Raises ValueError when no recording has text; streamed corpora are not looked through."""
+    if not corpora or any(cuts.is_lazy for cuts, _ in corpora):
+        return
+    every = chain.from_iterable(cuts for cuts, _ in corpora)
+    if not any(supervision.text for cut in every for supervision in cut.supervisions):
         raise ValueError(
-            f"a semantic head learns from text, and none of the first {LOOKED_AT} recordings of "
-            'a corpus has any: give manifests with "text", or train without semantic head'
+            "a semantic head learns from text, and no recording has any: give manifests with "
+            '"text", or train without semantic head'
         )
 
 
