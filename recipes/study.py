@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from recipes.hearing import Heard, text_loss
 from torch import Tensor
 
 from catok import CausalAudioTokenizer, load_audio
@@ -100,14 +101,14 @@ def measure(
     depths = [depth for depth in depths if depth <= tok.num_quantizers]
     used = torch.zeros(tok.num_quantizers, tok.codebook_size)
     scored: list[dict[str, Any]] = []
-    spoken: list[tuple[Tensor, str]] = []
+    spoken: list[Heard] = []
     for recording in recordings:
         audio, _ = load_audio(recording.path, sample_rate=tok.sample_rate, channels=tok.channels)
         codes = tok.encode(audio[None]).codes
         mask = torch.ones(1, codes.shape[2], dtype=torch.bool)
         used += count_codes(codes, mask, tok.codebook_size)
         if recording.text:
-            spoken.append((codes, recording.text))
+            spoken.append(Heard(codes[0], recording.text))
         if (recording.seconds or 0.0) >= 2.0 and len(scored) < count:
             scored.append(
                 {"file": recording.path.name}
@@ -173,27 +174,6 @@ def _means(scored: list[dict[str, Any]], depths: Sequence[int]) -> dict[str, dic
         values = {n: [s[depth][n] for s in scored if s[depth][n] is not None] for n in names}
         means[depth] = {n: round(sum(v) / len(v), 4) for n, v in values.items() if v}
     return means
-
-
-@torch.no_grad()
-def text_loss(
-    tok: CausalAudioTokenizer, head: SemanticHead, spoken: list[tuple[Tensor, str]], depth: int
-) -> dict[str, float]:
-    """Nats per text token at `depth` codebooks; `foreign`: the same with each text read against
-    the next recording's codes, which tells what the head owes to hearing.
-    """
-    head.eval()
-    sums = {"own": 0.0, "foreign": 0.0}
-    tokens = 0
-    for index, (codes, text) in enumerate(spoken):
-        others = spoken[(index + 1) % len(spoken)][0]
-        for name, heard in (("own", codes), ("foreign", others)):
-            latents = tok.embed(heard[:, :depth])
-            frames = torch.tensor([latents.shape[2]])
-            read = head(latents, frames, [text], [head.config.tasks[0]])
-            sums[name] += float(read.token_loss_sum)
-        tokens += read.text_tokens
-    return {name: round(value / max(1, tokens), 4) for name, value in sums.items()}
 
 
 def text_cells(losses: Mapping[str, Mapping[str, float]]) -> list[str]:

@@ -14,10 +14,9 @@ import torch
 from recipes.study import DEPTHS, listed, markdown
 
 from catok import CausalAudioTokenizer, load_audio
-from catok.tokenizer.checkpoint import find_folder
-from catok.training.build import JUDGES
+from catok.tokenizer.checkpoint import JUDGES, find_folder
 from catok.training.discriminators.ensemble import Discriminators
-from catok.training.losses.adversarial import discriminator_loss
+from catok.training.losses.adversarial import pair_loss
 
 
 @torch.no_grad()
@@ -38,8 +37,7 @@ def judge(
         first = (audio.shape[1] - samples) // 2
         for depth, found in losses.items():
             pair = torch.cat([audio[None], tok.decode(codes[:, :depth])[..., : audio.shape[1]]])
-            scores = [maps[-1].chunk(2) for maps in judges(pair[..., first : first + samples])]
-            found.append(float(discriminator_loss(*([[s[i]] for s in scores] for i in (0, 1)))))
+            found.append(float(pair_loss(judges(pair[..., first : first + samples]))))
     return {depth: sum(found) / len(found) for depth, found in losses.items()}
 
 

@@ -16,33 +16,23 @@ import json
 import math
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from recipes.study import DEPTHS, markdown, text_cells, text_loss
-from torch import Tensor
-from torch.nn.utils.rnn import pad_sequence
+from recipes.hearing import Heard, latents, loss_of, text_loss
+from recipes.study import DEPTHS, markdown, text_cells
 
 from catok import CausalAudioTokenizer, Encoded
 from catok.files import replacing
 from catok.lm.training.manifest import read_manifest
 from catok.lm.training.tokens import write_tokens
-from catok.training.build import SEMANTIC
+from catok.tokenizer.checkpoint import SEMANTIC
 from catok.training.recipe import load_recipe, override_recipe
 from catok.training.semantic.config import SemanticConfig
 from catok.training.semantic.head import SemanticHead
 
 HERE = Path(__file__).parent
-
-
-@dataclass(frozen=True)
-class Heard:
-    """A recording's codes `[K, F]` int64 and its text."""
-
-    codes: Tensor
-    text: str
 
 
 def hear(
@@ -57,10 +47,9 @@ def hear(
         raise ValueError(f"{manifest} lists no recording with text")
     found = []
     for one in read_manifest(write_tokens(spoken, folder, tok)):
-        assert one.codes is not None and one.text is not None
-        encoded = Encoded.load(one.codes)
-        if encoded.codes.shape[2] <= longest * tok.frame_rate:
-            found.append(Heard(encoded.codes[0], one.text))
+        assert one.codes is not None and one.text is not None and one.frames is not None
+        if one.frames <= longest * tok.frame_rate:
+            found.append(Heard(Encoded.load(one.codes).codes[0], one.text))
     if not found:
         raise ValueError(f"no recording in {manifest} is as short as {longest} s")
     return found
@@ -140,30 +129,6 @@ def batches(heard: Sequence[Heard], rows: int, draw: torch.Generator) -> Iterato
             yield [heard[i] for i in groups[index]]
 
 
-@torch.no_grad()
-def latents(tok: CausalAudioTokenizer, batch: Sequence[Heard], depth: int) -> tuple[Tensor, Tensor]:
-    """Latents `[B, D, F]` of the first `depth` codebooks, and frames `[B]`."""
-    codes = pad_sequence([one.codes[:depth].t() for one in batch], batch_first=True)
-    lengths = torch.tensor([one.codes.shape[1] for one in batch])
-    return tok.embed(codes.transpose(1, 2)), lengths
-
-
-@torch.no_grad()
-def loss_of(
-    tok: CausalAudioTokenizer, head: SemanticHead, heard: Sequence[Heard], depth: int
-) -> float:
-    """Nats per text token."""
-    head.eval()
-    total = tokens = 0.0
-    for at in range(0, len(heard), 32):
-        batch = heard[at : at + 32]
-        read = head(*latents(tok, batch, depth), [b.text for b in batch], ["asr"] * len(batch))
-        total += float(read.token_loss_sum)
-        tokens += read.text_tokens
-    head.train()
-    return total / tokens
-
-
 def main(arguments: list[str] | None = None) -> None:
     """Encode, teach, write the head."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
@@ -202,8 +167,7 @@ def main(arguments: list[str] | None = None) -> None:
     rows = [["nats per byte of text", *(f"{depth} codebooks" for depth in DEPTHS)]]
     for number, manifest in enumerate(args.test):
         heard = hear(tok, manifest, out / f"test-{number}.tokens", longest)
-        pairs = [(one.codes[None], one.text) for one in heard]
-        losses = {str(depth): text_loss(tok, head, pairs, depth) for depth in DEPTHS}
+        losses = {str(depth): text_loss(tok, head, heard, depth) for depth in DEPTHS}
         rows.append([f"{Path(manifest).stem}, {len(heard)} recordings", *text_cells(losses)])
     if args.test:
         (out / "text.md").write_text(markdown(rows))

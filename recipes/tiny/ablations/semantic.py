@@ -24,8 +24,7 @@ from recipes.tiny.ablations.run import HERE
 from recipes.tiny.listen import hear, teach
 
 from catok import CausalAudioTokenizer
-from catok.tokenizer.checkpoint import find_folder
-from catok.training.build import SEMANTIC
+from catok.tokenizer.checkpoint import SEMANTIC, find_folder
 from catok.training.config import TrainConfig, TrainStage
 from catok.training.data import read_cuts
 from catok.training.recipe import load_recipe, override_recipe

@@ -11,10 +11,9 @@ from safetensors import SafetensorError, safe_open
 from catok.catfile import read_header
 from catok.modules.patch import PatchConfig
 from catok.modules.stack import StageConfig
-from catok.tokenizer.checkpoint import find_folder, load_config
+from catok.tokenizer.checkpoint import JUDGES, SEMANTIC, find_folder, load_config
 from catok.tokenizer.model import CodecModel
 from catok.tokenizer.released import canonical_name
-from catok.training.build import JUDGES, SEMANTIC
 
 
 class Fact(NamedTuple):

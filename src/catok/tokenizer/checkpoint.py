@@ -27,6 +27,7 @@ from catok.tokenizer.released import (
 EMBEDDED = Path(__file__).parents[1] / "checkpoints"
 FORMAT = 1
 CONFIG, WEIGHTS, INDEX = "config.json", "model.safetensors", "model.safetensors.index.json"
+JUDGES, SEMANTIC = "discriminators", "semantic"  # sub-folders that only training needs
 
 
 def save_folder(

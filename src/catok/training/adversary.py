@@ -12,7 +12,7 @@ from catok.training.data import Batch
 from catok.training.discriminators.ensemble import Discriminators
 from catok.training.distributed import Group
 from catok.training.generator import Generated
-from catok.training.losses.adversarial import discriminator_loss, generator_loss
+from catok.training.losses.adversarial import generator_loss, pair_loss
 from catok.training.losses.feature_matching import feature_matching_loss
 from catok.training.optimization.optimizers import (
     clip_gradients,
@@ -85,8 +85,8 @@ class Adversary:
             pair = torch.cat([batch.audio[..., span], result.reconstruction.audio[..., span]])
             with distributed.gather_gradients_at(self._wrapped, index == len(batches) - 1):
                 with self._autocast():
-                    scores = [maps[-1].chunk(2) for maps in self._wrapped(pair)]
-                loss = discriminator_loss([[s[0]] for s in scores], [[s[1]] for s in scores])
+                    maps = self._wrapped(pair)
+                loss = pair_loss(maps)
                 (loss / len(batches)).backward()
             total += loss.detach() / len(batches)
         parameters = list(self._wrapped.parameters())

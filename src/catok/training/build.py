@@ -5,14 +5,13 @@ from pathlib import Path
 
 from catok.configs import read_json
 from catok.tokenizer.checkpoint import CONFIG as MODEL
+from catok.tokenizer.checkpoint import JUDGES, SEMANTIC
 from catok.tokenizer.config import TokenizerConfig
 from catok.tokenizer.tokenizer import CausalAudioTokenizer
 from catok.training.config import TrainConfig
 from catok.training.discriminators.ensemble import CONFIG as DISCRIMINATORS
 from catok.training.discriminators.ensemble import DiscriminatorConfig, Discriminators
 from catok.training.semantic.head import SemanticHead
-
-JUDGES, SEMANTIC = "discriminators", "semantic"  # sub-folders of a published model
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from catok.training.build import JUDGES, SEMANTIC
+from catok.tokenizer.checkpoint import JUDGES, SEMANTIC
 from catok.training.codebooks.revival import RevivalConfig
 from catok.training.config import AdversaryConfig, OptimizerConfig, TrainConfig, TrainStage
 from catok.training.data import DataConfig

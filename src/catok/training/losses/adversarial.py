@@ -21,6 +21,12 @@ def discriminator_loss(real: Features, fake: Features) -> Tensor:
     return _mean(_distance(x[-1], 1) + _distance(xhat[-1], 0) for x, xhat in pairs)
 
 
+def pair_loss(pair: Features) -> Tensor:
+    """`discriminator_loss` of one pass over real rows and, behind them, as many made ones."""
+    halves = [maps[-1].chunk(2) for maps in pair]
+    return discriminator_loss([[real] for real, _ in halves], [[fake] for _, fake in halves])
+
+
 def generator_loss(fake: Features) -> Tensor:
     """Scalar L_adv. Freeze the discriminators' parameters while `fake` is computed."""
     return _mean(_distance(xhat[-1], 1) for xhat in fake)

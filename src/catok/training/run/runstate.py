@@ -6,8 +6,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from catok.tokenizer.checkpoint import save_folder
-from catok.training.build import JUDGES, SEMANTIC
+from catok.tokenizer.checkpoint import JUDGES, SEMANTIC, save_folder
 from catok.training.config import TrainConfig
 from catok.training.distributed import Group, collect
 from catok.training.learner import Learner
