@@ -13,8 +13,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from catok.catfile import bits_per_code, pack_codes, read_header, unpack_codes
 from catok.codes import Encoded
+from catok.io.cat_file import bits_per_code, pack_codes, read_header, unpack_codes
 
 HASH = "0123456789abcdef"
 

@@ -21,7 +21,7 @@ from catok import load_audio
 from catok.evaluation.metrics.base import Metric
 from catok.evaluation.metrics.suite import MetricOptions, build_metrics
 from catok.evaluation.sample import Sample
-from catok.files import replacing
+from catok.io.files import replacing
 
 SPEECH = Path(__file__).parents[2] / "examples" / "speech.flac"
 SAID = (

@@ -24,7 +24,7 @@ from recipes.hearing import Heard, latents, loss_of, text_loss
 from recipes.study import DEPTHS, markdown, text_cells
 
 from catok import CausalAudioTokenizer, Encoded
-from catok.files import replacing
+from catok.io.files import replacing
 from catok.lm.training.manifest import read_manifest
 from catok.lm.training.tokens import write_tokens
 from catok.tokenizer.checkpoint import SEMANTIC

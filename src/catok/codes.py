@@ -8,7 +8,7 @@ from typing import BinaryIO
 import torch
 from torch import Tensor
 
-from catok.catfile import CatHeader, StrPath, check_weight_hash, read_cat, write_cat
+from catok.io.cat_file import CatHeader, StrPath, check_weight_hash, read_cat, write_cat
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,7 +134,7 @@ class Encoded:
         return replace(self, codes=codes, sample_lengths=lengths)
 
     def save(self, path_or_file: StrPath | BinaryIO) -> None:
-        """Write a batch of 1 to a `.cat` file (see `catok.catfile`); a path is replaced at once.
+        """Write a batch of 1 to a `.cat` file; a path is replaced at once.
 
         Raises ValueError for a larger batch, a model id over 40 bytes or a missing folder.
         """

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from catok.audio.resampling import check_mix, check_rate, mix, resample, resample_blocks
-from catok.files import StrPath, name_of
+from catok.io.files import StrPath, name_of
 
 _LOUDEST = 1000.0  # 60 dB over full scale: no recording, but integers stored as floats
 

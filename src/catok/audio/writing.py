@@ -10,7 +10,7 @@ import soundfile
 from torch import Tensor
 
 from catok.audio.resampling import check_rate, describe
-from catok.files import StrPath, name_of, replacing
+from catok.io.files import StrPath, name_of, replacing
 
 _WAV = ("WAV", "PCM_16")
 _FORMATS = {  # suffix -> container and default subtype

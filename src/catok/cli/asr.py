@@ -91,7 +91,7 @@ def run(
     from catok.cli.progress import Progress
     from catok.cli.recordings import audio_seconds
     from catok.cli.transcripts import output_kind, recording_ids, written
-    from catok.files import replacing
+    from catok.io.files import replacing
     from catok.lm.asr import DecodingConfig, Recognizer
 
     if pcm is not None and inputs != ("-",):
@@ -220,7 +220,7 @@ def _pcm_blocks(file: BinaryIO, rate: int, recognizer: "Recognizer") -> Iterator
 
 
 def _is_cat(source: Path | BinaryIO) -> bool:
-    from catok.catfile import MAGIC
+    from catok.io.cat_file import MAGIC
 
     if isinstance(source, Path):
         return source.suffix.lower() == ".cat"

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from safetensors import SafetensorError, safe_open
 
-from catok.catfile import read_header
+from catok.io.cat_file import read_header
 from catok.modules.patch import PatchConfig
 from catok.modules.stack import StageConfig
 from catok.tokenizer.checkpoint import JUDGES, SEMANTIC, find_folder, load_config

@@ -2,8 +2,8 @@
 
 import torch
 
-from catok.catfile import MAX_MODEL_ID_BYTES
 from catok.cli.arguments import DeviceName, DtypeName
+from catok.io.cat_file import MAX_MODEL_ID_BYTES
 from catok.tokenizer.model import Part
 from catok.tokenizer.tokenizer import CausalAudioTokenizer
 

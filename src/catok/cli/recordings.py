@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 
 from catok.audio import AudioWriter, audio_info, read_blocks
-from catok.catfile import read_header
 from catok.cli.files import Plan
 from catok.cli.progress import Progress
 from catok.codes import Encoded
+from catok.io.cat_file import read_header
 from catok.tokenizer.tokenizer import CausalAudioTokenizer
 
 BLOCK_SECONDS = 10.0

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from catok.configs import read_config
 from catok.evaluation.protocols.seed_tts_eval import read_seed_tts_list
+from catok.io.config import read_config
 from catok.training.data.lines import numbered_lines
 
 

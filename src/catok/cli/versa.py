@@ -81,7 +81,7 @@ def read_back(
     from pathlib import Path
 
     from catok.evaluation.versa_results import joined, versa_means, versa_rows
-    from catok.files import replacing
+    from catok.io.files import replacing
     from catok.training.data.lines import numbered_lines
 
     found = []

@@ -6,7 +6,7 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from catok.files import replacing
+from catok.io.files import replacing
 
 Row = dict[str, Any]
 Key = TypeVar("Key", bound=Hashable)

@@ -18,13 +18,13 @@ from typing import Any
 from torch import Tensor
 
 from catok.audio import load_audio, save_audio
-from catok.configs import read_config
 from catok.evaluation.protocols.items import Prompted
 from catok.evaluation.protocols.tts import Synthesise
 from catok.evaluation.run.recordings import Recording, Selection, choose, read_recordings
 from catok.evaluation.systems.base import System
 from catok.evaluation.systems.registry import build_system
-from catok.files import replacing
+from catok.io.config import read_config
+from catok.io.files import replacing
 
 IDENTITIES = "utterances.jsonl"
 

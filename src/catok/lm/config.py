@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 from importlib import resources
 from typing import Any
 
-from catok.configs import read_config
+from catok.io.config import read_config
 from catok.lm.phrases import PHRASES
 
 PRESETS = resources.files("catok.lm") / "presets"

@@ -11,8 +11,8 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from catok.configs import read_json
-from catok.files import replacing, write_safetensors
+from catok.io.config import read_json
+from catok.io.files import replacing, write_safetensors
 from catok.lm.config import TokenLMConfig
 from catok.lm.released import (
     UNUSED,

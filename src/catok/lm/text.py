@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from catok.files import replacing
+from catok.io.files import replacing
 from catok.lm.config import TokenLMConfig
 from catok.lm.phrases import PHRASES, split_phrases
 

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field, replace
 from importlib import resources
 from typing import Any
 
-from catok.configs import read_config
+from catok.io.config import read_config
 from catok.modules.patch import PatchConfig
 from catok.modules.quantizer import QuantizerConfig
 from catok.modules.stack import StageConfig

@@ -11,7 +11,7 @@ from typing import Any
 
 from torch import Tensor
 
-from catok.configs import read_config
+from catok.io.config import read_config
 from catok.modules.patch import PatchConfig
 from catok.modules.quantizer import QuantizerConfig
 from catok.modules.stack import StageConfig

@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from catok.configs import read_config
+from catok.io.config import read_config
 from catok.training.codebooks.dropout import DropoutConfig
 from catok.training.codebooks.revival import RevivalConfig
 from catok.training.data.config import DataConfig

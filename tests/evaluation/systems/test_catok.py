@@ -8,9 +8,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from catok.catfile import bits_per_code, pack_codes
 from catok.evaluation.systems.catok import CatokCodec, catok_system
 from catok.evaluation.systems.neural import NeuralSystem
+from catok.io.cat_file import bits_per_code, pack_codes
 
 
 def test_every_setting_is_a_prefix_of_one_encoding(small_model):

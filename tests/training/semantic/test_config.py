@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from catok.configs import read_config
+from catok.io.config import read_config
 from catok.training.semantic.config import PRESETS, SemanticConfig
 from catok.training.semantic.head import SemanticHead
 from tests.training.semantic.conftest import SIZES

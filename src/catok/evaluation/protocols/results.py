@@ -9,7 +9,7 @@ from typing import Any
 
 from catok.evaluation.protocols.scored import Scored
 from catok.evaluation.protocols.summary import COUNTS, summarise, worst
-from catok.files import replacing
+from catok.io.files import replacing
 
 ROWS = "rows.jsonl"
 RATES = ("mean", "corpus", "mean_of_all", "corpus_of_all")  # per cent

@@ -12,7 +12,7 @@ from catok.evaluation.protocols.results import ROWS
 from catok.evaluation.protocols.scored import Scored
 from catok.evaluation.rowfile import Row, RowFile
 from catok.evaluation.settings import check_settings
-from catok.files import replacing
+from catok.io.files import replacing
 
 RUN = "run.json"
 

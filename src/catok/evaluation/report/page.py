@@ -13,7 +13,7 @@ from catok.evaluation.run.cells import heading, interval, number, shown_columns,
 from catok.evaluation.run.statistics import Estimate
 from catok.evaluation.run.summary import ALL, Failure, Group, Summary
 from catok.evaluation.run.tables import facts
-from catok.files import replacing
+from catok.io.files import replacing
 
 MOST_FAILURES = 500  # lines of the list; all of them are in rows.parquet
 

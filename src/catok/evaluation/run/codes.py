@@ -7,10 +7,10 @@ from pathlib import Path
 
 import torch
 
-from catok.catfile import MAX_MODEL_ID_BYTES
 from catok.codes import Encoded
 from catok.evaluation.metrics.codes import CodeUse, code_use
 from catok.evaluation.run.recordings import Recording
+from catok.io.cat_file import MAX_MODEL_ID_BYTES
 from catok.modules.usage import count_codes
 
 

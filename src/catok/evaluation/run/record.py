@@ -5,10 +5,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from catok.configs import read_config
 from catok.evaluation.metrics.base import Column
 from catok.evaluation.settings import check_settings
-from catok.files import replacing
+from catok.io.config import read_config
+from catok.io.files import replacing
 
 Kind = Literal["original", "model", "baseline"]
 

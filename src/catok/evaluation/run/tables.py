@@ -17,7 +17,7 @@ from catok.evaluation.run.cells import (
     significant,
 )
 from catok.evaluation.run.summary import ALL, Group, Summary, error_text
-from catok.files import replacing
+from catok.io.files import replacing
 
 _ROW_TYPES = {
     "key": "string",

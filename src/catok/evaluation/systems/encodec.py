@@ -4,8 +4,8 @@ from typing import Any
 
 from torch import Tensor
 
-from catok.catfile import bits_per_code
 from catok.evaluation.systems.peer import Peer
+from catok.io.cat_file import bits_per_code
 
 
 class EncodecCodec(Peer):

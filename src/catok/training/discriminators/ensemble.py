@@ -9,8 +9,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from catok.configs import read_config
-from catok.files import replacing, write_safetensors
+from catok.io.config import read_config
+from catok.io.files import replacing, write_safetensors
 from catok.training.discriminators.band_stft import BandStftDiscriminator
 from catok.training.discriminators.period import PeriodDiscriminator
 

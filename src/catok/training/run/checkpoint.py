@@ -14,7 +14,7 @@ from torch.distributed.checkpoint import state_dict_loader, state_dict_saver
 from torch.distributed.checkpoint.api import CheckpointException
 from torch.distributed.checkpoint.filesystem import FileSystemReader
 
-from catok.files import replacing
+from catok.io.files import replacing
 from catok.training.distributed import Group
 
 LAST, SHARDED = "last.pt", "last"

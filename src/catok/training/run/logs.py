@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from catok.files import replacing
+from catok.io.files import replacing
 from catok.training.losses.mel import MelLoss
 
 LOG = "log.jsonl"

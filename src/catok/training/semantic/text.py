@@ -5,7 +5,7 @@ import tempfile
 from pathlib import Path
 from typing import Any, Protocol
 
-from catok.files import replacing
+from catok.io.files import replacing
 from catok.training.semantic.config import SemanticConfig
 
 

@@ -3,7 +3,7 @@ from typing import Literal
 
 import pytest
 
-from catok.configs import read_config
+from catok.io.config import read_config
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from catok import files
+from catok.io import files
 
 
 def test_safetensors_round_trip(tmp_path):

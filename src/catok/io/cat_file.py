@@ -23,7 +23,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from catok.files import StrPath, replacing
+from catok.io.files import StrPath, replacing
 
 MAGIC = b"CATK"
 VERSION = 1
