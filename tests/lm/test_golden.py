@@ -1,4 +1,4 @@
-"""Against what the official code computes with the same weights (`spec/tts-layout.md` (h))."""
+"""Against what the official code computes with the same weights (`docs/spec/tts-layout.md` (h))."""
 
 import json
 

@@ -6,7 +6,7 @@ import torch
 from catok import CausalAudioTokenizer, TokenizerConfig
 from tests.conftest import small_settings
 
-PARAMETERS = {  # published counts, `spec/checkpoints.md` (a)
+PARAMETERS = {  # published counts, `docs/spec/checkpoints.md` (a)
     "24khz": (1_774_566_400, 1600),
     "nano": (21_969_664, 374),
     "v2": (2_123_701_248, 2094),

@@ -1,4 +1,7 @@
-"""Against what the official architecture computes with the same weights (`spec/checkpoints.md`)."""
+"""Against what the official architecture computes with the same weights.
+
+Source: `docs/spec/checkpoints.md`.
+"""
 
 from pathlib import Path
 

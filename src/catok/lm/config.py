@@ -57,7 +57,7 @@ class TokenLMConfig:
     `text_rate`: bytes of text that are said in a frame, roughly; text and its speech then stand
     side by side (`places.py`). 0: rows count up, as in the released models.
     `audio_heads` False leaves out the heads that predict codes: a recogniser, which cannot speak.
-    Law: `spec/tts-layout.md` (a).
+    Source: `docs/spec/tts-layout.md` (a).
     """
 
     n_vq: int = 32

@@ -1,6 +1,6 @@
 """The transformer inside a frame: text, then codebook after codebook.
 
-Law: `spec/tts-layout.md` (c) 4.
+Source: `docs/spec/tts-layout.md` (c) 4.
 Qwen3 blocks without any positional encoding; causal; nothing is carried from frame to frame.
 """
 

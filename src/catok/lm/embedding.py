@@ -1,6 +1,6 @@
 """Rows of tokens as vectors: the sum of the channels' embeddings.
 
-Law: `spec/tts-layout.md` (c) 1.
+Source: `docs/spec/tts-layout.md` (c) 1.
 """
 
 from torch import Tensor, nn

@@ -1,6 +1,6 @@
 """Generating codes, a batch at a time, frame by frame.
 
-Law: `spec/tts-layout.md` (c) 7, (e) and (g).
+Source: `docs/spec/tts-layout.md` (c) 7, (e) and (g).
 """
 
 from collections.abc import Iterator, Sequence

@@ -1,4 +1,4 @@
-"""From a depth position to its channel's logits. Law: `spec/tts-layout.md` (c) 5."""
+"""From a depth position to its channel's logits. Source: `docs/spec/tts-layout.md` (c) 5."""
 
 import torch.nn.functional as F
 from torch import Tensor, nn

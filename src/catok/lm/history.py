@@ -5,7 +5,9 @@ from torch import Tensor
 
 
 class SeenCodes:
-    """A set of codes per row and codebook, `[N, K, codes]` bool. Law: `spec/tts-layout.md` (e).
+    """A set of codes per row and codebook, `[N, K, codes]` bool.
+
+    Source: `docs/spec/tts-layout.md` (e).
 
     Everything counts: the prompt, reference codes, pad codes, what was generated.
     """

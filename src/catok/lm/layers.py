@@ -1,4 +1,7 @@
-"""The two layers that every part of the model is built of. Law: `spec/tts-layout.md` (c)."""
+"""The two layers that every part of the model is built of.
+
+Source: `docs/spec/tts-layout.md` (c).
+"""
 
 import torch
 import torch.nn.functional as F

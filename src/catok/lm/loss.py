@@ -1,4 +1,4 @@
-"""Cross-entropy per channel and its weighted mean. Law: `spec/tts-layout.md` (f)."""
+"""Cross-entropy per channel and its weighted mean. Source: `docs/spec/tts-layout.md` (f)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

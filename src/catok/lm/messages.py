@@ -1,4 +1,7 @@
-"""What is said in a conversation: roles, text and recordings. Law: `spec/tts-layout.md` (d)."""
+"""What is said in a conversation: roles, text and recordings.
+
+Source: `docs/spec/tts-layout.md` (d).
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

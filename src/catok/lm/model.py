@@ -1,6 +1,6 @@
 """The token language model: frames along time, channels inside each frame.
 
-Law: `spec/tts-layout.md`.
+Source: `docs/spec/tts-layout.md`.
 Every call takes K, the codebooks in use: channels above K are neither summed into the input nor
 run in depth, so that one model serves every bitrate (paper 6.1).
 """

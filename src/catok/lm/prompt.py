@@ -1,6 +1,6 @@
 """Conversations as rows, for generation, continuation and training.
 
-Law: `spec/tts-layout.md` (d).
+Source: `docs/spec/tts-layout.md` (d).
 """
 
 from collections.abc import Sequence

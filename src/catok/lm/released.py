@@ -1,7 +1,7 @@
 """The one place that knows the released layout: its config.json and its tensor names.
 
-Law: `spec/tts-layout.md` (a) and (b). "MossTTSLocal" v1 shares model_type and architectures with
-the Delay model; the keys and tensors of a depth transformer tell them apart.
+Source: `docs/spec/tts-layout.md` (a) and (b). "MossTTSLocal" v1 shares model_type and
+architectures with the Delay model; the keys and tensors of a depth transformer tell them apart.
 """
 
 import re

@@ -1,7 +1,7 @@
 """Rows of tokens: `[T, 1 + n_vq]` int64, text in channel 0, codes in the others.
 
-Law: `spec/tts-layout.md` (d) and (f). Text rows hold the pad code in every audio channel; a frame's
-row holds a slot token and the frame's codes.
+Source: `docs/spec/tts-layout.md` (d) and (f). Text rows hold the pad code in every audio
+channel; a frame's row holds a slot token and the frame's codes.
 """
 
 from collections.abc import Sequence

@@ -1,6 +1,6 @@
 """From logits to probabilities: penalty, temperature, top-k, top-p.
 
-Law: `spec/tts-layout.md` (e).
+Source: `docs/spec/tts-layout.md` (e).
 """
 
 import math

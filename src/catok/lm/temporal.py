@@ -1,7 +1,7 @@
 """The transformer along time: stock Qwen3 blocks from transformers, and its state as a value.
 
-Law: `spec/tts-layout.md` (c) 2. The import is late: transformers takes seconds, and only this model
-needs it.
+Source: `docs/spec/tts-layout.md` (c) 2. The import is late: transformers takes seconds, and only
+this model needs it.
 """
 
 import copy

@@ -1,4 +1,4 @@
-"""Causal attention inside a sliding window (`spec/checkpoints.md` (c)).
+"""Causal attention inside a sliding window (`docs/spec/checkpoints.md` (c)).
 
 A query at frame i sees the keys j with 0 <= i - j < window. `dense_attention` says so in the
 plainest way, with memory quadratic in length; `windowed_attention` gives the same result block of

@@ -1,4 +1,4 @@
-"""Patching: time folded into channels and back (paper section 1, `spec/checkpoints.md` (c)).
+"""Patching: time folded into channels and back (paper section 1, `docs/spec/checkpoints.md` (c)).
 
 The only change of rate in a CAT: no convolution, no strided filter, so nothing leaks across a
 patch border and streaming needs no state here.

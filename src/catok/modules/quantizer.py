@@ -2,8 +2,8 @@
 
 Type "rlfq" (all released models) looks codes up by cosine in a low-dimensional factorised space
 and passes the raw code row on; type "rvq" looks up by plain squared distance. Formulas:
-`spec/checkpoints.md` (c), paper section 2. All arithmetic is float32 under every autocast, and the
-weights stay float32 when the model around them is cast to half precision.
+`docs/spec/checkpoints.md` (c), paper section 2. All arithmetic is float32 under every autocast,
+and the weights stay float32 when the model around them is cast to half precision.
 """
 
 from dataclasses import dataclass

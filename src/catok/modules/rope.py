@@ -1,4 +1,4 @@
-"""Rotary embedding of absolute positions on interleaved pairs (`spec/checkpoints.md` (c))."""
+"""Rotary embedding of absolute positions on interleaved pairs (`docs/spec/checkpoints.md` (c))."""
 
 import math
 

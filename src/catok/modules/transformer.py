@@ -1,4 +1,7 @@
-"""The causal Transformer stage, CAT's one building block (paper 1.3, `spec/checkpoints.md` (c))."""
+"""The causal Transformer stage, CAT's one building block.
+
+Source: paper section 1, `docs/spec/checkpoints.md` (c).
+"""
 
 from dataclasses import dataclass
 

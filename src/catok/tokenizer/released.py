@@ -1,8 +1,8 @@
 """The one place that knows the released layout: its config.json and its tensor names.
 
-Law: `spec/checkpoints.md` (a), (b). Two dialects of tensor names exist, "v1" (24 kHz mono) and
-"v2" (Nano and v2); this package's modules carry the v2 names. `always_project` decides which of
-the two readers can load a folder, and so which dialect is written.
+Source: `docs/spec/checkpoints.md` (a), (b). Two dialects of tensor names exist, "v1" (24 kHz
+mono) and "v2" (Nano and v2); this package's modules carry the v2 names. `always_project` decides
+which of the two readers can load a folder, and so which dialect is written.
 """
 
 import re

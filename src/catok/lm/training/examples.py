@@ -1,6 +1,6 @@
 """One utterance as rows to learn from: a request to speak it, or to write down what is said.
 
-Paper 6 and 7; law of the rows: `spec/tts-layout.md` (d) and (f).
+Paper 6 and 7; rows: `docs/spec/tts-layout.md` (d) and (f).
 """
 
 from dataclasses import dataclass

@@ -1,6 +1,6 @@
 """Reference recordings as codes: mixed, resampled, brought near a common level, encoded.
 
-Law: `spec/tts-layout.md` (d), audio block.
+Source: `docs/spec/tts-layout.md` (d), audio block.
 """
 
 from pathlib import Path

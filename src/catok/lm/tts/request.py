@@ -1,6 +1,6 @@
 """An utterance as the language model is asked for it: plain, cloned, continued, or both.
 
-Law: `spec/tts-layout.md` (d), table of modes.
+Source: `docs/spec/tts-layout.md` (d), table of modes.
 """
 
 from dataclasses import dataclass
