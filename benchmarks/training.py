@@ -17,12 +17,9 @@ import torch
 from common import machine, table, write_json
 from torch import Tensor
 
-from catok.training.config import TrainStage
-from catok.training.data import read_cuts
-from catok.training.loop import Trainer
+from catok.training import Trainer, TrainStage, load_recipe, read_cuts
 from catok.training.losses.adversarial import generator_loss
 from catok.training.losses.feature_matching import feature_matching_loss
-from catok.training.recipe import load_recipe
 
 
 def main() -> None:

@@ -16,12 +16,7 @@ import torch
 from common import add_model_options, machine, table, write_json
 
 from catok import CausalAudioTokenizer
-from catok.lm.config import TokenLMConfig
-from catok.lm.model import TokenLM
-from catok.lm.sampling import SamplingConfig
-from catok.lm.speech_model import SpeechModel
-from catok.lm.text import ByteTokenizer
-from catok.lm.tts import Synthesizer
+from catok.lm import ByteTokenizer, SamplingConfig, SpeechModel, Synthesizer, TokenLM, TokenLMConfig
 
 TEXT = "The quick brown fox jumps over the lazy dog, and the dog does not mind at all."
 

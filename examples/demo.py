@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from catok import CausalAudioTokenizer, Encoded, load_audio, save_audio
-from catok.evaluation.metrics import pesq, stoi
+from catok.evaluation import pesq, stoi
 from catok.modules.mel import mel_filters
 
 T = TypeVar("T")

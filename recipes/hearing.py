@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from catok import CausalAudioTokenizer
-from catok.training.semantic.head import SemanticHead
+from catok.training import SemanticHead
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from recipes.hearing import Heard, text_loss
 from torch import Tensor
 
 from catok import CausalAudioTokenizer, load_audio
-from catok.evaluation.metrics import pesq, stoi
+from catok.evaluation import pesq, stoi
 from catok.evaluation.run.recordings import (
     UNKNOWN,
     Recording,
@@ -26,11 +26,7 @@ from catok.evaluation.run.recordings import (
     read_recordings,
 )
 from catok.modules.usage import count_codes, perplexity
-from catok.training.config import TrainConfig
-from catok.training.data import Corpora
-from catok.training.loop import Trainer
-from catok.training.losses.mel import MelLoss
-from catok.training.semantic.head import SemanticHead
+from catok.training import Corpora, MelLoss, SemanticHead, TrainConfig, Trainer
 
 DEPTHS = (4, 8, 16, 32)
 

@@ -76,3 +76,11 @@ def test_links_lead_somewhere():
     for page in [*PAGES, ROOT / "benchmarks" / "README.md"]:
         for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_pages_import_public_names_only():
+    package = ROOT / "src"
+    for page in PAGES:
+        for module in re.findall(r"^\s*from (catok[\w.]*) import", page.read_text(), re.M):
+            home = package.joinpath(*module.split("."), "__init__.py")
+            assert home.is_file(), f"{page.name}: {module} is a file, not a public package"

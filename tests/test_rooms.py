@@ -1,6 +1,7 @@
 """The house: data flows one way, no room knows a room to its right (docs/architecture.md)."""
 
 import ast
+from importlib import import_module
 from pathlib import Path
 
 import catok
@@ -46,3 +47,24 @@ def test_every_folder_is_a_known_room():
 def test_no_file_is_too_long():
     lengths = {path: len(path.read_text().splitlines()) for path in ROOT.rglob("*.py")}
     assert {path for path, length in lengths.items() if length > 500} == set()
+
+
+def lazy_packages() -> list[Path]:
+    """The `__init__` files of packages whose names are imported on first use."""
+    return [path for path in ROOT.rglob("__init__.py") if "lazy_names" in path.read_text()]
+
+
+def test_public_names_are_what_is_exported():
+    assert len(lazy_packages()) >= 4
+    for path in lazy_packages():
+        package = import_module(".".join(("catok", *path.relative_to(ROOT).parts[:-1])))
+        homes = ast.literal_eval(
+            next(
+                node.args[1]
+                for node in ast.walk(ast.parse(path.read_text()))
+                if isinstance(node, ast.Call) and ast.unparse(node.func) == "lazy_names"
+            )
+        )
+        assert sorted(package.__all__) == sorted(homes) == dir(package)
+        for name in homes:
+            assert getattr(package, name) is not None

@@ -17,10 +17,14 @@ from torch import Tensor, nn
 
 from catok import CausalAudioTokenizer, TokenizerConfig
 from catok.modules.transformer import Block, TransformerStage
-from catok.training.config import TrainConfig, TrainStage
-from catok.training.discriminators.ensemble import DiscriminatorConfig, Discriminators
-from catok.training.recipe import load_recipe
-from catok.training.semantic.config import SemanticConfig
+from catok.training import (
+    DiscriminatorConfig,
+    Discriminators,
+    SemanticConfig,
+    TrainConfig,
+    TrainStage,
+    load_recipe,
+)
 
 QWEN = SemanticConfig.preset("qwen2.5-0.5b-scratch")
 BYTE_ROWS = 258  # vocabulary of a head that writes bytes

@@ -18,9 +18,7 @@ import torch
 from torch import Tensor
 
 from catok import load_audio
-from catok.evaluation.metrics.base import Metric
-from catok.evaluation.metrics.suite import MetricOptions, build_metrics
-from catok.evaluation.sample import Sample
+from catok.evaluation import Metric, MetricOptions, Sample, build_metrics
 from catok.io.files import replacing
 
 SPEECH = Path(__file__).parents[2] / "examples" / "speech.flac"

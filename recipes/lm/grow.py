@@ -15,8 +15,8 @@ from pathlib import Path
 
 import torch
 
+from catok.lm import TokenLM
 from catok.lm.asr.ctc import CTC
-from catok.lm.model import TokenLM
 from catok.tokenizer.checkpoint import find_folder
 
 

@@ -23,10 +23,9 @@ from recipes.study import listed, measure, train, write_json
 from catok import CausalAudioTokenizer, TokenizerConfig
 from catok.modules.stack import StageConfig
 from catok.modules.transformer import TransformerConfig
+from catok.training import Corpora, TrainConfig, load_recipe, override_recipe, read_cuts
 from catok.training.codebooks.initialise import initialise_from_audio
-from catok.training.config import TrainConfig
-from catok.training.data import Corpora, open_source, read_cuts
-from catok.training.recipe import load_recipe, override_recipe
+from catok.training.data import open_source
 
 RECIPE = Path(__file__).with_name("train.toml")
 HEAD = 32  # width of an attention head: every width must be a multiple

@@ -15,7 +15,7 @@ from recipes.study import DEPTHS, listed, markdown
 
 from catok import CausalAudioTokenizer, load_audio
 from catok.tokenizer.checkpoint import JUDGES, find_folder
-from catok.training.discriminators.ensemble import Discriminators
+from catok.training import Discriminators
 from catok.training.losses.adversarial import pair_loss
 
 

@@ -28,9 +28,7 @@ from catok.io.files import replacing
 from catok.lm.training.manifest import read_manifest
 from catok.lm.training.tokens import write_tokens
 from catok.tokenizer.checkpoint import SEMANTIC
-from catok.training.recipe import load_recipe, override_recipe
-from catok.training.semantic.config import SemanticConfig
-from catok.training.semantic.head import SemanticHead
+from catok.training import SemanticConfig, SemanticHead, load_recipe, override_recipe
 
 HERE = Path(__file__).parent
 

@@ -21,9 +21,7 @@ from recipes.study import listed, markdown, measure, score_cells, write_json
 
 from catok.tokenizer.config import PRESETS
 from catok.tokenizer.tokenizer import CausalAudioTokenizer
-from catok.training.data import read_cuts
-from catok.training.loop import Trainer
-from catok.training.recipe import load_recipe
+from catok.training import Trainer, load_recipe, read_cuts
 
 HERE = Path(__file__).parent
 SETTINGS = ["stages=[{steps=1000000}]", "optimizer.final_rate=1.0", "ema=0.99", "autocast=false"]

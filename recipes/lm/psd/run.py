@@ -23,21 +23,25 @@ from typing import Any
 import torch
 from recipes.study import markdown, write_json
 
-from catok.evaluation.metrics.base import Metric
-from catok.evaluation.metrics.suite import build_metrics
-from catok.evaluation.protocols.items import Prompted
-from catok.evaluation.protocols.summary import summarise
-from catok.evaluation.protocols.tts import score_tts
-from catok.evaluation.transcribers import build_transcriber
-from catok.evaluation.transcribers.base import Transcriber
-from catok.lm.sampling import SamplingConfig
-from catok.lm.speech_config import SpeechConfig
-from catok.lm.training.build import build_parts
-from catok.lm.training.config import LMTrainConfig
-from catok.lm.training.loop import LMTrainer
+from catok.evaluation import (
+    Metric,
+    Prompted,
+    Transcriber,
+    build_metrics,
+    build_transcriber,
+    score_tts,
+    summarise,
+)
+from catok.lm import (
+    LMTrainConfig,
+    LMTrainer,
+    SamplingConfig,
+    SpeechConfig,
+    Synthesizer,
+    build_parts,
+    open_corpus,
+)
 from catok.lm.training.manifest import read_manifest
-from catok.lm.training.prepare import open_corpus
-from catok.lm.tts import Synthesizer
 from catok.training.recipe import read_recipe
 
 RECIPE = Path(__file__).parents[1] / "tts-small.toml"

@@ -18,10 +18,7 @@ import torch
 from recipes.study import listed, markdown, measure, score_cells, train, write_json
 
 from catok import CausalAudioTokenizer
-from catok.training.config import TrainConfig
-from catok.training.data import read_cuts
-from catok.training.recipe import load_recipe, override_recipe
-from catok.training.semantic.head import SemanticHead
+from catok.training import SemanticHead, TrainConfig, load_recipe, override_recipe, read_cuts
 
 HERE = Path(__file__).parent
 NAMES = (

@@ -25,10 +25,14 @@ from recipes.tiny.listen import hear, teach
 
 from catok import CausalAudioTokenizer
 from catok.tokenizer.checkpoint import SEMANTIC, find_folder
-from catok.training.config import TrainConfig, TrainStage
-from catok.training.data import read_cuts
-from catok.training.recipe import load_recipe, override_recipe
-from catok.training.semantic.head import SemanticHead
+from catok.training import (
+    SemanticHead,
+    TrainConfig,
+    TrainStage,
+    load_recipe,
+    override_recipe,
+    read_cuts,
+)
 
 LABELS = {
     "frozen": "head on the frozen codes of the codec without text",

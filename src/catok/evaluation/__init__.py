@@ -1,1 +1,91 @@
-"""How well a tokenizer does: objective metrics of speech and audio."""
+"""How well a tokenizer does: metrics, codecs under test, protocols, reports."""
+
+from typing import TYPE_CHECKING
+
+from catok.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from catok.evaluation.metrics import pesq, stoi
+    from catok.evaluation.metrics.base import Column, Metric
+    from catok.evaluation.metrics.speaker import SpeakerSimilarity
+    from catok.evaluation.metrics.suite import MetricOptions, build_metrics
+    from catok.evaluation.protocols.asr import score_asr, score_hypotheses
+    from catok.evaluation.protocols.items import Prompted, Transcribed
+    from catok.evaluation.protocols.seed_tts_eval import read_seed_tts_list
+    from catok.evaluation.protocols.summary import summarise
+    from catok.evaluation.protocols.tts import score_tts
+    from catok.evaluation.protocols.units import standard_units
+    from catok.evaluation.report.page import write_report
+    from catok.evaluation.run.evaluate import Evaluation, evaluate
+    from catok.evaluation.run.recordings import Selection
+    from catok.evaluation.sample import Sample
+    from catok.evaluation.systems.base import Output, System
+    from catok.evaluation.systems.convert import convert, restore, timed
+    from catok.evaluation.systems.registry import build_system
+    from catok.evaluation.transcribers.base import Transcriber
+    from catok.evaluation.transcribers.registry import build_transcriber
+
+__all__ = [
+    "Column",
+    "Evaluation",
+    "Metric",
+    "MetricOptions",
+    "Output",
+    "Prompted",
+    "Sample",
+    "Selection",
+    "SpeakerSimilarity",
+    "System",
+    "Transcribed",
+    "Transcriber",
+    "build_metrics",
+    "build_system",
+    "build_transcriber",
+    "convert",
+    "evaluate",
+    "pesq",
+    "read_seed_tts_list",
+    "restore",
+    "score_asr",
+    "score_hypotheses",
+    "score_tts",
+    "standard_units",
+    "stoi",
+    "summarise",
+    "timed",
+    "write_report",
+]
+
+__getattr__, __dir__ = lazy_names(
+    "catok.evaluation",
+    {
+        "Column": "catok.evaluation.metrics.base",
+        "Evaluation": "catok.evaluation.run.evaluate",
+        "Metric": "catok.evaluation.metrics.base",
+        "MetricOptions": "catok.evaluation.metrics.suite",
+        "Output": "catok.evaluation.systems.base",
+        "Prompted": "catok.evaluation.protocols.items",
+        "Sample": "catok.evaluation.sample",
+        "Selection": "catok.evaluation.run.recordings",
+        "SpeakerSimilarity": "catok.evaluation.metrics.speaker",
+        "System": "catok.evaluation.systems.base",
+        "Transcribed": "catok.evaluation.protocols.items",
+        "Transcriber": "catok.evaluation.transcribers.base",
+        "build_metrics": "catok.evaluation.metrics.suite",
+        "build_system": "catok.evaluation.systems.registry",
+        "build_transcriber": "catok.evaluation.transcribers.registry",
+        "convert": "catok.evaluation.systems.convert",
+        "evaluate": "catok.evaluation.run.evaluate",
+        "pesq": "catok.evaluation.metrics",
+        "read_seed_tts_list": "catok.evaluation.protocols.seed_tts_eval",
+        "restore": "catok.evaluation.systems.convert",
+        "score_asr": "catok.evaluation.protocols.asr",
+        "score_hypotheses": "catok.evaluation.protocols.asr",
+        "score_tts": "catok.evaluation.protocols.tts",
+        "standard_units": "catok.evaluation.protocols.units",
+        "stoi": "catok.evaluation.metrics",
+        "summarise": "catok.evaluation.protocols.summary",
+        "timed": "catok.evaluation.systems.convert",
+        "write_report": "catok.evaluation.report.page",
+    },
+)

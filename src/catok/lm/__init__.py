@@ -1,1 +1,64 @@
-"""The token language model that speech synthesis and recognition share."""
+"""Token language models: speech synthesis and recognition on the tokens."""
+
+from typing import TYPE_CHECKING
+
+from catok.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from catok.lm.asr.config import DecodingConfig
+    from catok.lm.asr.recognizer import Recognizer
+    from catok.lm.asr.transcript import Transcript
+    from catok.lm.config import TokenLMConfig
+    from catok.lm.model import TokenLM
+    from catok.lm.sampling import SamplingConfig
+    from catok.lm.speech_config import SpeechConfig
+    from catok.lm.speech_model import SpeechModel
+    from catok.lm.text import ByteTokenizer
+    from catok.lm.training.build import build_parts
+    from catok.lm.training.config import LMTrainConfig
+    from catok.lm.training.loop import LMTrainer
+    from catok.lm.training.prepare import open_corpus
+    from catok.lm.tts.choosing import Chooser
+    from catok.lm.tts.speech import Speech
+    from catok.lm.tts.synthesizer import Synthesizer
+
+__all__ = [
+    "ByteTokenizer",
+    "Chooser",
+    "DecodingConfig",
+    "LMTrainConfig",
+    "LMTrainer",
+    "Recognizer",
+    "SamplingConfig",
+    "Speech",
+    "SpeechConfig",
+    "SpeechModel",
+    "Synthesizer",
+    "TokenLM",
+    "TokenLMConfig",
+    "Transcript",
+    "build_parts",
+    "open_corpus",
+]
+
+__getattr__, __dir__ = lazy_names(
+    "catok.lm",
+    {
+        "ByteTokenizer": "catok.lm.text",
+        "Chooser": "catok.lm.tts.choosing",
+        "DecodingConfig": "catok.lm.asr.config",
+        "LMTrainConfig": "catok.lm.training.config",
+        "LMTrainer": "catok.lm.training.loop",
+        "Recognizer": "catok.lm.asr.recognizer",
+        "SamplingConfig": "catok.lm.sampling",
+        "Speech": "catok.lm.tts.speech",
+        "SpeechConfig": "catok.lm.speech_config",
+        "SpeechModel": "catok.lm.speech_model",
+        "Synthesizer": "catok.lm.tts.synthesizer",
+        "TokenLM": "catok.lm.model",
+        "TokenLMConfig": "catok.lm.config",
+        "Transcript": "catok.lm.asr.transcript",
+        "build_parts": "catok.lm.training.build",
+        "open_corpus": "catok.lm.training.prepare",
+    },
+)

@@ -3,8 +3,9 @@
 The names below are imported when they are first used: transformers is slow to import.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from catok.lazy import lazy_names
 
 if TYPE_CHECKING:
     from catok.lm.asr.config import DecodingConfig
@@ -14,16 +15,13 @@ if TYPE_CHECKING:
 
 __all__ = ["DecodingConfig", "Partial", "Recognizer", "Transcript", "Word"]
 
-_HOME = {
-    "DecodingConfig": "config",
-    "Partial": "transcript",
-    "Recognizer": "recognizer",
-    "Transcript": "transcript",
-    "Word": "words",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module 'catok.lm.asr' has no attribute {name!r}")
-    return getattr(import_module(f"catok.lm.asr.{_HOME[name]}"), name)
+__getattr__, __dir__ = lazy_names(
+    "catok.lm.asr",
+    {
+        "DecodingConfig": "catok.lm.asr.config",
+        "Partial": "catok.lm.asr.transcript",
+        "Recognizer": "catok.lm.asr.recognizer",
+        "Transcript": "catok.lm.asr.transcript",
+        "Word": "catok.lm.asr.words",
+    },
+)
