@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from catok.lm.config import LanguageConfig
 from catok.lm.places import Track
+from catok.modules.transformers_cache import cache_argument
 
 
 @dataclass(frozen=True)
@@ -110,8 +111,7 @@ class TemporalTransformer(nn.Module):
             inputs_embeds=embeddings,
             attention_mask=whole,
             position_ids=places,
-            past_key_values=cache,
-            use_cache=cache is not None,
+            **cache_argument(self.qwen3, cache),
         )
         return output.last_hidden_state, TemporalState(whole, cache) if keep_state else None
 

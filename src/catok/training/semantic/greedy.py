@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
+from catok.modules.transformers_cache import cache_argument
+
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
@@ -21,6 +23,8 @@ def decode_greedily(
     Returns the ids of each row before its `eos`. The model should be in eval mode, which keeps
     gradient checkpointing from switching the cache off.
     """
+    from transformers import DynamicCache  # late: slow to import
+
     decoder: Any = model.get_decoder()
     embed: Any = model.get_input_embeddings()
     head: Any = model.get_output_embeddings()
@@ -31,16 +35,14 @@ def decode_greedily(
     mask = (columns >= inputs.shape[1] - lengths[:, None]).long()
     positions = (mask.cumsum(dim=1) - 1).clamp(min=0)
     ended = torch.zeros(len(prompts), dtype=torch.bool, device=device)
-    cache, written = None, []
+    cache, written = DynamicCache(), []
     for _ in range(max_tokens):
         output = decoder(
             inputs_embeds=inputs,
             attention_mask=mask,
             position_ids=positions,
-            past_key_values=cache,
-            use_cache=True,
+            **cache_argument(decoder, cache),
         )
-        cache = output.past_key_values
         token = head(output.last_hidden_state[:, -1]).float().argmax(dim=-1)
         written.append(token.masked_fill(ended, pad))
         ended = ended | (token == eos)
