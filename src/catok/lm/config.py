@@ -1,6 +1,7 @@
 """The configuration of a token language model; keys and defaults are those of the released one."""
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from importlib import resources
@@ -101,7 +102,7 @@ class TokenLMConfig:
                 f"special token ids must differ and lie below vocab_size {self.vocab_size}, got "
                 f"{dict(zip(SPECIAL, ids, strict=True))}"
             )
-        if self.text_rate < 0 or (self.text_rate and not self.has_phrases):
+        if not 0 <= self.text_rate < math.inf or (self.text_rate and not self.has_phrases):
             raise ValueError(
                 "text_rate is 0 or more, and above 0 only where text is bytes and phrases: "
                 f"{self.text_rate} with a vocab_size of {self.vocab_size}"
@@ -161,5 +162,5 @@ class TokenLMConfig:
 def _check_positive(config: LanguageConfig | TokenLMConfig) -> None:
     for name, value in vars(config).items():
         number = isinstance(value, int | float) and not isinstance(value, bool)
-        if number and not name.endswith(("_id", "text_rate")) and value <= 0:
-            raise ValueError(f"{name} must be above 0, got {value}")
+        if number and not name.endswith(("_id", "text_rate")) and not 0 < value < math.inf:
+            raise ValueError(f"{name} must be above 0 and finite, got {value}")

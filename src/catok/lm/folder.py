@@ -11,8 +11,8 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from catok.io.config import read_json
 from catok.io.files import replacing, write_safetensors
+from catok.io.json import read_json
 from catok.lm.config import TokenLMConfig
 from catok.lm.released import (
     UNUSED,
@@ -57,7 +57,7 @@ def load_config(folder: Path) -> TokenLMConfig:
     own = data.get("catok")
     if own is None:
         return read_released_config(data, stored_shapes(folder))
-    if not isinstance(own, dict) or KEY not in own:
+    if not isinstance(own, dict) or not isinstance(own.get(KEY), dict):
         raise ValueError(
             f"{folder} holds another kind of catok model: give the folder of a token language model"
         )

@@ -9,7 +9,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from catok.io.config import read_config, read_json
+from catok.io.config import read_config
+from catok.io.json import read_json
 from catok.lm.config import LanguageConfig, TokenLMConfig
 from catok.lm.folder import stored_shapes
 from catok.lm.model import TokenLM

@@ -11,6 +11,7 @@ from typing import Any
 
 from torch import Tensor
 
+from catok.io.config import read_value
 from catok.lm.config import LanguageConfig, TokenLMConfig
 
 UNUSED = "model.language_model.embed_tokens.weight"  # stored, never used
@@ -86,9 +87,7 @@ def read_released_config(
     """
     check_kind(data, shapes.keys())
     own = {field.name: data[field.name] for field in fields(TokenLMConfig) if field.name in data}
-    language = data.get("language_config") or {}
-    if not isinstance(language, Mapping):
-        raise ValueError("language_config in config.json must be a table of keys")
+    language = read_value(dict[str, Any], data.get("language_config") or {}, "language_config")
     own["language_config"] = read_qwen3_config(language, shapes.get(TEXT_TABLE))
     return TokenLMConfig.from_dict(own)
 
@@ -101,7 +100,7 @@ def read_qwen3_config(
     `rope_theta` may stand by itself or in `rope_parameters`. `text_table`: shape of the embedding,
     for a file without vocab_size.
     """
-    rope = dict(data.get("rope_parameters") or {})
+    rope = read_value(dict[str, Any], data.get("rope_parameters") or {}, "rope_parameters")
     asked = {"rope_scaling": None} | dict(data)
     if rope.get("rope_type", "default") != "default":
         asked["rope_scaling"] = rope
@@ -114,7 +113,7 @@ def read_qwen3_config(
     chosen = {name: data[name] for name in names if data.get(name) is not None}
     if "rope_theta" in rope:
         chosen.setdefault("rope_theta", rope["rope_theta"])
-    if text_table is not None:
+    if text_table:
         chosen.setdefault("vocab_size", text_table[0])
     return chosen
 

@@ -8,8 +8,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from catok.io.config import read_config, read_json
+from catok.io.config import read_config
 from catok.io.files import replacing
+from catok.io.json import read_json
 from catok.lm.sampling import SamplingConfig
 
 Task = Literal["tts", "asr"]

@@ -3,6 +3,7 @@
 Source: paper section 1, `docs/spec/checkpoints.md` (c).
 """
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -12,6 +13,8 @@ from torch.utils.checkpoint import checkpoint
 from catok.modules.attention import CausalAttention
 from catok.modules.rope import rotations
 from catok.modules.state import StageState, append_recent
+
+LONGEST_WINDOW = 86_400.0  # a day
 
 
 @dataclass(frozen=True)
@@ -39,8 +42,15 @@ class TransformerConfig:
             raise ValueError(
                 f"width {self.width} must divide into {self.heads} heads of an even size"
             )
-        if self.window <= 0:
-            raise ValueError(f"window is a duration in seconds above 0, got {self.window}")
+        if not 0 < self.window <= LONGEST_WINDOW:
+            raise ValueError(
+                f"window is a duration in seconds, above 0 and up to {LONGEST_WINDOW}, got "
+                f"{self.window}"
+            )
+        if not math.isfinite(self.layer_scale):
+            raise ValueError(f"layer_scale must be finite, got {self.layer_scale}")
+        if not 1 <= self.max_period < math.inf:
+            raise ValueError(f"max_period must be finite, from 1 up, got {self.max_period}")
 
 
 class LayerScale(nn.Module):

@@ -14,8 +14,8 @@ from huggingface_hub import snapshot_download
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from catok.io.config import read_json
 from catok.io.files import replacing, write_safetensors
+from catok.io.json import read_json
 from catok.tokenizer.config import TokenizerConfig
 from catok.tokenizer.released import (
     canonical_name,

@@ -11,7 +11,7 @@ from typing import Any
 
 from torch import Tensor
 
-from catok.io.config import read_config
+from catok.io.config import read_config, read_value
 from catok.modules.patch import PatchConfig
 from catok.modules.quantizer import QuantizerConfig
 from catok.modules.stack import StageConfig
@@ -43,6 +43,8 @@ STAGE_KEYS = {
     "layer_scale": "layer_scale",
     "max_period": "max_period",
 }
+TABLE = dict[str, Any]
+STAGES = tuple[TABLE, ...]
 FIXED = {"causal": True, "norm": "layer_norm", "positional_embedding": "rope", "gating": "none"}
 QUANTIZER_KEYS = {
     "input_dim": "input_dim",
@@ -77,24 +79,19 @@ def read_released_config(data: Mapping[str, Any]) -> TokenizerConfig:
 
     Raises ValueError on a missing key or on a variant that no release uses.
     """
-    try:
-        sample_rate = int(data["sampling_rate"] if "sampling_rate" in data else data["sample_rate"])
-        encoder = data["encoder_kwargs"]
-        quantizer = data["quantizer_kwargs"]
-        decoder = data.get("decoder_kwargs")
-        if decoder is None:
-            decoder = [_reversed(stage) for stage in reversed(data["reversed_decoder_kwargs"])]
-    except KeyError as error:
-        raise ValueError(
-            f"config.json lacks {error}: it is neither a catok folder nor a released "
-            "MOSS-Audio-Tokenizer"
-        ) from error
+    rate = "sampling_rate" if "sampling_rate" in data else "sample_rate"
+    sample_rate = _read(int, data, rate)
+    encoder = _read(STAGES, data, "encoder_kwargs")
+    quantizer = _read(TABLE, data, "quantizer_kwargs")
+    if data.get("decoder_kwargs") is not None:
+        decoder = _read(STAGES, data, "decoder_kwargs")
+    else:
+        backwards = _read(STAGES, data, "reversed_decoder_kwargs")
+        decoder = [_reversed(stage) for stage in reversed(backwards)]
     kind = quantizer.get("quantizer_type", data.get("quantizer_type", "rlfq"))
-    fallback = float(data.get("causal_transformer_context_duration", 10.0))
-    decoder_fallback = min(
-        (float(s["context_duration"]) for s in encoder if "context_duration" in s),
-        default=fallback,
-    )
+    fallback = _read(float, data, "causal_transformer_context_duration", 10.0)
+    windows = [_read(float, s, "context_duration") for s in encoder if "context_duration" in s]
+    decoder_fallback = min(windows, default=fallback)
     chosen = {
         ours: quantizer[theirs] for theirs, ours in QUANTIZER_KEYS.items() if theirs in quantizer
     }
@@ -104,7 +101,7 @@ def read_released_config(data: Mapping[str, Any]) -> TokenizerConfig:
         decoder=tuple(_read_stage(stage, decoder_fallback) for stage in decoder),
         quantizer=read_config(QuantizerConfig, chosen, "quantizer_kwargs"),
         sample_rate=sample_rate,
-        channels=int(data.get("number_channels", 1)),
+        channels=_read(int, data, "number_channels", 1),
         always_project="number_channels" in data,
     )
     if data.get("downsample_rate", config.frame_size) != config.frame_size:
@@ -153,14 +150,14 @@ def write_released_config(config: TokenizerConfig) -> dict[str, Any]:
 def _read_stage(data: Mapping[str, Any], fallback_window: float) -> StageConfig:
     kind = data.get("module_type")
     if kind == "PatchedPretransform":
-        return PatchConfig(int(data["patch_size"]))
+        return PatchConfig(_read(int, data, "patch_size"))
     if kind != "Transformer":
         raise ValueError(f"config.json names an unknown module_type {kind!r}")
     for key, value in FIXED.items():
         if data.get(key, value) != value:
             raise ValueError(f"config.json asks for {key}={data[key]!r}; only {value!r} is known")
     chosen = {ours: data[theirs] for theirs, ours in STAGE_KEYS.items() if theirs in data}
-    window = float(data.get("context_duration", fallback_window))
+    window = _read(float, data, "context_duration", fallback_window)
     return read_config(TransformerConfig, chosen | {"window": window}, "a Transformer module")
 
 
@@ -177,7 +174,17 @@ def _reversed(data: Mapping[str, Any]) -> dict[str, Any]:
     if data.get("module_type") != "Transformer":
         return dict(data)
     swapped = {
-        "input_dimension": data["output_dimension"],
-        "output_dimension": data["input_dimension"],
+        "input_dimension": _read(int, data, "output_dimension"),
+        "output_dimension": _read(int, data, "input_dimension"),
     }
     return dict(data) | swapped
+
+
+def _read(hint: Any, data: Mapping[str, Any], key: str, default: Any = None) -> Any:
+    """A value of config.json, of the type `hint`. ValueError if there is neither it nor default."""
+    if key not in data and default is None:
+        raise ValueError(
+            f"config.json lacks {key!r}: it is neither a catok folder nor a released "
+            "MOSS-Audio-Tokenizer"
+        )
+    return read_value(hint, data.get(key, default), f"config.json.{key}")

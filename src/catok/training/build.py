@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from catok.io.config import read_json
+from catok.io.json import read_json
 from catok.tokenizer.checkpoint import CONFIG as MODEL
 from catok.tokenizer.checkpoint import JUDGES, SEMANTIC
 from catok.tokenizer.config import TokenizerConfig

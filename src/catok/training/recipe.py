@@ -2,10 +2,10 @@
 another.
 """
 
-import tomllib
 from pathlib import Path
 from typing import Any
 
+from catok.io.toml import parse_toml, read_toml
 from catok.training.config import TrainConfig
 
 
@@ -40,8 +40,8 @@ def _read(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
     if path in seen:
         raise ValueError(f"the recipe {path} is based on itself")
     try:
-        data = tomllib.loads(path.read_text())
-    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        data = read_toml(path)
+    except ValueError as error:
         raise ValueError(f"cannot read the recipe {path}: {error}") from error
     base = data.pop("base", None)
     if base is None:
@@ -68,7 +68,7 @@ def _override(text: str) -> dict[str, Any]:
         raise ValueError(f"an override is KEY=VALUE, such as data.batch_size=4; got {text!r}")
     for candidate in (value, f'"{value}"'):
         try:
-            return tomllib.loads(f"{key.strip()} = {candidate}")
-        except tomllib.TOMLDecodeError:
+            return parse_toml(f"{key.strip()} = {candidate}", text)
+        except ValueError:
             continue
     raise ValueError(f"cannot read the override {text!r}: VALUE is written as in TOML")

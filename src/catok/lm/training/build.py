@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-from catok.io.config import read_json
+from catok.io.json import read_json
 from catok.lm.asr.ctc import CTCHead
 from catok.lm.config import PRESETS, TokenLMConfig
 from catok.lm.model import TokenLM
