@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test check format bench clean
+.PHONY: demo test docs check format bench clean
 
 demo: .venv/demo
 	$(BIN)/python examples/demo.py --out demo-output
@@ -13,6 +13,9 @@ test: .venv/dev
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
 	OMP_NUM_THREADS=1 $(BIN)/pytest
+
+docs: .venv/docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
 
 format: .venv/dev
 	$(BIN)/ruff check --fix .
@@ -30,6 +33,10 @@ bench: .venv/demo
 .venv/dev: .venv/demo
 	$(INSTALL) --editable ".[dev,eval,train]"
 	$(INSTALL) --no-deps Resemblyzer
+	touch $@
+
+.venv/docs: .venv/dev
+	$(INSTALL) --editable ".[docs]"
 	touch $@
 
 clean:
