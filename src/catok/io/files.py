@@ -1,17 +1,24 @@
 """Files: their names, and writing them so that a crash never leaves half of one."""
 
 import os
+import re
 import secrets
+import shutil
+import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
-import torch
-from safetensors import SafetensorError
-from safetensors.torch import save_file
-from torch import Tensor
+from catok.io.lock import is_at, try_lock
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
 
 StrPath = str | os.PathLike[str]
+
+_TEMPORARY = re.compile(r"\.catok-[0-9a-f]{8}-.+\.tmp", re.DOTALL)
+_swept: set[str] = set()  # folders that this process has looked through for what others left
 
 
 def name_of(path_or_file: StrPath | BinaryIO) -> str:
@@ -26,8 +33,12 @@ def replacing(path: StrPath) -> Iterator[str]:
     """Context of a new temporary file beside `path`: yields its path, for the caller to fill.
 
     On a clean exit the temporary file takes the place of `path` in one step; on an exception it
-    is removed and whatever `path` held before stays. Raises ValueError when the folder does not
-    exist or cannot be written, or when `path` is a folder or a device.
+    is removed and whatever `path` held before stays. A file that is replaced keeps its mode; a new
+    one has that of the umask. The temporary file lies in a folder of its own, which is locked:
+    one that a killed process left is removed by the next process that writes beside it.
+
+    Raises ValueError when the folder does not exist or cannot be written, or when `path` is a
+    folder or a device.
     """
     target = os.path.realpath(path)  # a symbolic link keeps pointing at the new content
     folder, base = os.path.split(target)
@@ -35,29 +46,77 @@ def replacing(path: StrPath) -> Iterator[str]:
         raise ValueError(f"cannot write {path}: folder {folder} does not exist, create it first")
     if os.path.exists(target) and not os.path.isfile(target):
         raise ValueError(f"cannot write {path}: it is not a regular file, choose another name")
-    temporary = os.path.join(folder, f".{base[:50]}.{secrets.token_hex(4)}.tmp")
     try:
-        with open(temporary, "xb") as file:
-            mode = os.fstat(file.fileno()).st_mode
+        place, lock = _temporary_folder(folder, base)
     except OSError as error:
         raise ValueError(f"cannot write in folder {folder}: {error.strerror}") from error
     try:
+        temporary = os.path.join(place, base)
+        with open(temporary, "xb") as file:
+            mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
+        with suppress(FileNotFoundError):
+            mode = stat.S_IMODE(os.stat(target).st_mode)
         yield temporary
         os.chmod(temporary, mode)  # a writer that makes the file anew may have closed it to others
         os.replace(temporary, target)
-    except BaseException:
-        with suppress(FileNotFoundError):
-            os.remove(temporary)
-        raise
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
+        if lock is not None:
+            os.close(lock)
+
+
+def _temporary_folder(folder: str, base: str) -> tuple[str, int | None]:
+    """A new folder that only its owner can enter, and what locks it (None: no locks here)."""
+    _sweep(folder)
+    while True:
+        place = os.path.join(folder, f".catok-{secrets.token_hex(4)}-{base[:50]}.tmp")
+        os.mkdir(place, 0o700)
+        try:
+            lock = os.open(place, os.O_RDONLY)
+        except OSError:
+            if os.path.isdir(place):
+                return place, None
+            continue
+        try:
+            if try_lock(lock) and is_at(lock, place):
+                return place, lock
+        except OSError:
+            return place, lock
+        os.close(lock)  # another process took it for one that was left, before it was locked
+
+
+def _sweep(folder: str) -> None:
+    """Remove what killed processes left in `folder`; once, for a folder may hold many files."""
+    if folder in _swept:
+        return
+    _swept.add(folder)
+    left = []
+    with suppress(OSError), os.scandir(folder) as entries:
+        left = [
+            entry.path
+            for entry in entries
+            if _TEMPORARY.fullmatch(entry.name) and entry.is_dir(follow_symlinks=False)
+        ]
+    for place in left:
+        with suppress(OSError):
+            lock = os.open(place, os.O_RDONLY)
+            try:
+                if try_lock(lock):
+                    shutil.rmtree(place, ignore_errors=True)
+            finally:
+                os.close(lock)
 
 
 def write_safetensors(
-    path: StrPath, tensors: Mapping[str, Tensor], dtype: torch.dtype | None = None
+    path: StrPath, tensors: "Mapping[str, Tensor]", dtype: "torch.dtype | None" = None
 ) -> None:
     """`save_file` through `replacing`; `dtype` narrows the floats.
 
     Raises OSError where there is no room for it.
     """
+    from safetensors import SafetensorError
+    from safetensors.torch import save_file
+
     stored = {
         name: tensor.detach()
         .to("cpu", dtype if tensor.is_floating_point() else tensor.dtype)

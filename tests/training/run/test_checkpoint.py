@@ -137,9 +137,3 @@ def test_a_run_of_another_format_is_refused(tmp_path, corpora, run):
     torch.save(state | {"format": 99}, tmp_path / "last.pt")
     with pytest.raises(ValueError, match="another catok .format 99."):
         Trainer(CONFIG, corpora, [], tmp_path)
-
-
-def test_leftovers_of_a_killed_save_are_cleared_away(tmp_path):
-    (tmp_path / ".last.pt.0badcafe.tmp").write_bytes(b"half")
-    checkpoint.save_run(tmp_path, {"step": 1})
-    assert [path.name for path in tmp_path.iterdir()] == ["last.pt"]

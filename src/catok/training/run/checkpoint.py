@@ -30,8 +30,6 @@ def save_run(folder: Path, state: dict[str, Any]) -> None:
 
 def write_tensors(path: Path, data: dict[str, Any]) -> None:
     """`torch.save` that never leaves half a file. Raises OSError where there is no room for it."""
-    for stale in path.parent.glob(f".{path.name}.*.tmp"):  # of a killed process
-        stale.unlink(missing_ok=True)
     with replacing(path) as temporary:
         try:
             torch.save(data, temporary)
