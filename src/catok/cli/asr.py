@@ -1,5 +1,6 @@
 """`catok asr`: what is said in recordings or `.cat` files."""
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, BinaryIO, Literal
@@ -148,13 +149,16 @@ def _recordings(inputs: tuple[str, ...], live: bool) -> "Plan":
     if "-" in inputs or not inputs:
         return plan(inputs, UNUSED, READS_AUDIO, UNUSED)
     jobs: list[Job] = []
+    left_out: Counter[str] = Counter()
     for name in dict.fromkeys(inputs):
         try:
             found = plan((name,), None, READS_AUDIO, UNUSED)
         except ValueError:
             found = plan((name,), None, READS_AUDIO | READS_CAT, UNUSED)
         jobs += [Job(job.source, None) for job in found.jobs]
-    return Plan(jobs, many=len(inputs) > 1 or any(Path(name).is_dir() for name in inputs))
+        left_out += found.left_out
+    many = len(inputs) > 1 or any(Path(name).is_dir() for name in inputs)
+    return Plan(jobs, many, left_out)
 
 
 def _transcribed(

@@ -8,6 +8,7 @@ from pathlib import Path
 from catok.cli.errors import error_line
 from catok.cli.files import Job, Plan
 from catok.cli.progress import Progress
+from catok.data.folders import summarize
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,8 @@ def work_through(
         "converted in rate or channels": sum(bool(item.note) for item in done),
     }
     extra = "".join(f", {count} {what}" for what, count in counts.items() if count)
+    if plan.left_out:
+        extra += f"; left out: {summarize(plan.left_out)}"
     progress.say(
         f"catok: {verb} {len(done)} of {len(plan.jobs)} files, {seconds:.1f} s of audio, "
         f"{speed:.1f} times real time{extra}"

@@ -122,6 +122,7 @@ def run(
     import torch
 
     from catok.cli.models import pick_device
+    from catok.data.folders import find_audio
     from catok.evaluation.metrics.suite import MetricOptions
     from catok.evaluation.report.page import write_report
     from catok.evaluation.run.evaluate import Evaluation, evaluate
@@ -143,6 +144,9 @@ def run(
         examples=examples,
         retry=retry,
     )
+    left_out = find_audio(data).summary if Path(data).is_dir() else ""
+    if left_out:
+        print(f"catok: {data}: left out {left_out}", file=sys.stderr)
     with Display() as display:
         summary = evaluate(evaluation, Path(out), report=display.show)
     page = write_report(Path(out), summary)

@@ -7,16 +7,17 @@ import io
 import shutil
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
 from catok.cli.errors import UsageError
-from catok.training.data import AUDIO_SUFFIXES
+from catok.data.folders import AUDIO_SUFFIXES, find_files
 
-READS_AUDIO = frozenset(AUDIO_SUFFIXES | {".w64"})
+READS_AUDIO = AUDIO_SUFFIXES
 READS_CAT = frozenset({".cat"})
 
 
@@ -35,16 +36,20 @@ class Job:
 
 @dataclass(frozen=True)
 class Plan:
-    """All jobs of a command; `many` when folders or several inputs were given."""
+    """All jobs of a command; `many` when folders or several inputs were given.
+
+    `left_out`: files of the folders that are not jobs, by suffix.
+    """
 
     jobs: list[Job]
     many: bool
+    left_out: Counter[str] = field(default_factory=Counter)
 
 
 def plan(inputs: tuple[str, ...], out: str | None, reads: frozenset[str], writes: str) -> Plan:
     """Expand the inputs and map each to its output.
 
-    Folders are searched for files of the suffixes `reads`; hidden files are passed over. Outputs
+    Folders are searched for files of the suffixes `reads` (see `find_files`). Outputs
     have the suffix `writes` and lie beside their inputs, or in the folder `out` as they lie in
     theirs. Raises UsageError for inputs that do not go together, ValueError when a folder holds
     nothing to read, an output would replace an input, or two inputs share an output.
@@ -58,12 +63,13 @@ def plan(inputs: tuple[str, ...], out: str | None, reads: frozenset[str], writes
         return Plan([Job(_spooled_stdin(), target)], many=False)
     source = Path(inputs[0])
     many = len(inputs) > 1 or source.is_dir()
+    left_out: Counter[str] = Counter()
     if many:
-        jobs = list(_many(inputs, out, reads, writes))
+        jobs = list(_many(inputs, out, reads, writes, left_out))
     else:
         jobs = [Job(source, _target(source, out, writes))]
     _check_apart(jobs)
-    return Plan(jobs, many)
+    return Plan(jobs, many, left_out)
 
 
 def _target(source: Path | None, out: str | None, writes: str) -> Path | None:
@@ -79,7 +85,11 @@ def _target(source: Path | None, out: str | None, writes: str) -> Path | None:
 
 
 def _many(
-    inputs: tuple[str, ...], out: str | None, reads: frozenset[str], writes: str
+    inputs: tuple[str, ...],
+    out: str | None,
+    reads: frozenset[str],
+    writes: str,
+    left_out: Counter[str],
 ) -> Iterator[Job]:
     if out == "-":
         raise UsageError("only one input fits on standard output: name a folder with -o")
@@ -87,22 +97,19 @@ def _many(
         raise ValueError(f"{out} is a file: with several inputs -o names a folder")
     for path in map(Path, dict.fromkeys(inputs)):
         root = path if path.is_dir() else path.parent
-        for source in _found(path, reads) if path.is_dir() else [path]:
+        for source in _found(path, reads, left_out) if path.is_dir() else [path]:
             place = source if out is None else Path(out) / source.relative_to(root)
             yield Job(source, place.with_suffix(writes))
 
 
-def _found(folder: Path, reads: frozenset[str]) -> list[Path]:
-    files = sorted(
-        file
-        for file in folder.rglob("*")
-        if file.suffix.lower() in reads
-        and not any(part.startswith(".") for part in file.relative_to(folder).parts)
-        and file.is_file()
-    )
-    if not files:
-        raise ValueError(f"{folder} holds no {', '.join(sorted(reads))} files: check the folder")
-    return files
+def _found(folder: Path, reads: frozenset[str], left_out: Counter[str]) -> list[Path]:
+    found = find_files(folder, reads)
+    if not found.files:
+        wanted = "audio" if reads >= AUDIO_SUFFIXES else ", ".join(sorted(reads))
+        besides = f" but {found.summary}" if found.left_out else ""
+        raise ValueError(f"{folder} holds no {wanted} files{besides}: check the folder")
+    left_out.update(found.left_out)
+    return found.files
 
 
 def _check_apart(jobs: list[Job]) -> None:

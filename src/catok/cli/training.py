@@ -41,12 +41,13 @@ def train(
     threads: int | None,
 ) -> int:
     """Run a tokenizer's recipe; returns the exit code."""
-    from catok.training.data import read_cuts
+    from catok.training.data import left_out, read_cuts
     from catok.training.loop import Trainer
 
     def build(
         group: "Group", place: "torch.device", report: Callable[[dict[str, Any]], None]
     ) -> Trainer:
+        paths = [data] if data is not None else [corpus.path for corpus in config.data.corpora]
         if data is not None:
             corpora = [(read_cuts(data), None)]
         elif config.data.corpora:
@@ -54,6 +55,10 @@ def train(
         else:
             raise ValueError("no data: pass --data, or list data.corpora in the recipe")
         judged = [(read_cuts(valid), None)] if valid is not None else []
+        for path in filter(None, [*paths, valid]):
+            besides = left_out(path)
+            if besides and group.first:
+                print(f"catok: {path}: left out {besides}", file=sys.stderr)
         return Trainer(config, corpora, judged, out, device=place, group=group, report=report)
 
     return run_training(build, config.steps, out, device, threads)

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from catok.audio import audio_info
+from catok.data.folders import find_audio
 from catok.training.data.lines import numbered_lines
 
-SUFFIXES = {".wav", ".w64", ".flac", ".ogg", ".opus", ".mp3", ".aiff", ".aif"}
 UNKNOWN = "unknown"  # the domain of a recording that states none
 
 
@@ -71,15 +71,14 @@ def read_recordings(path: str | Path) -> list[Recording]:
     if path.is_dir():
         found = [
             Recording(str(file.relative_to(path)), file, _seconds(file))
-            for file in sorted(path.rglob("*"))
-            if file.suffix.lower() in SUFFIXES and not _hidden(file.relative_to(path))
+            for file in find_audio(path).files
         ]
     elif path.is_file():
         found = _read_manifest(path)
     else:
         raise ValueError(f"no manifest or folder at {path}: check the path")
     if not found:
-        raise ValueError(f"{path} lists no audio ({', '.join(sorted(SUFFIXES))})")
+        raise ValueError(f"{path} lists no audio: check the path")
     key, times = Counter(recording.key for recording in found).most_common(1)[0]
     if times > 1:
         raise ValueError(f"{path} lists {key} {times} times: remove all but one")
@@ -147,7 +146,3 @@ def _seconds(path: Path) -> float | None:
         return audio_info(path).seconds
     except (ValueError, OSError):
         return None
-
-
-def _hidden(path: Path) -> bool:
-    return any(part.startswith(".") for part in path.parts)

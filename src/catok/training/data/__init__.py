@@ -7,19 +7,18 @@ for batch in prefetched(source, first_step, last_step, config.workers): ...
 
 from catok.training.data.batch import Batch
 from catok.training.data.config import CorpusConfig, DataConfig
-from catok.training.data.cuts import AUDIO_SUFFIXES
-from catok.training.data.manifests import read_cuts
+from catok.training.data.manifests import left_out, read_cuts
 from catok.training.data.mixture import Corpora
 from catok.training.data.source import BatchSource, check_text, open_source, prefetched
 
 __all__ = [
-    "AUDIO_SUFFIXES",
     "Batch",
     "BatchSource",
     "Corpora",
     "CorpusConfig",
     "DataConfig",
     "check_text",
+    "left_out",
     "open_source",
     "prefetched",
     "read_cuts",

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from lhotse import Recording
     from lhotse.cut.data import DataCut as Cut
 
-AUDIO_SUFFIXES = {".wav", ".flac", ".ogg", ".opus", ".mp3", ".aiff", ".aif"}
 TASKS = ("asr", "multi_speaker_asr", "caption")
 FILE, TAR, MEMORY, UNREADABLE = "file", "tar", "memory", "unreadable"  # types of audio source
 

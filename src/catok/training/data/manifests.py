@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from catok.audio import audio_info
+from catok.data.folders import find_audio
 from catok.training.data import kaldi, shar, webdataset
 from catok.training.data.cuts import (
-    AUDIO_SUFFIXES,
     FILE,
     UNREADABLE,
     beside,
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 def read_cuts(path: str | Path, *, domain: str | None = None) -> CutSet:
     """The recordings that `path` names; `domain` is that of those that state none.
 
-    - a folder of audio files;
+    - a folder of audio files, as `catok.data.folders.find_audio` finds them;
     - a JSON-lines manifest, one recording a line: `audio` (path relative to the manifest) and
       `duration` (seconds), optionally text, task, language, speaker, domain, band_edge (Hz);
     - a lhotse cuts manifest (.jsonl or .jsonl.gz);
@@ -47,28 +47,40 @@ def read_cuts(path: str | Path, *, domain: str | None = None) -> CutSet:
     path = Path(path)
     if tars:
         return CutSet(webdataset.shards(tars, domain))
-    if path.is_dir():
-        if (path / "wav.scp").exists():
-            cuts = kaldi.read_folder(path, domain)
-        elif shar.is_shar(path):
-            return CutSet(shar.shards(path, domain))
-        else:
-            cuts = _read_folder(path, domain)
+    if _is_audio_folder(path):
+        cuts = _read_folder(path, domain)
+    elif (path / "wav.scp").exists():
+        cuts = kaldi.read_folder(path, domain)
+    elif path.is_dir():
+        return CutSet(shar.shards(path, domain))
     elif path.is_file():
         cuts = list(_read_lines(path, domain))
     else:
         raise ValueError(f"no manifest or folder at {path}")
     if not cuts:
-        raise ValueError(f"{path} lists no audio ({', '.join(sorted(AUDIO_SUFFIXES))})")
+        besides = left_out(path)
+        raise ValueError(f"{path} lists no audio" + (f", only {besides}" if besides else ""))
     sources = [recording_of(cut).sources[0] for cut in cuts]
     if all(source.type == UNREADABLE for source in sources):
         raise ValueError(f"nothing in {path} can be read: {sources[0].source!s}")
     return CutSet(cuts)
 
 
+def left_out(path: str | Path) -> str:
+    """What a folder of audio files holds besides them, such as "3 .txt"; else an empty string."""
+    return find_audio(path).summary if _is_audio_folder(Path(path)) else ""
+
+
+def _is_audio_folder(path: Path) -> bool:
+    """Whether `read_cuts` takes the folder for what it is: no layout of another kind."""
+    if not path.is_dir() or (path / "wav.scp").exists() or shar.is_shar(path):
+        return False
+    return not webdataset.find_tars(str(path))
+
+
 def _read_folder(folder: Path, domain: str | None) -> list[Cut]:
     facts, cuts = {"domain": domain}, []
-    for file in sorted(f for f in folder.rglob("*") if f.suffix.lower() in AUDIO_SUFFIXES):
+    for file in find_audio(folder).files:
         try:
             cuts.append(make_cut(str(file), str(file), audio_info(file).seconds, facts))
         except ValueError as error:

@@ -12,7 +12,8 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from catok.audio import audio_info
-from catok.training.data.cuts import AUDIO_SUFFIXES, TAR, make_cut, unreadable_cut
+from catok.data.folders import AUDIO_SUFFIXES
+from catok.training.data.cuts import TAR, make_cut, unreadable_cut
 from catok.training.data.tars import Member, Shards, members, open_reference
 
 if TYPE_CHECKING:
