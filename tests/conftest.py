@@ -1,4 +1,6 @@
-"""Small models for tests: the full structure, in milliseconds."""
+"""Small models for tests: the full structure, in milliseconds; which tests may be skipped."""
+
+import os
 
 import pytest
 import torch
@@ -73,3 +75,23 @@ def small_model() -> CausalAudioTokenizer:
 def stereo_model() -> CausalAudioTokenizer:
     """Two interleaved channels, projections everywhere; do not change it in a test."""
     return build(small_settings(channels=2))
+
+
+EXPECTED_SKIPS = (
+    "GPU",  # no accelerator here
+    "piper",  # synthetic voices of a research corpus, hundreds of megabytes
+    "pytorch_optimizer",  # optimizers that one search compares
+)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Under CI, where all programs and extras are installed, an unexpected skip is a failure."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is None or not os.environ.get("CI"):
+        return
+    reasons = [str(report.longrepr) for report in reporter.stats.get("skipped", [])]
+    unexpected = [text for text in reasons if not any(word in text for word in EXPECTED_SKIPS)]
+    for text in unexpected:
+        reporter.write_line(f"skipped unexpectedly: {text}", red=True)
+    if unexpected:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
