@@ -45,6 +45,8 @@ def test_dictionaries_are_read_back_strictly():
         ({"im_end_token_id": 1}, "must differ"),
         ({"pad_token_id": 264}, "below vocab_size 264"),
         ({"n_vq": 0}, "n_vq must be above 0"),
+        ({"initializer_range": float("nan")}, "initializer_range must be a finite number"),
+        ({"text_rate": float("nan")}, "text_rate must be a finite number"),
     ],
 )
 def test_bad_values_are_refused(changes, message):

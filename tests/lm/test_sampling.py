@@ -124,6 +124,13 @@ def test_restricted_text_is_one_of_two():
         {"audio_repetition_penalty": 0.0},
         {"guidance": -0.5},
         {"guidance": float("inf")},
+        {"text_temperature": float("nan")},
+        {"audio_temperature": float("inf")},
+        {"audio_temperature": 1e-300},
+        {"audio_top_k": 2.5},
+        {"audio_top_p": float("nan")},
+        {"audio_repetition_penalty": float("nan")},
+        {"audio_repetition_penalty": 1e-300},
     ],
 )
 def test_bad_settings_are_refused(changes):

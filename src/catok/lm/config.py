@@ -1,13 +1,13 @@
 """The configuration of a token language model; keys and defaults are those of the released one."""
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from importlib import resources
 from typing import Any
 
 from catok.io.config import read_config
+from catok.io.numbers import check_number
 from catok.lm.phrases import PHRASES
 
 PRESETS = resources.files("catok.lm") / "presets"
@@ -102,9 +102,10 @@ class TokenLMConfig:
                 f"special token ids must differ and lie below vocab_size {self.vocab_size}, got "
                 f"{dict(zip(SPECIAL, ids, strict=True))}"
             )
-        if not 0 <= self.text_rate < math.inf or (self.text_rate and not self.has_phrases):
+        check_number("text_rate", self.text_rate, at_least=0)
+        if self.text_rate and not self.has_phrases:
             raise ValueError(
-                "text_rate is 0 or more, and above 0 only where text is bytes and phrases: "
+                "text_rate is above 0 only where text is bytes and phrases: "
                 f"{self.text_rate} with a vocab_size of {self.vocab_size}"
             )
 
@@ -162,5 +163,5 @@ class TokenLMConfig:
 def _check_positive(config: LanguageConfig | TokenLMConfig) -> None:
     for name, value in vars(config).items():
         number = isinstance(value, int | float) and not isinstance(value, bool)
-        if number and not name.endswith(("_id", "text_rate")) and not 0 < value < math.inf:
-            raise ValueError(f"{name} must be above 0 and finite, got {value}")
+        if number and not name.endswith(("_id", "text_rate")):
+            check_number(name, value, above=0)

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from catok.io.numbers import check_whole_number
 from catok.lm.history import SeenCodes
 from catok.lm.model import TokenLM
 from catok.lm.rows import pad_rows
-from catok.lm.sampler import Sampler
+from catok.lm.sampler import Sampler, check_seed, draw_seeds
 from catok.lm.sampling import SamplingConfig
 from catok.tokenizer.checks import check_quantizers
 
@@ -59,10 +60,8 @@ def generate_frames(
     no frame: its codes are dropped. Raises ValueError on arguments that do not fit.
     """
     depth = check_quantizers(num_quantizers, model.config.n_vq)
-    if max_frames < 1:
-        raise ValueError(f"max_frames must be at least 1, got {max_frames}")
-    if seeds is None:
-        seeds = torch.randint(2**62, (len(prompts),)).tolist()
+    check_whole_number("max_frames", max_frames, at_least=1)
+    seeds = draw_seeds(len(prompts)) if seeds is None else [check_seed(seed) for seed in seeds]
     if len(seeds) != len(prompts):
         raise ValueError(f"{len(prompts)} prompts need as many seeds, got {len(seeds)}")
     sampling = sampling or SamplingConfig()

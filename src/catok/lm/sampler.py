@@ -1,6 +1,7 @@
 """Choosing tokens with a random stream for each row, so that rows know nothing of each other."""
 
 from collections.abc import Sequence
+from numbers import Integral
 from typing import Protocol
 
 import torch
@@ -8,6 +9,20 @@ from torch import Tensor
 
 from catok.lm.config import TokenLMConfig
 from catok.lm.sampling import SamplingConfig, draw, penalise, probabilities
+
+SEEDS = 2**63  # seeds are whole numbers below this
+
+
+def check_seed(seed: int) -> int:
+    """The seed. Raises ValueError on what is none."""
+    if isinstance(seed, bool) or not isinstance(seed, Integral) or not 0 <= seed < SEEDS:
+        raise ValueError(f"a seed must be a whole number from 0 to 2**63 - 1, got {seed!r}")
+    return int(seed)
+
+
+def draw_seeds(count: int) -> list[int]:
+    """New seeds, from PyTorch's global generator."""
+    return torch.randint(2**62, (count,), device="cpu").tolist()
 
 
 class Chooser(Protocol):

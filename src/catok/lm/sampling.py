@@ -3,11 +3,12 @@
 Source: `docs/spec/tts-layout.md` (e).
 """
 
-import math
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+
+from catok.io.numbers import check_number, check_whole_number
 
 
 @dataclass(frozen=True)
@@ -31,18 +32,18 @@ class SamplingConfig:
     guidance: float = 1.0
 
     def __post_init__(self) -> None:
-        for name in ("text_top_k", "audio_top_k"):
-            if getattr(self, name) < 0:
-                raise ValueError(f"{name} must be 0 (off) or more, got {getattr(self, name)}")
-        for name in ("text_top_p", "audio_top_p"):
-            if not 0 < getattr(self, name) <= 1:
-                raise ValueError(f"{name} must be above 0 and at most 1, got {getattr(self, name)}")
-        if self.audio_repetition_penalty <= 0:
-            raise ValueError(
-                f"audio_repetition_penalty must be above 0, got {self.audio_repetition_penalty}"
+        for channel in ("text", "audio"):
+            temperature, top_k, top_p = (
+                f"{channel}_{name}" for name in ("temperature", "top_k", "top_p")
             )
-        if not 0 <= self.guidance < math.inf:
-            raise ValueError(f"guidance must be finite and 0 or more (1: off), got {self.guidance}")
+            check_number(temperature, getattr(self, temperature), at_most=100)
+            if getattr(self, temperature) > 0:  # below, logits would overflow
+                check_number(f"{temperature} (unless 0)", getattr(self, temperature), at_least=1e-3)
+            check_whole_number(f"{top_k} (0: off)", getattr(self, top_k), at_least=0)
+            check_number(top_p, getattr(self, top_p), above=0, at_most=1)
+        penalty = self.audio_repetition_penalty
+        check_number("audio_repetition_penalty", penalty, at_least=0.01, at_most=100)
+        check_number("guidance (1: off)", self.guidance, at_least=0, at_most=100)
 
     @classmethod
     def greedy(cls, restrict_text: bool = False) -> "SamplingConfig":

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 import torch
 
+from catok.io.numbers import check_number
+
 
 @dataclass(frozen=True)
 class SequenceDropoutConfig:
@@ -21,8 +23,7 @@ class SequenceDropoutConfig:
     include_all: bool = True
 
     def __post_init__(self) -> None:
-        if not 0 <= self.probability <= 1:
-            raise ValueError(f"probability must be from 0 to 1, got {self.probability}")
+        check_number("probability", self.probability, at_least=0, at_most=1)
 
 
 def draw_prefix(

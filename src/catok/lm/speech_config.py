@@ -11,6 +11,7 @@ from typing import Any, Literal
 from catok.io.config import read_config
 from catok.io.files import replacing
 from catok.io.json import read_json
+from catok.io.numbers import check_whole_number
 from catok.lm.sampling import SamplingConfig
 
 Task = Literal["tts", "asr"]
@@ -42,8 +43,8 @@ class SpeechConfig:
             raise ValueError("tokenizer must name the audio tokenizer whose codes the model speaks")
         if not self.tasks:
             raise ValueError('tasks must hold "tts", "asr" or both')
-        if self.num_quantizers is not None and self.num_quantizers < 1:
-            raise ValueError(f"num_quantizers must be at least 1, got {self.num_quantizers}")
+        if self.num_quantizers is not None:
+            check_whole_number("num_quantizers", self.num_quantizers, at_least=1)
 
     def save(self, folder: str | Path) -> None:
         """Write `speech.json` into a model's folder, replaced in one step."""

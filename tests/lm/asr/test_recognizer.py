@@ -216,7 +216,13 @@ def test_bad_input_is_refused(recognizer, headless, small_model):
         ({"beam": 0}, "beam must be at least 1"),
         ({"max_seconds": 0}, "max_seconds must be above 0"),
         ({"ctc_weight": 1.5}, "ctc_weight must be from 0 to 1"),
-        ({"length_power": -1}, "length_power must be 0 or more"),
+        ({"length_power": -1}, "length_power must be at least 0"),
+        ({"length_power": float("nan")}, "length_power must be a finite number"),
+        ({"max_seconds": float("inf")}, "max_seconds must be a finite number"),
+        ({"tokens_per_second": float("nan")}, "tokens_per_second must be a finite number"),
+        ({"num_quantizers": 0}, "num_quantizers must be at least 1"),
+        ({"beam": 1.5}, "beam must be a whole number"),
+        ({"batch": True}, "batch must be a whole number"),
     ],
 )
 def test_bad_settings_are_refused(changes, message):

@@ -62,3 +62,11 @@ def test_bad_input_is_refused_at_once(synth):
         synth.narrate("\n\n")
     with pytest.raises(ValueError, match="pause"):
         synth.narrate("Hello.", pause=-1)
+    with pytest.raises(ValueError, match="pause"):
+        synth.narrate("Hello.", pause=float("inf"))
+    with pytest.raises(ValueError, match="pause"):
+        synth.narrate("Hello.", pause=1e9)
+    with pytest.raises(ValueError, match="max_seconds"):
+        synth.narrate("Hello.", max_seconds=float("nan"))
+    with pytest.raises(ValueError, match="seed"):
+        synth.narrate("Hello.", seed=-1)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from catok.io.numbers import check_number, check_whole_number
 from catok.lm.asr.prefix import Extensions, PrefixScorer, PrefixState
 
 
@@ -42,6 +43,7 @@ class BeamSearch:
     ranked by score / tokens ** `length_power`, the end counted. The search is over when `width`
     texts have ended, or none that is open can still win. With a `scorer`, `ctc_weight` is its
     share, and each hypothesis goes on with the `candidates` tokens that the model likes best.
+    Raises ValueError on settings out of range.
     """
 
     def __init__(
@@ -54,6 +56,11 @@ class BeamSearch:
         ctc_weight: float = 0.0,
         candidates: int = 12,
     ) -> None:
+        check_whole_number("width", width, at_least=1)
+        check_whole_number("max_tokens", max_tokens, at_least=0)
+        check_whole_number("candidates", candidates, at_least=1)
+        check_number("length_power", length_power, at_least=0)
+        check_number("ctc_weight", ctc_weight, at_least=0, at_most=1)
         self.width, self.end, self.max_tokens = width, end, max_tokens
         self.length_power = length_power
         self.scorer = scorer if ctc_weight > 0 else None

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from catok.io.numbers import check_number, check_whole_number
+
 Method = Literal["beam", "greedy", "ctc"]
 
 
@@ -34,15 +36,13 @@ class DecodingConfig:
         if self.method not in ("beam", "greedy", "ctc"):
             raise ValueError(f'method must be "beam", "greedy" or "ctc", got {self.method!r}')
         for name in ("beam", "batch"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+            check_whole_number(name, getattr(self, name), at_least=1)
+        if self.num_quantizers is not None:
+            check_whole_number("num_quantizers", self.num_quantizers, at_least=1)
         for name in ("tokens_per_second", "max_seconds", "pause_window"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name} must be above 0, got {getattr(self, name)}")
-        if not 0 <= self.ctc_weight <= 1:
-            raise ValueError(f"ctc_weight must be from 0 to 1, got {self.ctc_weight}")
-        if self.length_power < 0:
-            raise ValueError(f"length_power must be 0 or more, got {self.length_power}")
+            check_number(name, getattr(self, name), above=0)
+        check_number("ctc_weight", self.ctc_weight, at_least=0, at_most=1)
+        check_number("length_power", self.length_power, at_least=0)
 
     def max_tokens(self, frames: int, frame_rate: float) -> int:
         """The length limit of the text of so many frames."""

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from catok.io.numbers import check_number
 from catok.lm.asr.alignment import best_path, collapse
 from catok.lm.asr.config import DecodingConfig
 from catok.lm.asr.deciding import decide
@@ -27,8 +28,7 @@ class RecognitionSession:
         self, recognizer: Recognizer, config: DecodingConfig, partial_seconds: float = 0.64
     ) -> None:
         """Raises ValueError when the settings ask for a CTC head and there is none."""
-        if not partial_seconds > 0:
-            raise ValueError(f"partial_seconds must be above 0, got {partial_seconds}")
+        check_number("partial_seconds", partial_seconds, above=0)
         self._own, self._config = recognizer, config
         self._depth = recognizer.depth(config)
         rate = recognizer.tokenizer.frame_rate

@@ -7,10 +7,10 @@ text is, given each of them: a small model's odd slip is left out, for so many t
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import torch
-
+from catok.io.numbers import check_whole_number
 from catok.lm.asr.likelihood import text_log_probs
 from catok.lm.asr.recognizer import Recognizer
+from catok.lm.sampler import SEEDS, check_seed, draw_seeds
 from catok.lm.sampling import SamplingConfig
 from catok.lm.tts.request import Request
 from catok.lm.tts.speech import Speech
@@ -28,8 +28,7 @@ class Chooser:
     """
 
     def __init__(self, judge: Recognizer, candidates: int) -> None:
-        if candidates < 1:
-            raise ValueError(f"candidates must be at least 1, got {candidates}")
+        check_whole_number("candidates", candidates, at_least=1)
         judge.listener.need_head()
         self.judge, self.candidates = judge, candidates
 
@@ -58,13 +57,14 @@ class Chooser:
             )
         if len(texts) != len(requests):
             raise ValueError(f"{len(requests)} requests need as many texts, got {len(texts)}")
-        if seeds is None:
-            seeds = torch.randint(2**62, (len(requests),)).tolist()
+        seeds = draw_seeds(len(requests)) if seeds is None else [check_seed(s) for s in seeds]
         made = synth.write(
             [request for request in requests for _ in range(self.candidates)],
             num_quantizers=num_quantizers,
             sampling=sampling,
-            seeds=[seed + STRIDE * turn for seed in seeds for turn in range(self.candidates)],
+            seeds=[
+                (seed + STRIDE * turn) % SEEDS for seed in seeds for turn in range(self.candidates)
+            ],
             max_seconds=max_seconds,
         )
         codes = [each.codes for each in made]

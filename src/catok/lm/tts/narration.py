@@ -7,7 +7,9 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-PAUSE = 0.25  # seconds
+from catok.io.numbers import check_number
+
+PAUSE, MAX_PAUSE = 0.25, 600.0  # seconds
 
 
 class Spoken(Protocol):
@@ -74,7 +76,6 @@ class Narration:
 
 
 def silence(channels: int, seconds: float, sample_rate: int) -> Tensor:
-    """Audio `[C, T]` of nothing. Raises ValueError on a negative length."""
-    if seconds < 0:
-        raise ValueError(f"a pause must last 0 s or more, got {seconds}")
+    """Audio `[C, T]` of nothing. Raises ValueError on a negative or absurd length."""
+    check_number("a pause in seconds", seconds, at_least=0, at_most=MAX_PAUSE)
     return torch.zeros(channels, round(seconds * sample_rate))

@@ -9,6 +9,8 @@ import re
 import unicodedata
 from collections.abc import Iterator
 
+from catok.io.numbers import check_whole_number
+
 MAX_LENGTH = 200  # letters: about a quarter of a minute
 
 _CLOSERS = "\"'\u2019\u201d\u00bb)\\]\u300d\u300f\u3011\uff09"
@@ -34,8 +36,7 @@ def pieces(text: str, max_length: int = MAX_LENGTH) -> list[str]:
     after a comma or its like, else between words, else anywhere. Line breaks become spaces. Raises
     ValueError when there is nothing but white space, or `max_length` is below 10.
     """
-    if max_length < 10:
-        raise ValueError(f"max_length must be at least 10 letters, got {max_length}")
+    check_whole_number("max_length in letters", max_length, at_least=10)
     found: list[str] = []
     for paragraph in _PARAGRAPH.split(text):
         parts: list[str] = []

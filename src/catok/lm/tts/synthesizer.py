@@ -4,12 +4,13 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import torch
 from torch import Tensor
 
+from catok.io.numbers import check_number
 from catok.lm.from_pretrained import FromPretrained
 from catok.lm.generation import Generated, generate, generate_frames
 from catok.lm.prompt import Prompter
+from catok.lm.sampler import SEEDS, check_seed, draw_seeds
 from catok.lm.sampling import SamplingConfig
 from catok.lm.speech_model import SpeechModel
 from catok.lm.tts.decoding import decode_rows
@@ -234,7 +235,8 @@ class Synthesizer(FromPretrained):
         `chooser` the pieces come whole, each the best of several readings.
         """
         voice = None if reference is None else self.encode_reference(reference)
-        first = int(torch.randint(2**62, ())) if seed is None else seed
+        self._frames(max_seconds)  # refused before anything is spoken
+        first = draw_seeds(1)[0] if seed is None else check_seed(seed)
         depth = self.depth(num_quantizers)
 
         def say(number: int, piece: str, kept: Voice | None) -> Spoken:
@@ -246,15 +248,16 @@ class Synthesizer(FromPretrained):
                 language=language,
                 num_quantizers=depth,
             )
+            own = (first + number) % SEEDS
             if chooser is None:
-                return self._stream(request, depth, sampling, first + number, max_seconds)
+                return self._stream(request, depth, sampling, own, max_seconds)
             (speech,) = chooser.speak(
                 self,
                 [request],
                 [piece],
                 num_quantizers=depth,
                 sampling=sampling,
-                seeds=[first + number],
+                seeds=[own],
                 max_seconds=max_seconds,
             )
             return WholeSpeech(speech)
@@ -293,6 +296,5 @@ class Synthesizer(FromPretrained):
         return SpeechStream(frames, self.tokenizer, request.prefix[:depth])
 
     def _frames(self, seconds: float) -> int:
-        if not 0 < seconds < math.inf:
-            raise ValueError(f"max_seconds must be above 0, got {seconds}")
+        check_number("max_seconds", seconds, above=0)
         return math.ceil(seconds * self.tokenizer.frame_rate)
