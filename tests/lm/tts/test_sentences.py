@@ -1,3 +1,5 @@
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -59,3 +61,32 @@ def test_separator_is_that_of_running_text():
     assert separator("Hello. ", "You") == separator("\u4f60\u3002", "You") == ""
     with pytest.raises(ValueError, match="at least 10"):
         pieces("text", 5)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "." * 100_000,
+        "x" * 100_000,
+        "word " * 20_000,
+        "this is a sentence. " * 5_000,
+        ".) " * 30_000,
+    ],
+    ids=["dots", "one word", "no punctuation", "lower case", "closers"],
+)
+def test_time_is_linear_in_the_length(text):
+    begun = time.process_time()
+    found = pieces(text, 200)
+    assert time.process_time() - begun < 2  # with a step that looks at the rest: minutes
+    assert "".join("".join(found).split()) == "".join(text.split())
+
+
+def test_a_cut_anywhere_parts_no_character_from_its_marks():
+    accented = "e\u0301" * 40
+    assert all(piece.startswith("e") for piece in pieces(accented, 11))
+    family = "\U0001f469\u200d\U0001f467" * 20
+    assert all("\u200d" not in (piece[0], piece[-1]) for piece in pieces(family, 16))
+
+
+def test_a_wide_full_stop_ends_a_sentence():
+    assert sentences("\u3042\uff0e\u3044\uff0e") == ["\u3042\uff0e", "\u3044\uff0e"]

@@ -2,7 +2,8 @@
 
 For scripts with Latin, Cyrillic, Arabic, Devanagari or CJK punctuation; nothing is lost but white
 space. Lengths count a wide character (Chinese, Japanese, Korean) as three: it takes about as long
-to say as three letters.
+to say as three letters. Time is linear in the length of the text: no step looks at more of it than
+the piece at hand.
 """
 
 import re
@@ -14,12 +15,14 @@ from catok.io.numbers import check_whole_number
 MAX_LENGTH = 200  # letters: about a quarter of a minute
 
 _CLOSERS = "\"'\u2019\u201d\u00bb)\\]\u300d\u300f\u3011\uff09"
-_ENDS = re.compile(
-    rf"[.!?\u2026\u061f\u06d4\u0964]+[{_CLOSERS}]*(?=\s)|[\u3002\uff01\uff1f]+[{_CLOSERS}]*"
+_STOPS = r".!?\u2026\u061f\u06d4\u0964"
+_ENDS = re.compile(  # a run of stops is looked at once, from its beginning
+    rf"(?<![{_STOPS}])[{_STOPS}]++[{_CLOSERS}]*+(?=\s)|[\u3002\uff01\uff0e\uff1f]+[{_CLOSERS}]*"
 )
 _CLAUSES = re.compile(
     rf"[,;:\u061b\u060c][{_CLOSERS}]*(?=\s)|\s(?=[\u2013\u2014]\s)|[\uff0c\uff1b\uff1a\u3001]"
 )
+_JOINER = "\u200d"  # makes one character of its neighbours
 _PARAGRAPH = re.compile(r"\n\s*\n")
 _SHORTENED = (  # words without their last dot
     "mr mrs ms dr prof st jr sr vs e.g i.e cf approx vol fig eq bzw ca z.b d.h u.a nr str hr usw "
@@ -57,9 +60,9 @@ def sentences(paragraph: str) -> list[str]:
     text = " ".join(paragraph.split())
     found, start = [], 0
     for match in _ENDS.finditer(text):
-        after = text[match.end() :].lstrip()[:1]
-        dotted = match.group().startswith(".")
-        if after.islower() or (dotted and _abbreviated(text[start : match.start()])):
+        after = text[match.end() : match.end() + 2].lstrip()[:1]
+        dotted = text[match.start()] == "."
+        if after.islower() or (dotted and _abbreviated(text, start, match.start())):
             continue
         found.append(text[start : match.end()])
         start = match.end()
@@ -79,44 +82,63 @@ def separator(before: str, after: str) -> str:
     return "" if tight else " "
 
 
-def _abbreviated(before: str) -> bool:
-    word = before.split(" ")[-1].lstrip("(\"'\u2018\u201c\u00ab").lower()
+def _abbreviated(text: str, start: int, end: int) -> bool:
+    """Whether the word that a dot at `end` follows, in a sentence from `start`, is shortened."""
+    begin = max(text.rfind(" ", start, end) + 1, start)
+    if end - begin > 20:
+        return False
+    word = text[begin:end].lstrip("(\"'\u2018\u201c\u00ab").lower()
     initial = len(word) == 1 and word.isalpha() and word not in _WORDS_OF_ONE_LETTER
     return initial or word in _ABBREVIATIONS
 
 
 def _cut(sentence: str, max_length: int) -> Iterator[str]:
     """A sentence in parts that fit: at clauses, then at spaces, then anywhere."""
-    rest = sentence
-    while length(rest) > max_length:
-        most = _fitting(rest, max_length)
-        clauses = [m.end() for m in _CLAUSES.finditer(rest) if m.end() <= most]
-        spaces = [m.start() for m in re.finditer(" ", rest[: most + 1]) if m.start()]
-        late = [end for end in clauses if end > most // 3]
-        end = late[-1] if late else spaces[-1] if spaces else most
-        yield rest[:end].strip()
-        rest = rest[end:].strip()
-    if rest:
-        yield rest
+    start = 0
+    while (most := _fitting(sentence, start, max_length)) < len(sentence) - start:
+        window = sentence[start : start + most + 2]  # with what a clause may look ahead to
+        clauses = [m.end() for m in _CLAUSES.finditer(window) if most // 3 < m.end() <= most]
+        space = window.rfind(" ", 1, most + 1)
+        end = clauses[-1] if clauses else space if space > 0 else _whole_characters(window, most)
+        yield window[:end].strip()
+        start += end
+        while sentence[start : start + 1].isspace():
+            start += 1
+    if start < len(sentence):
+        yield sentence[start:].strip()
 
 
-def _fitting(text: str, max_length: int) -> int:
-    """How many characters of a text have at most the length."""
+def _fitting(text: str, start: int, max_length: int) -> int:
+    """How many characters of a text from `start` on have at most the length."""
     total = 0
-    for index, character in enumerate(text):
-        total += length(character)
+    for index in range(start, len(text)):
+        total += length(text[index])
         if total > max_length:
-            return index
-    return len(text)
+            return index - start
+    return len(text) - start
+
+
+def _whole_characters(text: str, end: int) -> int:
+    """The last place up to `end` where no mark belongs to the character before; else `end`."""
+    for place in range(end, 0, -1):
+        joined = text[place - 1] == _JOINER or text[place : place + 1] == _JOINER
+        if not joined and not unicodedata.category(text[place]).startswith("M"):
+            return place
+    return end
 
 
 def _packed(parts: list[str], max_length: int) -> list[str]:
+    """Neighbours put together as long as they fit."""
     packed: list[str] = []
+    total = 0
     for part in parts:
         if packed:
-            together = packed[-1] + separator(packed[-1], part) + part
-            if length(together) <= max_length:
-                packed[-1] = together
+            between = separator(packed[-1], part)
+            together = total + len(between) + length(part)
+            if together <= max_length:
+                packed[-1] += between + part
+                total = together
                 continue
         packed.append(part)
+        total = length(part)
     return packed
