@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from catok.data.lines import numbered_lines
 from catok.evaluation.protocols.seed_tts_eval import read_seed_tts_list
 from catok.io.config import read_config
-from catok.training.data.lines import numbered_lines
 
 
 @dataclass(frozen=True)

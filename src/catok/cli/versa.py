@@ -80,9 +80,9 @@ def read_back(
     import json
     from pathlib import Path
 
+    from catok.data.lines import numbered_lines
     from catok.evaluation.versa_results import joined, versa_means, versa_rows
     from catok.io.files import replacing
-    from catok.training.data.lines import numbered_lines
 
     found = []
     for folder in folders:

@@ -13,8 +13,8 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from catok.data.lines import numbered_lines
 from catok.evaluation.versa import IDENTITIES
-from catok.training.data.lines import numbered_lines
 
 PREFIX = "versa_"
 _COUNT = re.compile(r"(?P<rate>.*_[wc]er)_(?P<kind>delete|insert|replace|equal)$")

@@ -67,12 +67,17 @@ def test_short_recordings_fill_a_batch_far_below_max_seconds(archives):
 
 
 def test_pieces_of_the_longest_length_do_not_crowd_out_the_others():
+    from catok.data.entry import Entry
     from catok.training.data.buckets import bucket_lengths
     from catok.training.data.cuts import make_cut
 
     config = DataConfig(mode="buckets", num_buckets=4)
-    short = [make_cut(f"{n}", "x", n / 10, {}) for n in range(1, 60)]
-    lengths = bucket_lengths([*short, *[make_cut("l", "x", 30.0, {})] * 100], config)
+
+    def cut(seconds):
+        return make_cut(Entry(None, duration=seconds), "x", name=str(seconds))
+
+    short = [cut(n / 10) for n in range(1, 60)]
+    lengths = bucket_lengths([*short, *[cut(30.0)] * 100], config)
     assert len(lengths) == 4 and lengths[-1] == 30.0 and lengths[-2] < 6.0
     assert bucket_lengths(short[:1] * 9, config) == [0.1, 30.0]
 

@@ -15,9 +15,10 @@ def supervised(*spans):
     """A cut of 10 s with texts from and to some seconds."""
     from lhotse import SupervisionSegment
 
+    from catok.data.entry import Entry
     from catok.training.data.cuts import make_cut
 
-    cut = make_cut("x", "x.wav", 10.0, {})
+    cut = make_cut(Entry(None, duration=10.0), "x.wav", name="x")
     cut.supervisions = [
         SupervisionSegment(id="s", recording_id="x", start=a, duration=b - a, text=text)
         for a, b, text in spans

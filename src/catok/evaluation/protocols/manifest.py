@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from catok.data.lines import numbered_lines
 from catok.evaluation.protocols.items import Transcribed, checked
 from catok.evaluation.protocols.tables import table
-from catok.training.data.lines import numbered_lines
 
 
 def read_manifest(path: str | Path, language: str | None = None) -> list[Transcribed]:

@@ -9,9 +9,9 @@ import string
 from collections.abc import Iterator
 from pathlib import Path
 
+from catok.data.lines import numbered_lines
 from catok.evaluation.protocols.items import Prompted, checked
 from catok.evaluation.protocols.languages import UNKNOWN, by_character, language_of
-from catok.training.data.lines import numbered_lines
 
 # what the official script takes out: ASCII punctuation, but for the apostrophe, and the Chinese
 # punctuation of the package zhon

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import NamedTuple
 
-from catok.training.data.lines import numbered_lines
+from catok.data.lines import numbered_lines
 
 
 class Entry(NamedTuple):

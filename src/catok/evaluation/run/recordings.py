@@ -11,7 +11,7 @@ from typing import Any
 
 from catok.audio import audio_info
 from catok.data.folders import find_audio
-from catok.training.data.lines import numbered_lines
+from catok.data.lines import numbered_lines
 
 UNKNOWN = "unknown"  # the domain of a recording that states none
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from catok.training.data.lines import numbered_lines
+from catok.data.lines import numbered_lines
 
 
 @dataclass(frozen=True)

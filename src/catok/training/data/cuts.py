@@ -7,9 +7,9 @@ needed by encoding and decoding: import it inside functions.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from catok.data.entry import Entry
 
 if TYPE_CHECKING:
     from lhotse import Recording
@@ -19,32 +19,32 @@ TASKS = ("asr", "multi_speaker_asr", "caption")
 FILE, TAR, MEMORY, UNREADABLE = "file", "tar", "memory", "unreadable"  # types of audio source
 
 _RATE = 48_000  # stands in a manifest that states no rate; reading asks the file
-_TEXT_KEYS = ("text", "language", "speaker")
 
 
 def make_cut(
-    name: str,
+    entry: Entry,
     source: str,
-    seconds: float,
-    facts: Mapping[str, Any],
+    length: float | None = None,
     *,
+    name: str,
+    domain: str | None = None,
     kind: str = FILE,
-    start: float = 0.0,
-    total: float | None = None,
 ) -> Cut:
-    """A cut of `seconds` from `start` of the audio at `source`.
+    """The cut of an entry whose audio is at `source`; `domain` is its if it states none.
 
-    `facts`: any of text, language, speaker, domain, band_edge (Hz), task; None means unknown.
-    `total`: length of the recording in seconds (None: it ends with the cut).
-    Raises ValueError where a length or fact is not what it should be.
+    `length`: of the whole audio in seconds; it may be None where the entry says enough, its
+    `duration` and no `offset`. Raises ValueError where the entry lies outside the audio, and on a
+    task that does not exist.
     """
     from lhotse import AudioSource, MonoCut, Recording, SupervisionSegment
 
-    if isinstance(seconds, bool) or not 0 < seconds < math.inf:
-        raise ValueError(f"the duration must be positive seconds, got {seconds!r}")
-    if start < 0:
-        raise ValueError(f"the start must not be negative, got {start!r}")
-    total = start + seconds if total is None else total
+    start = entry.offset or 0.0
+    end = math.inf if entry.duration is None else start + entry.duration
+    whole = entry.offset is None and entry.duration is not None
+    total = end if whole or length is None else length
+    seconds = min(end, total) - start
+    if not 0 < seconds < math.inf:
+        raise ValueError(f"{start:g} to {end:g} s lie outside its recording of {total:g} s")
     recording = Recording(
         id=name,
         sources=[AudioSource(type=kind, channels=[0], source=source)],
@@ -53,16 +53,15 @@ def make_cut(
         duration=total,
     )
     supervisions = []
-    text = _text(facts)
-    if text is not None:
+    if entry.text is not None:
         supervision = SupervisionSegment(
             id=name,
             recording_id=name,
             start=0.0,
             duration=seconds,
-            text=text,
-            language=facts.get("language"),
-            speaker=facts.get("speaker"),
+            text=entry.text,
+            language=entry.language,
+            speaker=entry.speaker,
         )
         supervisions.append(supervision)
     return MonoCut(
@@ -72,13 +71,14 @@ def make_cut(
         channel=0,
         supervisions=supervisions,
         recording=recording,
-        custom=_custom(facts) or None,
+        custom=_custom(entry, domain) or None,
     )
 
 
-def unreadable_cut(name: str, reason: str, facts: Mapping[str, Any]) -> Cut:
+def unreadable_cut(name: str, reason: str, domain: str | None = None) -> Cut:
     """Stands for audio that cannot even be listed, so that its reason is reported when drawn."""
-    return make_cut(name, reason, 1.0, _custom(facts), kind=UNREADABLE)
+    entry = Entry(audio=None, duration=1.0)
+    return make_cut(entry, reason, name=name, domain=domain, kind=UNREADABLE)
 
 
 def with_domain(cut: Cut, domain: str | None) -> Cut:
@@ -114,31 +114,16 @@ def task_of(cut: Cut) -> str:
     return _fact(cut, "task") or TASKS[0]
 
 
-def beside(path: str, folder: Path) -> str:
-    """A path of a foreign manifest: as it stands if that exists, else relative to the manifest."""
-    return path if Path(path).is_absolute() or Path(path).exists() else str(folder / path)
-
-
 def _fact(cut: Cut, key: str) -> Any:
     return (getattr(cut, "custom", None) or {}).get(key)
 
 
-def _text(facts: Mapping[str, Any]) -> str | None:
-    for key in _TEXT_KEYS:
-        if not isinstance(facts.get(key), str | None):
-            raise ValueError(f"{key} must be a string, got {facts[key]!r}")
-    return facts.get("text")
-
-
-def _custom(facts: Mapping[str, Any]) -> dict[str, Any]:
-    custom: dict[str, Any] = {}
-    domain, edge, task = (facts.get(key) for key in ("domain", "band_edge", "task"))
-    if domain is not None:
-        custom["domain"] = str(domain)
-    if edge is not None:
-        custom["band_edge"] = float(edge)
-    if task is not None:
-        if task not in TASKS:
-            raise ValueError(f"task must be one of {list(TASKS)}, got {task!r}")
-        custom["task"] = task
-    return custom
+def _custom(entry: Entry, domain: str | None) -> dict[str, Any]:
+    if entry.task is not None and entry.task not in TASKS:
+        raise ValueError(f"task must be one of {list(TASKS)}, got {entry.task!r}")
+    custom = {
+        "domain": entry.domain or domain,
+        "band_edge": entry.band_edge,
+        "task": entry.task,
+    }
+    return {key: value for key, value in custom.items() if value is not None}

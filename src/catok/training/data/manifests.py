@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from catok.audio import audio_info
+from catok.data.entry import Entry, parse_entry
 from catok.data.folders import find_audio
-from catok.training.data import kaldi, shar, webdataset
+from catok.data.jsonl import read_jsonl
+from catok.data.kaldi import beside
+from catok.data.recordings import read_folder
+from catok.data.webdataset import find_tars
+from catok.training.data import shar, webdataset
 from catok.training.data.cuts import (
     FILE,
     UNREADABLE,
-    beside,
     make_cut,
     recording_of,
     unreadable_cut,
     with_domain,
 )
-from catok.training.data.lines import numbered_lines
 
 if TYPE_CHECKING:
     from lhotse import CutSet
@@ -29,31 +31,33 @@ if TYPE_CHECKING:
 def read_cuts(path: str | Path, *, domain: str | None = None) -> CutSet:
     """The recordings that `path` names; `domain` is that of those that state none.
 
-    - a folder of audio files, as `catok.data.folders.find_audio` finds them;
-    - a JSON-lines manifest, one recording a line: `audio` (path relative to the manifest) and
-      `duration` (seconds), optionally text, task, language, speaker, domain, band_edge (Hz);
-    - a lhotse cuts manifest (.jsonl or .jsonl.gz);
+    - a folder of audio files, as `catok.data.folders.find_audio` finds them, with the texts of
+      .txt files of the same names, or in the layouts of LibriSpeech and LJSpeech;
     - a Kaldi data directory (wav.scp; optionally segments, text, utt2spk, utt2lang, reco2dur):
       one cut per segment;
+    - a JSON-lines manifest, one recording a line: `audio` (path relative to the manifest),
+      optionally duration and offset (seconds), text, task, language, speaker, domain,
+      band_edge (Hz); see `catok.data.entry`;
+    - a lhotse cuts manifest (.jsonl or .jsonl.gz);
     - a lhotse Shar directory, read as it streams;
     - WebDataset: a .tar, a folder of them, or a pattern ("x-{000..123}.tar", "x-*.tar"), read as
       it streams: audio with .json (keys as above) or .txt (text) of the same name.
 
-    Raises ValueError on a missing path, on a malformed line, and when nothing is found.
+    A recording that cannot be read, or lies outside its file, is listed, and reported when it is
+    drawn. Raises ValueError on a missing path, on a malformed line, and when nothing is found.
     """
     from lhotse import CutSet
 
-    tars = webdataset.find_tars(str(path))
+    tars = find_tars(str(path))
     path = Path(path)
     if tars:
         return CutSet(webdataset.shards(tars, domain))
-    if _is_audio_folder(path):
-        cuts = _read_folder(path, domain)
-    elif (path / "wav.scp").exists():
-        cuts = kaldi.read_folder(path, domain)
-    elif path.is_dir():
+    if path.is_dir() and shar.is_shar(path):
         return CutSet(shar.shards(path, domain))
-    elif path.is_file():
+    if path.is_dir():
+        lengths = Lengths()
+        cuts = [_cut(entry, lengths, domain) for entry in read_folder(path)]
+    elif path.exists():
         cuts = list(_read_lines(path, domain))
     else:
         raise ValueError(f"no manifest or folder at {path}")
@@ -75,43 +79,66 @@ def _is_audio_folder(path: Path) -> bool:
     """Whether `read_cuts` takes the folder for what it is: no layout of another kind."""
     if not path.is_dir() or (path / "wav.scp").exists() or shar.is_shar(path):
         return False
-    return not webdataset.find_tars(str(path))
+    return not find_tars(str(path))
 
 
-def _read_folder(folder: Path, domain: str | None) -> list[Cut]:
-    facts, cuts = {"domain": domain}, []
-    for file in find_audio(folder).files:
-        try:
-            cuts.append(make_cut(str(file), str(file), audio_info(file).seconds, facts))
-        except ValueError as error:
-            cuts.append(unreadable_cut(str(file), str(error), facts))
-    return cuts
+class Lengths:
+    """Seconds of audio files, each asked once."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, float | ValueError] = {}
+
+    def of(self, file: str) -> float:
+        """Raises ValueError where the file cannot be read."""
+        if file not in self._known:
+            try:
+                self._known[file] = audio_info(file).seconds
+            except ValueError as error:
+                self._known[file] = error
+        found = self._known[file]
+        if isinstance(found, ValueError):
+            raise found
+        return found
+
+
+def _cut(entry: Entry, lengths: Lengths, domain: str | None) -> Cut:
+    """Raises ValueError only where the entry itself is at fault, not its audio."""
+    if entry.audio is None:
+        raise ValueError("names codes: training needs audio")
+    source = str(entry.audio)
+    name = source if entry.offset is None else f"{source}#{entry.id or entry.line}"
+    if entry.error is not None:
+        return unreadable_cut(name, entry.error, entry.domain or domain)
+    whole = entry.offset is None and entry.duration is not None
+    try:
+        length = None if whole else entry.total or lengths.of(source)
+        if length is not None and (entry.offset or 0.0) >= length:
+            raise ValueError(f"begins at {entry.offset:g} s, after its recording of {length:g} s")
+    except ValueError as error:
+        return unreadable_cut(name, str(error), entry.domain or domain)
+    return make_cut(entry, source, length, name=name, domain=domain)
 
 
 def _read_lines(manifest: Path, domain: str | None) -> Iterator[Cut]:
-    for number, line in numbered_lines(manifest):
+    lengths = Lengths()
+    for number, keys in read_jsonl(manifest):
         try:
-            yield with_domain(_cut(json.loads(line), manifest), domain)
-        except (ValueError, LookupError, TypeError, AttributeError) as error:
+            if "type" in keys and "audio" not in keys:
+                yield with_domain(_lhotse_cut(keys, manifest.parent), domain)
+            else:
+                yield _cut(parse_entry(keys, manifest.parent, number), lengths, domain)
+        except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError) as error:
             raise ValueError(
                 f'{manifest}, line {number}: needs {{"audio": ..., "duration": ...}} or a lhotse '
                 f"cut ({type(error).__name__}: {error})"
             ) from error
 
 
-def _cut(line: Any, manifest: Path) -> Cut:
-    """Our own line, or one of lhotse's."""
-    if isinstance(line, dict) and "type" in line and "audio" not in line:
-        return _lhotse_cut(line, manifest.parent)
-    source = str(manifest.parent / line["audio"])
-    return make_cut(source, source, float(line["duration"]), line)
-
-
-def _lhotse_cut(line: dict[str, Any], folder: Path) -> Cut:
+def _lhotse_cut(keys: dict[str, Any], folder: Path) -> Cut:
     from lhotse.serialization import deserialize_item
 
-    cut = deserialize_item(line)
+    cut = deserialize_item(keys)
     source = recording_of(cut).sources[0]
     if source.type == FILE:
-        source.source = beside(str(source.source), folder)
+        source.source = str(beside(str(source.source), folder))
     return cut

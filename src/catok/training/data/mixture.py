@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from catok.training.data.config import DataConfig
 from catok.training.data.cuts import band_edge_of, domain_of
-from catok.training.data.tars import Shards
+from catok.training.data.shards import Shards
 
 if TYPE_CHECKING:
     from lhotse import CutSet

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from catok.audio import load_crop
 from catok.audio.resampling import mix
+from catok.data.tar import open_reference
 from catok.training.data.batch import Row
 from catok.training.data.config import DataConfig
 from catok.training.data.cuts import (
@@ -23,7 +24,6 @@ from catok.training.data.cuts import (
     task_of,
 )
 from catok.training.data.levels import with_level
-from catok.training.data.tars import open_reference
 
 if TYPE_CHECKING:
     from lhotse import AudioSource

@@ -1,16 +1,16 @@
-"""lhotse Shar folders: cuts.N.jsonl[.gz] beside recording.N.tar, by reference (see `tars`)."""
+"""lhotse Shar folders: cuts.N.jsonl[.gz] beside recording.N.tar, by reference."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
+from catok.data.jsonl import read_jsonl
+from catok.data.tar import Member, members
 from catok.training.data.cuts import TAR, unreadable_cut, with_domain
-from catok.training.data.lines import numbered_lines
-from catok.training.data.tars import Member, Shards, members
+from catok.training.data.shards import Shards
 
 if TYPE_CHECKING:
     from lhotse.cut.data import DataCut as Cut
@@ -42,17 +42,19 @@ def _read(path: Path, domain: str | None) -> Iterator[Cut]:
 
     try:
         audio = _audio(_recordings(path))
-        for number, line in numbered_lines(path):
+        for number, keys in read_jsonl(path):
             key, member = next(audio, ("missing", None))
-            cut = deserialize_item(json.loads(line))
+            cut = deserialize_item(keys)
             if key != cut.id:
                 raise ValueError(f"line {number}: the cut is {cut.id}, the recording is {key}")
             if member is not None:
                 cut.recording.sources[0].type = TAR
                 cut.recording.sources[0].source = member.reference
                 yield with_domain(cut, domain)
-    except (ValueError, LookupError, TypeError, AttributeError) as error:
-        yield unreadable_cut(str(path), str(error), {"domain": domain})  # what came before is good
+        for key, _ in audio:
+            raise ValueError(f"recording {key} has no line: cuts and recordings do not match")
+    except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError) as error:
+        yield unreadable_cut(str(path), str(error), domain)  # what came before is good
 
 
 def _audio(archive: Path) -> Iterator[tuple[str, Member | None]]:

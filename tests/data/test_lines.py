@@ -4,7 +4,7 @@ import gzip
 
 import pytest
 
-from catok.training.data.lines import numbered_lines
+from catok.data.lines import numbered_lines
 
 
 @pytest.mark.parametrize("name", ["a.txt", "a.txt.gz"])
@@ -25,3 +25,14 @@ def test_what_cannot_be_read_names_the_last_good_line(tmp_path):
         list(numbered_lines(path.with_suffix(".gz")))
     with pytest.raises(ValueError, match=r"nowhere cannot be read after line 0"):
         list(numbered_lines(tmp_path / "nowhere"))
+
+
+def test_a_line_without_end_does_not_fill_the_memory(tmp_path, monkeypatch):
+    monkeypatch.setattr("catok.data.lines.MAX_LINE", 1 << 20)
+    path = tmp_path / "bomb.jsonl.gz"
+    with gzip.open(path, "wb", compresslevel=1) as file:
+        file.write(b"one\n")
+        for _ in range(4):
+            file.write(b"a" * (1 << 20))
+    with pytest.raises(ValueError, match="after line 1: line 2 is longer than 1 MiB"):
+        list(numbered_lines(path))
