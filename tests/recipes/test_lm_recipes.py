@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from recipes.lm.psd import run
+from research.psd import run
 
 from catok import save_audio
 from catok.lm.config import TokenLMConfig

@@ -15,7 +15,7 @@ from catok.training.semantic.config import SemanticConfig
 RECIPES = Path(__file__).parents[2] / "recipes"
 SPEECH = {RECIPES / "toy" / "asr.toml", RECIPES / "toy" / "tts.toml", *(RECIPES / "lm").rglob("*")}
 FILES = sorted(set(RECIPES.rglob("*.toml")) - SPEECH)
-ABLATIONS = RECIPES / "tiny" / "ablations"
+ABLATIONS = RECIPES.parent / "research" / "tiny" / "ablations"
 
 
 def ablation(name: str):

@@ -3,7 +3,7 @@
     L_wave = mean over rows of share * ||x - xhat||_1 / max(||x||_1, quiet)
 
 A mel loss alone tells nothing about where a harmonic's crests lie, and a small model on a small
-budget then learns the spectral envelope but no pitch (docs/results/tiny-search.md).
+budget then learns the spectral envelope but no pitch (research/results/tiny-search.md).
 """
 
 from dataclasses import dataclass
