@@ -45,7 +45,8 @@ def accumulated(learner, batches, **changes):
 def test_two_micro_batches_are_one_batch(learner, semantic):
     texts = ["a", "many more words than there are in the other half", None, "some"]
     whole = some_batch(4, texts=texts)
-    changes = {"semantic": semantic, "weights": LossWeights(waveform=1.0)}
+    losses = LossWeights(waveform=1.0, compressed_spectrum=1.0, weighted_waveform=1.0)
+    changes = {"semantic": semantic, "weights": losses}
     one, expected = accumulated(learner, [whole], **changes)
     halves = [part(whole, slice(0, 2)), part(whole, slice(2, 4))]
     two, found = accumulated(learner, halves, **changes)
@@ -124,6 +125,21 @@ def test_discriminators_learn(learner):
     made = learner(ADVERSARIAL)
     losses = [made.step([some_batch(seed=n)], n, 3)["discriminator"] for n in range(12)]
     assert sum(losses[-3:]) < 0.9 * sum(losses[:3])
+
+
+def test_discriminators_take_part_in_one_step_of_so_many(learner):
+    made = learner(replace(ADVERSARIAL, adversary=AdversaryConfig("toy", every=3)))
+    parts = ["adversarial" in made.step([some_batch()], step, step) for step in range(4)]
+    assert parts == [True, False, False, True]
+
+
+def test_any_loss_of_the_audio_reaches_the_decoder(learner):
+    for name in ("mel", "waveform", "compressed_spectrum", "weighted_waveform"):
+        only = LossWeights(**{"mel": 0.0, name: 1.0})
+        made = learner(replace(CONFIG, weights=only))
+        before = weights(made.codec.decoder)
+        assert name in made.step([some_batch()], 0, 0)
+        assert changed(made.codec.decoder, before), name
 
 
 def test_discriminators_judge_a_crop_of_the_length_asked_for(learner, monkeypatch):

@@ -10,13 +10,16 @@ if TYPE_CHECKING:
     from catok.training.data.config import DataConfig
     from catok.training.discriminators.ensemble import DiscriminatorConfig, Discriminators
     from catok.training.loop import Trainer
+    from catok.training.losses.compressed_spectrum import CompressedSpectrumConfig
     from catok.training.losses.mel import MelLoss, MelLossConfig
     from catok.training.losses.waveform import WaveformLossConfig
+    from catok.training.losses.weighted_waveform import WeightedWaveformConfig
     from catok.training.recipe import load_recipe, override_recipe
     from catok.training.semantic.config import SemanticConfig
     from catok.training.semantic.head import SemanticHead
 
 __all__ = [
+    "CompressedSpectrumConfig",
     "Corpora",
     "DataConfig",
     "DiscriminatorConfig",
@@ -30,6 +33,7 @@ __all__ = [
     "TrainStage",
     "Trainer",
     "WaveformLossConfig",
+    "WeightedWaveformConfig",
     "load_recipe",
     "override_recipe",
     "read_cuts",
@@ -38,6 +42,7 @@ __all__ = [
 __getattr__, __dir__ = lazy_names(
     "catok.training",
     {
+        "CompressedSpectrumConfig": "catok.training.losses.compressed_spectrum",
         "Corpora": "catok.training.data",
         "DataConfig": "catok.training.data.config",
         "DiscriminatorConfig": "catok.training.discriminators.ensemble",
@@ -51,6 +56,7 @@ __getattr__, __dir__ = lazy_names(
         "TrainStage": "catok.training.config",
         "Trainer": "catok.training.loop",
         "WaveformLossConfig": "catok.training.losses.waveform",
+        "WeightedWaveformConfig": "catok.training.losses.weighted_waveform",
         "load_recipe": "catok.training.recipe",
         "override_recipe": "catok.training.recipe",
         "read_cuts": "catok.training.data",

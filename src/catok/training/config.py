@@ -7,8 +7,10 @@ from catok.io.config import read_config
 from catok.training.codebooks.dropout import DropoutConfig
 from catok.training.codebooks.revival import RevivalConfig
 from catok.training.data.config import DataConfig
+from catok.training.losses.compressed_spectrum import CompressedSpectrumConfig
 from catok.training.losses.mel import MelLossConfig
 from catok.training.losses.waveform import WaveformLossConfig
+from catok.training.losses.weighted_waveform import WeightedWaveformConfig
 from catok.training.semantic.config import SemanticConfig
 
 FREEZABLE = ("encoder", "quantizer", "decoder", "semantic")
@@ -46,7 +48,7 @@ class OptimizerConfig:
 @dataclass(frozen=True)
 class LossWeights:
     """Weights of the losses of the same names (paper section 3). A weight of 0 leaves its loss out;
-    `waveform` is no part of the paper.
+    `waveform`, `compressed_spectrum` and `weighted_waveform` are no part of the paper.
     """
 
     mel: float = 15.0
@@ -56,6 +58,8 @@ class LossWeights:
     adversarial: float = 1.0
     feature: float = 2.0
     waveform: float = 0.0
+    compressed_spectrum: float = 0.0
+    weighted_waveform: float = 0.0
 
     def __post_init__(self) -> None:
         for name, weight in asdict(self).items():
@@ -68,10 +72,16 @@ class AdversaryConfig:
     """`discriminators`: a preset's name, or a folder of published ones to go on with.
 
     `crop_seconds`: let them judge a random span of this length of every row (None: all of it).
+    `every`: in adversarial stages they take part in one step of so many.
     """
 
     discriminators: str = "full"
     crop_seconds: float | None = None
+    every: int = 1
+
+    def __post_init__(self) -> None:
+        if self.every < 1:
+            raise ValueError(f"adversary.every must be at least 1, got {self.every}")
 
 
 @dataclass(frozen=True)
@@ -125,6 +135,8 @@ class TrainConfig:
     weights: LossWeights = field(default_factory=LossWeights)
     mel: MelLossConfig = field(default_factory=MelLossConfig)
     waveform: WaveformLossConfig = field(default_factory=WaveformLossConfig)
+    compressed_spectrum: CompressedSpectrumConfig = field(default_factory=CompressedSpectrumConfig)
+    weighted_waveform: WeightedWaveformConfig = field(default_factory=WeightedWaveformConfig)
     adversary: AdversaryConfig = field(default_factory=AdversaryConfig)
     semantic: SemanticConfig | None = None
     quantizer_dropout: DropoutConfig = field(default_factory=DropoutConfig)

@@ -9,8 +9,10 @@ from torch import Tensor, nn
 from catok.tokenizer.model import CodecModel, Reconstruction
 from catok.training.config import TrainConfig
 from catok.training.data import Batch
+from catok.training.losses.compressed_spectrum import CompressedSpectrumLoss
 from catok.training.losses.mel import MelLoss
 from catok.training.losses.waveform import waveform_loss
+from catok.training.losses.weighted_waveform import WeightedWaveformLoss
 from catok.training.semantic.head import SemanticHead, SemanticOutput
 
 
@@ -43,6 +45,10 @@ class Generator(nn.Module):
         self.codec = codec
         self.semantic = semantic
         self.mel = MelLoss(codec.sample_rate, config.mel)
+        self.compressed_spectrum = CompressedSpectrumLoss(
+            codec.sample_rate, config.compressed_spectrum
+        )
+        self.weighted_waveform = WeightedWaveformLoss(codec.sample_rate, config.weighted_waveform)
         self.config = config
 
     def forward(
@@ -87,11 +93,15 @@ class Generator(nn.Module):
             losses["codebook"] = result.quantized.codebook_loss
         if weights.commitment:
             losses["commitment"] = result.quantized.commitment_loss
+        depth = prefixes / self.codec.num_quantizers
         if weights.waveform:
-            depth = prefixes / self.codec.num_quantizers
             losses["waveform"] = waveform_loss(
                 result.audio, batch.audio, self.config.waveform, depth
             )
+        for name in ("compressed_spectrum", "weighted_waveform"):
+            if getattr(weights, name):
+                distance = getattr(self, name)
+                losses[name] = distance(result.audio, batch.audio, batch.band_edges, depth)
         return losses
 
 

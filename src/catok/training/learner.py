@@ -158,7 +158,13 @@ class Learner:
         """The parts that no loss of the stage has a gradient for, by their weights."""
         weights = self.config.weights
         judged = stage.adversarial and (weights.adversarial or weights.feature)
-        heard = weights.mel or weights.waveform or judged
+        heard = (
+            weights.mel
+            or weights.waveform
+            or weights.compressed_spectrum
+            or weights.weighted_waveform
+            or judged
+        )
         return {
             name
             for name, reached in (("decoder", heard), ("semantic", weights.semantic))
@@ -178,6 +184,8 @@ class Learner:
         prefixes = self._prefixes(batches, step)
         scales = self.generator.mel.draw_scales(shared)
         game = self.adversary if self.adversary is not None and self.adversary.active else None
+        if step_of_stage % config.adversary.every:
+            game = None
         rate = self.codec.sample_rate
         spans = [] if game is None else [game.span(batch, rate, shared) for batch in batches]
         text_tokens = self._text_tokens(batches)

@@ -1,0 +1,78 @@
+import pytest
+import torch
+
+from catok.training.losses.compressed_spectrum import (
+    CompressedSpectrumConfig,
+    CompressedSpectrumLoss,
+)
+
+RATE = 24_000
+
+
+def noise(seed, rows=1, samples=4800):
+    return 0.1 * torch.randn(rows, 1, samples, generator=torch.Generator().manual_seed(seed))
+
+
+def test_distance_by_the_plain_formula():
+    audio, target = noise(0), noise(1)
+    config = CompressedSpectrumConfig(windows=(256,), floor=1e-9)
+    window = torch.hann_window(256)
+    window = window / window.square().sum().sqrt()
+    x, y = (torch.stft(a[0], 256, 64, window=window, return_complex=True) for a in (target, audio))
+    cx, cy = (z.abs().pow(0.3) * torch.exp(1j * z.angle()) for z in (x, y))
+    error = (cx.abs() - cy.abs()).square().sum() + 0.5 * (cx - cy).abs().square().sum()
+    wanted = error / (2 * cx.abs().square().sum())
+    found = CompressedSpectrumLoss(RATE, config)(audio, target, depth=torch.tensor([0.5]))
+    assert float(found) == pytest.approx(float(wanted), rel=1e-4)
+
+
+def test_equal_is_nothing_silence_is_one_and_level_does_not_matter():
+    loss, target = CompressedSpectrumLoss(RATE, CompressedSpectrumConfig(floor=1e-9)), noise(0)
+    assert float(loss(target, target)) == 0
+    assert float(loss(torch.zeros_like(target), target)) == pytest.approx(1, abs=0.02)
+    other = noise(1)
+    assert float(loss(other, target)) == pytest.approx(float(loss(3 * other, 3 * target)), rel=1e-3)
+
+
+def test_weak_bands_count_more_than_in_plain_power():
+    time = torch.arange(4800) / RATE
+    strong, weak = (torch.sin(2 * torch.pi * hz * time).view(1, 1, -1) for hz in (1000.0, 6000.0))
+    target, without = strong + 0.01 * weak, strong
+    config = CompressedSpectrumConfig(floor=1e-6)
+    plain = float((target - without).square().sum() / target.square().sum())
+    assert float(CompressedSpectrumLoss(RATE, config)(without, target)) > 20 * plain
+
+
+def test_phase_counts_by_the_share_of_codebooks():
+    target = noise(0)
+    loss = CompressedSpectrumLoss(RATE)
+    turned = -target  # the same magnitudes
+    whole = float(loss(turned, target))
+    assert float(loss(turned, target, depth=torch.tensor([0.25]))) == pytest.approx(whole / 4)
+    config = CompressedSpectrumConfig(by_depth=False)
+    alike = CompressedSpectrumLoss(RATE, config)(turned, target, depth=torch.tensor([0.25]))
+    assert float(alike) == pytest.approx(whole)
+
+
+def test_nothing_above_a_rows_band_edge_is_judged():
+    time = torch.arange(4800) / RATE
+    low, high = (torch.sin(2 * torch.pi * hz * time).view(1, 1, -1) for hz in (1000.0, 9000.0))
+    both, made = torch.cat([low, low]), torch.cat([low + high, low + high])
+    loss = CompressedSpectrumLoss(RATE)
+    rows = [float(loss(made[:1], both[:1], torch.tensor([edge]))) for edge in (4000.0, 12_000.0)]
+    assert rows[0] < 0.01 < rows[1]
+    pair = loss(made, both, torch.tensor([4000.0, 12_000.0]))
+    assert float(pair) == pytest.approx(sum(rows) / 2)
+
+
+def test_gradients_at_silence_are_finite():
+    audio = torch.zeros(1, 1, 4800, requires_grad=True)
+    for target in (torch.zeros(1, 1, 4800), noise(0)):
+        (gradient,) = torch.autograd.grad(CompressedSpectrumLoss(RATE)(audio, target), audio)
+        assert torch.isfinite(gradient).all()
+
+
+def test_settings_that_cannot_be():
+    for settings in ({"windows": ()}, {"windows": (255,)}, {"exponent": 0.0}, {"floor": 0.0}):
+        with pytest.raises(ValueError, match="compressed_spectrum"):
+            CompressedSpectrumConfig(**settings)
