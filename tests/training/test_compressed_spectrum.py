@@ -72,7 +72,23 @@ def test_gradients_at_silence_are_finite():
         assert torch.isfinite(gradient).all()
 
 
+def test_windows_drawn_per_step_have_the_same_expectation():
+    audio, target = noise(0), noise(1)
+    loss = CompressedSpectrumLoss(RATE, CompressedSpectrumConfig(windows_per_step=1))
+    draws = [loss.draw_windows(torch.Generator().manual_seed(seed)) for seed in range(30)]
+    assert {index for drawn in draws for index in drawn} == {0, 1, 2}
+    alone = [float(loss(audio, target, windows=[index])) for index in range(3)]
+    assert float(loss(audio, target)) == pytest.approx(sum(alone) / 3)
+    assert CompressedSpectrumLoss(RATE).draw_windows() == [0, 1, 2]
+
+
 def test_settings_that_cannot_be():
-    for settings in ({"windows": ()}, {"windows": (255,)}, {"exponent": 0.0}, {"floor": 0.0}):
+    for settings in (
+        {"windows_per_step": 4},
+        {"windows": ()},
+        {"windows": (255,)},
+        {"exponent": 0.0},
+        {"floor": 0.0},
+    ):
         with pytest.raises(ValueError, match="compressed_spectrum"):
             CompressedSpectrumConfig(**settings)

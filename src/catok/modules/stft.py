@@ -6,6 +6,7 @@ nothing is transposed.
 """
 
 from functools import lru_cache
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -25,13 +26,33 @@ def stft(audio: Tensor, window: int, *, normalized: bool = False) -> Tensor:
     count = audio.shape[1] // hop + 1
     blocks = padded[:, : (count + 3) * hop].unflatten(1, (count + 3, hop))
     frames = torch.cat([blocks[:, first : first + count] for first in range(4)], dim=2)
-    return torch.view_as_real(torch.fft.rfft(frames * _hann(window, normalized, audio.device)))
+    transformed = _Rfft.apply(frames * _hann(window, normalized, audio.device))
+    assert isinstance(transformed, Tensor)
+    return transformed
 
 
 def stft_magnitude(audio: Tensor, window: int, *, normalized: bool = False) -> Tensor:
     """The magnitudes of `stft`: `[N, T // hop + 1, window // 2 + 1]`."""
     parts = stft(audio, window, normalized=normalized)
     return (parts[..., 0].square() + parts[..., 1].square() + TINY).sqrt()
+
+
+class _Rfft(torch.autograd.Function):
+    """`torch.fft.rfft` over the last dimension, parts last. PyTorch's own backward is a complex
+    transform of twice the work; the gradient of a real signal needs only a real one.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, frames: Tensor) -> Tensor:
+        ctx.samples = frames.shape[-1]
+        return torch.view_as_real(torch.fft.rfft(frames))
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:  # pyright: ignore
+        # irfft counts every bin but the first and the last twice, and divides by the length
+        share = gradient.new_full((gradient.shape[-2], 1), ctx.samples / 2)
+        share[0] = share[-1] = ctx.samples
+        return torch.fft.irfft(torch.view_as_complex(gradient * share), n=ctx.samples)
 
 
 @lru_cache(maxsize=32)

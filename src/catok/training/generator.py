@@ -52,11 +52,15 @@ class Generator(nn.Module):
         self.config = config
 
     def forward(
-        self, batch: Batch, prefixes: Tensor, scales: list[int], text_tokens: float
+        self,
+        batch: Batch,
+        prefixes: Tensor,
+        scales: Mapping[str, list[int]],
+        text_tokens: float,
     ) -> Generated:
-        """`batch` on the module's device; `prefixes` `[B]` codebooks per row; `scales` of the mel
-        loss. The text's loss is divided by `text_tokens`: how many of them are in this batch, or,
-        with several micro-batches or processes, their mean number over those.
+        """`batch` on the module's device; `prefixes` `[B]` codebooks per row; `scales`: what
+        `draw_scales` gave. The text's loss is divided by `text_tokens`: how many of them are in
+        this batch, or, with several micro-batches or processes, their mean number over those.
         """
         weights = self.config.weights
         frames = self._frames(batch)
@@ -69,6 +73,13 @@ class Generator(nn.Module):
             read = self.semantic(result.quantized.latents, frames, batch.texts, batch.tasks)
             losses["semantic"] = read.token_loss_sum / (text_tokens or 1.0)
         return Generated(result, mask, losses)
+
+    def draw_scales(self, generator: torch.Generator) -> dict[str, list[int]]:
+        """Which STFT windows the losses of one step look through, by loss."""
+        return {
+            "mel": self.mel.draw_scales(generator),
+            "compressed_spectrum": self.compressed_spectrum.draw_windows(generator),
+        }
 
     def reconstruct(self, audio: Tensor, num_quantizers: int) -> Reconstruction:
         """The codec's pass alone, also where the weights are sharded."""
@@ -84,24 +95,29 @@ class Generator(nn.Module):
         return (batch.lengths + self.codec.frame_size - 1) // self.codec.frame_size
 
     def _reconstruction_losses(
-        self, batch: Batch, result: Reconstruction, prefixes: Tensor, scales: list[int]
+        self,
+        batch: Batch,
+        result: Reconstruction,
+        prefixes: Tensor,
+        scales: Mapping[str, list[int]],
     ) -> dict[str, Tensor]:
         weights, losses = self.config.weights, {}
+        pair = result.audio, batch.audio
+        depth = prefixes / self.codec.num_quantizers
         if weights.mel:
-            losses["mel"] = self.mel(result.audio, batch.audio, batch.band_edges, scales)
+            losses["mel"] = self.mel(*pair, batch.band_edges, scales["mel"])
         if weights.codebook:
             losses["codebook"] = result.quantized.codebook_loss
         if weights.commitment:
             losses["commitment"] = result.quantized.commitment_loss
-        depth = prefixes / self.codec.num_quantizers
         if weights.waveform:
-            losses["waveform"] = waveform_loss(
-                result.audio, batch.audio, self.config.waveform, depth
+            losses["waveform"] = waveform_loss(*pair, self.config.waveform, depth)
+        if weights.compressed_spectrum:
+            losses["compressed_spectrum"] = self.compressed_spectrum(
+                *pair, batch.band_edges, depth, scales["compressed_spectrum"]
             )
-        for name in ("compressed_spectrum", "weighted_waveform"):
-            if getattr(weights, name):
-                distance = getattr(self, name)
-                losses[name] = distance(result.audio, batch.audio, batch.band_edges, depth)
+        if weights.weighted_waveform:
+            losses["weighted_waveform"] = self.weighted_waveform(*pair, batch.band_edges, depth)
         return losses
 
 

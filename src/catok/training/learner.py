@@ -182,7 +182,7 @@ class Learner:
         shared = torch.Generator().manual_seed(config.seed * 1_000_003 + step)
         batches = [_moved(batch, self.device) for batch in batches]
         prefixes = self._prefixes(batches, step)
-        scales = self.generator.mel.draw_scales(shared)
+        scales = self.generator.draw_scales(shared)
         game = self.adversary if self.adversary is not None and self.adversary.active else None
         if step_of_stage % config.adversary.every:
             game = None
