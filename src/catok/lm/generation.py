@@ -127,7 +127,7 @@ def generate(
         ended.update(frame.ended)
         for row, codes in zip(frame.rows, frame.codes.cpu(), strict=True):
             columns[row].append(codes)
-    empty = torch.empty(depth, 0, dtype=torch.int64)
+    empty = torch.empty(depth, 0, dtype=torch.int64, device="cpu")
     return [
         Generated(torch.stack(each, dim=1) if each else empty, index in ended)
         for index, each in enumerate(columns)

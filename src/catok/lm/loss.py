@@ -39,7 +39,7 @@ def combine(
     """
     channels = len(per_channel)
     if weights is None:
-        weights = torch.ones(channels)
+        weights = torch.ones(channels, dtype=torch.float32, device="cpu")
     weights = torch.as_tensor(weights, dtype=torch.float32, device=per_channel.device)
     if weights.dim() != 1 or len(weights) < channels or bool((weights < 0).any()):
         raise ValueError(

@@ -165,7 +165,7 @@ class TokenLM(nn.Module):
         reach = ((labels != IGNORED) * channels).amax(dim=2)  # 1 + the deepest channel to learn
         if not bool(reach.any()):
             reach[0, -1] = 1
-        totals = torch.zeros(1 + depth, device=hidden.device)
+        totals = torch.zeros(1 + depth, dtype=torch.float32, device=hidden.device)
         shallow = (reach > 0) & (reach <= 2)  # apart, so that they do not run to the deepest target
         for chosen in (shallow, reach > 2):
             if bool(chosen.any()):

@@ -41,11 +41,11 @@ def places(
     `mask` `[B, T]` bool: real rows; padding takes up no place. Chunks give what the whole gives.
     """
     if track is None:
-        nowhere = torch.full((len(ids),), float("nan"), device=ids.device)
+        nowhere = torch.full((len(ids),), float("nan"), dtype=torch.float32, device=ids.device)
         track = Track(torch.full_like(nowhere, -1.0), nowhere)
     phrases = config.first_phrase
     byte = (ids >= config.first_byte) & (ids < phrases) & mask
-    steps = torch.where(byte, 1 / config.text_rate, 1.0) * mask
+    steps = torch.where(byte, 1 / config.text_rate, mask.float())
     straight = track.last[:, None] + steps.cumsum(dim=1)
     begins = mask & ((ids == phrases + TEXT) | (ids == config.audio_start_token_id))
     answers = mask & (ids == phrases + ANSWER)

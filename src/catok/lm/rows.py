@@ -15,8 +15,8 @@ from catok.lm.loss import IGNORED
 
 def text_rows(ids: Sequence[int], config: TokenLMConfig) -> Tensor:
     """Text ids as rows `[len(ids), 1 + n_vq]`."""
-    rows = torch.full((len(ids), config.channels), config.audio_pad_code)
-    rows[:, 0] = torch.tensor(ids, dtype=torch.int64)
+    rows = torch.full((len(ids), config.channels), config.audio_pad_code, device="cpu")
+    rows[:, 0] = torch.tensor(ids, dtype=torch.int64, device="cpu")
     return rows
 
 
@@ -60,7 +60,7 @@ def pad_rows(rows: Sequence[Tensor], config: TokenLMConfig) -> tuple[Tensor, Ten
         raise ValueError("a batch needs at least one sequence, and every sequence a row")
     longest = max(len(each) for each in rows)
     batch = text_rows([config.pad_token_id] * longest, config).repeat(len(rows), 1, 1)
-    mask = torch.zeros(len(rows), longest, dtype=torch.bool)
+    mask = torch.zeros(len(rows), longest, dtype=torch.bool, device="cpu")
     for index, each in enumerate(rows):
         batch[index, longest - len(each) :] = each
         mask[index, longest - len(each) :] = True
@@ -70,7 +70,7 @@ def pad_rows(rows: Sequence[Tensor], config: TokenLMConfig) -> tuple[Tensor, Ten
 def pad_labels(labels: Sequence[Tensor]) -> Tensor:
     """Labels of several sequences, as `pad_rows` does: `[B, T, 1 + n_vq]`, padding is ignored."""
     longest = max(len(each) for each in labels)
-    batch = torch.full((len(labels), longest, labels[0].shape[1]), IGNORED)
+    batch = torch.full((len(labels), longest, labels[0].shape[1]), IGNORED, device="cpu")
     for index, each in enumerate(labels):
         batch[index, longest - len(each) :] = each
     return batch

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from numbers import Integral
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -48,13 +48,14 @@ class Sampler:
         self, sampling: SamplingConfig, config: TokenLMConfig, seeds: Sequence[int]
     ) -> None:
         self.sampling = sampling
-        self._generators = [torch.Generator().manual_seed(seed) for seed in seeds]
-        self._uniform = torch.empty(len(seeds), 0)
+        self._generators = [torch.Generator("cpu").manual_seed(seed) for seed in seeds]
+        self._uniform = torch.empty(len(seeds), 0, dtype=torch.float32, device="cpu")
         self._slots = [config.audio_assistant_gen_slot_token_id, config.audio_end_token_id]
 
     def start_frame(self, channels: int) -> None:
         """Draw the frame's random numbers."""
-        drawn = [torch.rand(channels, generator=each) for each in self._generators]
+        kind: Any = {"dtype": torch.float32, "device": "cpu"}
+        drawn = [torch.rand(channels, generator=each, **kind) for each in self._generators]
         self._uniform = torch.stack(drawn)
 
     def select(self, rows: Sequence[int]) -> None:

@@ -33,6 +33,7 @@ def draw_prefix(
     longest = n_vq if config.include_all else n_vq - 1
     if longest < 1:
         raise ValueError("a single codebook has no shorter prefix: use include_all=True")
-    if torch.rand((), generator=generator).item() >= config.probability:
+    chance = torch.rand((), generator=generator, dtype=torch.float32, device="cpu")
+    if chance.item() >= config.probability:
         return n_vq
-    return int(torch.randint(1, longest + 1, (), generator=generator))
+    return int(torch.randint(1, longest + 1, (), generator=generator, device="cpu"))

@@ -48,14 +48,15 @@ def align(log_probs: Tensor, tokens: Sequence[int]) -> list[tuple[int, int]]:
     symbols = [blank]
     for token in tokens:
         symbols += [token, blank]
-    wanted = torch.tensor(symbols)
+    wanted = torch.tensor(symbols, device="cpu")
     table = log_probs.detach().cpu().double()[:, wanted]
-    skips = torch.zeros(len(symbols), dtype=torch.bool)  # from one token past a blank to the next
+    # from one token past a blank to the next
+    skips = torch.zeros(len(symbols), dtype=torch.bool, device="cpu")
     skips[3::2] = wanted[3::2] != wanted[1:-2:2]
-    never = torch.tensor(float("-inf"), dtype=torch.float64)
-    score = torch.full((len(symbols),), float("-inf"), dtype=torch.float64)
+    never = torch.tensor(float("-inf"), dtype=torch.float64, device="cpu")
+    score = torch.full((len(symbols),), float("-inf"), dtype=torch.float64, device="cpu")
     score[:2] = table[0, :2]
-    moves = torch.zeros(count, len(symbols), dtype=torch.int64)
+    moves = torch.zeros(count, len(symbols), dtype=torch.int64, device="cpu")
     for time in range(1, count):
         one = torch.nn.functional.pad(score[:-1], (1, 0), value=float("-inf"))
         two = torch.nn.functional.pad(score[:-2], (2, 0), value=float("-inf"))

@@ -69,7 +69,7 @@ class CTCHead(nn.Module):
 
     def save(self, folder: str | Path) -> None:
         """Write `ctc.safetensors` into a model's folder, replaced in one step."""
-        shape = torch.tensor([self.width, self.vocab, self.per_frame])
+        shape = torch.tensor([self.width, self.vocab, self.per_frame], device="cpu")
         tensors = {_WEIGHT: self.linear.weight, _BIAS: self.linear.bias, "shape": shape}
         write_safetensors(Path(folder) / CTC, tensors)
 

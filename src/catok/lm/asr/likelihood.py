@@ -50,8 +50,8 @@ def _mean(recognizer: Recognizer, hidden: Tensor, text: str) -> float:
     nats = F.ctc_loss(
         table[:, None],
         torch.tensor([tokens], device=table.device),
-        torch.tensor([len(table)]),
-        torch.tensor([len(tokens)]),
+        torch.tensor([len(table)], device="cpu"),
+        torch.tensor([len(tokens)], device="cpu"),
         recognizer.listener.need_head().blank,
         reduction="sum",
     )

@@ -23,7 +23,7 @@ class ListeningPrompt:
 
     def __init__(self, prompter: Prompter) -> None:
         self._config = config = prompter.config
-        empty = torch.empty(config.n_vq, 0, dtype=torch.int64)
+        empty = torch.empty(config.n_vq, 0, dtype=torch.int64, device="cpu")
         rows = prompter.reply([request(empty)])
         end = int((rows[:, 0] == config.audio_end_token_id).nonzero()[0])
         self.opening, self.closing = rows[:end], rows[end:]

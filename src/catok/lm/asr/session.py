@@ -38,12 +38,12 @@ class RecognitionSession:
     def _start(self) -> None:
         tokenizer = self._own.tokenizer
         self._encoder = tokenizer.stream_encoder(num_quantizers=self._depth)
-        self._waiting = torch.zeros(tokenizer.channels, 0)
+        self._waiting = torch.zeros(tokenizer.channels, 0, dtype=torch.float32, device="cpu")
         self._done: list[Transcript] = []
         self._starts: list[int] = []
         self._first = 0
-        self._loudness = torch.zeros(0)
-        self._begin_piece(torch.zeros(self._depth, 0, dtype=torch.int64))
+        self._loudness = torch.zeros(0, dtype=torch.float32, device="cpu")
+        self._begin_piece(torch.zeros(self._depth, 0, dtype=torch.int64, device="cpu"))
 
     def _begin_piece(self, codes: Tensor) -> None:
         """Hear `codes` `[K, n]` as the beginning of a new piece."""

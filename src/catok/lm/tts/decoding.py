@@ -19,7 +19,7 @@ def decode_rows(
     a row does not hear the padding after it.
     """
     size = tokenizer.frame_size
-    audio = [torch.zeros(tokenizer.channels, 0) for _ in codes]
+    audio = [torch.zeros(tokenizer.channels, 0, dtype=torch.float32, device="cpu") for _ in codes]
     filled = [row for row, each in enumerate(codes) if each.shape[1]]
     if not filled:
         return audio

@@ -78,4 +78,4 @@ class Narration:
 def silence(channels: int, seconds: float, sample_rate: int) -> Tensor:
     """Audio `[C, T]` of nothing. Raises ValueError on a negative or absurd length."""
     check_number("a pause in seconds", seconds, at_least=0, at_most=MAX_PAUSE)
-    return torch.zeros(channels, round(seconds * sample_rate))
+    return torch.zeros(channels, round(seconds * sample_rate), dtype=torch.float32, device="cpu")

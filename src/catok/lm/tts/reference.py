@@ -3,6 +3,7 @@
 Source: `docs/spec/tts-layout.md` (d), audio block.
 """
 
+import math
 from pathlib import Path
 
 import torch
@@ -55,8 +56,8 @@ def levelled(audio: Tensor) -> Tensor:
     rms = float(audio.square().mean().sqrt())
     if rms < SILENCE:
         raise ValueError("the reference is silent: give a recording with a voice")
-    gain = LEVEL_DB - 20 * torch.tensor(rms).log10()
-    return audio * 10 ** (gain.clamp(-MOST_DB, MOST_DB) / 20)
+    gain = LEVEL_DB - 20 * math.log10(rms)
+    return audio * 10 ** (max(-MOST_DB, min(MOST_DB, gain)) / 20)
 
 
 def _mono(reference: Reference, tokenizer: CausalAudioTokenizer) -> Tensor:

@@ -72,7 +72,7 @@ def build_request(
         return prompter.continuation([user, assistant_message(continued)])
 
     rows = prompt(text)
-    prefix = torch.empty(prompter.config.n_vq, 0, dtype=torch.int64)
+    prefix = torch.empty(prompter.config.n_vq, 0, dtype=torch.int64, device="cpu")
     longest = prompter.config.language_config.max_position_embeddings
     if len(rows) >= longest:
         raise ValueError(
