@@ -23,6 +23,7 @@ from typing import Any
 import torch
 from research.study import markdown, write_json
 
+from catok.data.recordings import read_recordings
 from catok.evaluation import (
     Metric,
     Prompted,
@@ -41,7 +42,6 @@ from catok.lm import (
     build_parts,
     open_corpus,
 )
-from catok.lm.training.manifest import read_manifest
 from catok.training.recipe import read_recipe
 
 RECIPE = Path(__file__).parents[2] / "recipes" / "lm" / "tts-small.toml"
@@ -85,7 +85,7 @@ def requests(manifest: str, language: str, count: int, longest: int) -> list[Pro
     """
     spoken = [
         r
-        for r in read_manifest(manifest)
+        for r in read_recordings(manifest)
         if r.audio and r.text and r.voice and r.language in (None, language)
     ]
     found = []

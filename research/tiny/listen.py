@@ -24,8 +24,8 @@ from research.hearing import Heard, latents, loss_of, text_loss
 from research.study import DEPTHS, markdown, text_cells
 
 from catok import CausalAudioTokenizer, Encoded
+from catok.data.recordings import read_recordings
 from catok.io.files import replacing
-from catok.lm.training.manifest import read_manifest
 from catok.lm.training.tokens import write_tokens
 from catok.tokenizer.checkpoint import SEMANTIC
 from catok.training import SemanticConfig, SemanticHead, load_recipe, override_recipe
@@ -40,11 +40,11 @@ def hear(
 
     Their codes are kept in `folder`. Raises ValueError where there are none.
     """
-    spoken = [one for one in read_manifest(manifest) if one.text]
+    spoken = [one for one in read_recordings(manifest) if one.text]
     if not spoken:
         raise ValueError(f"{manifest} lists no recording with text")
     found = []
-    for one in read_manifest(write_tokens(spoken, folder, tok)):
+    for one in read_recordings(write_tokens(spoken, folder, tok)):
         assert one.codes is not None and one.text is not None and one.frames is not None
         if one.frames <= longest * tok.frame_rate:
             found.append(Heard(Encoded.load(one.codes).codes[0], one.text))

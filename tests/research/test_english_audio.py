@@ -10,7 +10,7 @@ from research.english.sentences import words
 from research.english.short_clips import ShortClips
 
 from catok import CausalAudioTokenizer, Encoded, save_audio
-from catok.lm.training.manifest import read_manifest
+from catok.data.recordings import read_recordings
 
 SPEECH = Path(__file__).parents[2] / "examples" / "speech.flac"
 
@@ -41,7 +41,7 @@ def test_variants_are_other_codes_of_the_same_words(tmp_path):
     command = ["--data", str(data), "--out", str(out), "--quantizers", "4", "--once", "joe"]
     variants.main([*command, "--codes", str(tmp_path / "tokens.jsonl")])
 
-    made = read_manifest(out / "variants.jsonl")
+    made = read_recordings(out / "variants.jsonl")
     assert sorted(str(r.text) for r in made) == ["number 0", "number 1", "number 2", "number 2"]
     lengths = {text: [] for text in ("number 0", "number 1", "number 2")}
     for recording in made:
@@ -52,4 +52,4 @@ def test_variants_are_other_codes_of_the_same_words(tmp_path):
     assert lengths["number 0"][0] > 24_000 / 0.97 - 1  # slow
     assert lengths["number 1"][0] < 28_000 / 1.03 + tok.frame_size
     assert max(lengths["number 2"]) - min(lengths["number 2"]) > 0
-    assert len(read_manifest(out / "all.jsonl")) == 5
+    assert len(read_recordings(out / "all.jsonl")) == 5

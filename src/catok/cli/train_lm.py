@@ -21,7 +21,11 @@ def run(
     out: shared.RunFolder,
     data: Annotated[
         str,
-        arg(metavar="DATA", help="A manifest of recordings with text, or of codes (tokens.jsonl)."),
+        arg(
+            metavar="DATA",
+            help="Recordings with text: a manifest, a folder of audio and .txt, a Kaldi, "
+            "LibriSpeech or LJSpeech folder; or codes with text (tokens.jsonl).",
+        ),
     ],
     valid: shared.ValidData = None,
     tokens: Annotated[
@@ -29,7 +33,7 @@ def run(
         arg(
             metavar="FOLDER",
             help="Where the recordings' codes are kept, or put.",
-            help_behavior_hint="(default: beside the manifest)",
+            help_behavior_hint="(default: beside DATA)",
         ),
     ] = None,
     set: shared.Overrides = (),
@@ -38,7 +42,7 @@ def run(
 ) -> int:
     """Train a token language model for synthesis, recognition or both, or go on with a run.
 
-    A manifest of recordings is encoded first, once; what is encoded stays. Ctrl-C and SIGTERM end
+    Recordings are encoded first, once; what is encoded stays. Ctrl-C and SIGTERM end
     the run after the step at hand and save it. Under torchrun, every process takes its share.
     """
     from catok.cli.training import run_training

@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from catok import CausalAudioTokenizer
+from catok.data.recordings import read_recordings
 from catok.lm.training.build import Parts, build_parts
 from catok.lm.training.config import CTCConfig, DataConfig, LMTrainConfig, OptimizerConfig
 from catok.lm.training.corpus import Corpus
-from catok.lm.training.manifest import read_manifest
 from tests.conftest import build, small_settings
 from tests.lm.conftest import small_config
 
@@ -85,7 +85,7 @@ def parts(config) -> Parts:
 
 def open_codes(places: Path, parts: Parts, data: DataConfig | None = None) -> Corpus:
     """The corpus of codes.jsonl."""
-    recordings = read_manifest(places / "codes.jsonl")
+    recordings = read_recordings(places / "codes.jsonl")
     return Corpus(recordings, parts.text, parts.space, data or DataConfig())
 
 

@@ -8,9 +8,10 @@ import pytest
 import torch
 
 from catok import Encoded
+from catok.data.entry import Entry
+from catok.data.recordings import read_recordings
 from catok.lm.training.config import DataConfig
 from catok.lm.training.corpus import CodeSpace, Corpus
-from catok.lm.training.manifest import Spoken, read_manifest
 
 from .conftest import TEXTS, open_codes
 
@@ -35,7 +36,7 @@ def test_memory_is_bounded(places, parts):
 
 
 def test_what_cannot_be_used_is_counted(places, parts, codec, tmp_path):
-    good = read_manifest(places / "codes.jsonl")
+    good = read_recordings(places / "codes.jsonl")
     changed = [
         good[0],
         dataclasses.replace(good[1], text=None),
@@ -44,7 +45,7 @@ def test_what_cannot_be_used_is_counted(places, parts, codec, tmp_path):
         dataclasses.replace(good[1], text="a<|im_end|>"),
         dataclasses.replace(good[1], text="\ud800"),
         dataclasses.replace(good[1], codes=places / "none.cat"),
-        Spoken(places / "0.wav", None, "text"),
+        Entry(places / "0.wav", text="text"),
         dataclasses.replace(good[1], frames=1, weights=""),
         dataclasses.replace(good[1], frames=1000, weights=""),
     ]
@@ -67,7 +68,7 @@ def test_what_cannot_be_used_is_counted(places, parts, codec, tmp_path):
 
 
 def test_codes_of_another_tokenizer_are_refused(places, parts):
-    recordings = read_manifest(places / "codes.jsonl")
+    recordings = read_recordings(places / "codes.jsonl")
     with pytest.raises(ValueError, match="another audio tokenizer"):
         Corpus(recordings, parts.text, CodeSpace(4, 12.5, "0" * 16), DataConfig())
 
@@ -84,6 +85,6 @@ def test_references_are_others_of_the_same_voice(corpus):
 
 
 def test_a_voice_with_one_utterance_has_no_reference(places, parts):
-    recordings = read_manifest(places / "codes.jsonl")[:3]
+    recordings = read_recordings(places / "codes.jsonl")[:3]
     corpus = Corpus(recordings, parts.text, parts.space, DataConfig())
     assert corpus.draw_references(np.random.default_rng(0)).tolist() == [2, -1, 0]

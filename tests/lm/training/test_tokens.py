@@ -1,12 +1,16 @@
 """From recordings to codes: once, resumably, by as many processes as there are."""
 
 import json
+import os
 
 import pytest
 import torch
 
 from catok import Encoded, load_audio, save_audio
-from catok.lm.training.manifest import Spoken, read_manifest
+from catok.data.entry import Entry
+from catok.data.recordings import read_recordings
+from catok.lm.training.config import DataConfig
+from catok.lm.training.prepare import open_corpus
 from catok.lm.training.tokens import code_file, token_folder, write_tokens
 from catok.training.distributed import Group
 
@@ -37,10 +41,10 @@ def manifest(tmp_path):
 def test_codes_are_those_of_the_whole_recording(manifest, codec, tmp_path):
     counted = []
     folder = token_folder(manifest, codec)
-    recordings = read_manifest(manifest)
+    recordings = read_recordings(manifest)
     path = write_tokens(recordings, folder, codec, report=lambda *n: counted.append(n))
     assert counted == [(1, 3), (2, 3), (3, 3)]
-    found = read_manifest(path)
+    found = read_recordings(path)
     assert [(r.text, r.voice, r.frames, r.weights) for r in found] == [
         ("ä", "me", 3, codec.weight_hash),
         ("ä", "me", 16, codec.weight_hash),
@@ -56,7 +60,7 @@ def test_codes_are_those_of_the_whole_recording(manifest, codec, tmp_path):
 
 
 def test_what_is_there_stays_and_what_is_broken_is_made_again(manifest, codec, tmp_path):
-    recordings = read_manifest(manifest)
+    recordings = read_recordings(manifest)
     first = write_tokens(recordings, tmp_path / "tokens", codec).read_bytes()
     files = [tmp_path / "tokens" / code_file(r) for r in recordings[:2]]
     before = [file.stat().st_mtime_ns for file in files]
@@ -69,7 +73,7 @@ def test_what_is_there_stays_and_what_is_broken_is_made_again(manifest, codec, t
 
 
 def test_processes_share_the_work(manifest, codec, tmp_path):
-    recordings = read_manifest(manifest)[:2]
+    recordings = read_recordings(manifest)[:2]
     alone = write_tokens(recordings, tmp_path / "one", codec).read_text()
     counts = []
     for rank in (1, 0):  # the first one writes the list
@@ -86,23 +90,55 @@ def test_processes_share_the_work(manifest, codec, tmp_path):
 
 def test_nothing_readable_is_an_error(tmp_path, codec):
     with pytest.raises(ValueError, match="no recording could be encoded"):
-        write_tokens([Spoken(tmp_path / "no.wav", None, "a")], tmp_path / "tokens", codec)
+        write_tokens([Entry(tmp_path / "no.wav", text="a")], tmp_path / "tokens", codec)
 
 
-@pytest.mark.parametrize(
-    ("line", "said"),
-    [
-        ("{", "line 1"),
-        ("[1]", "needs an object"),
-        ('{"text": "a"}', 'needs "audio" or "codes"'),
-        ('{"audio": 1}', "audio must be a string"),
-        ('{"codes": "a.cat", "frames": 1.5}', "frames must be a whole number"),
-        ("", "lists no recordings"),
-    ],
-)
-def test_bad_manifests_are_told(tmp_path, line, said):
-    (tmp_path / "bad.jsonl").write_text(line + "\n")
-    with pytest.raises(ValueError, match=said):
-        read_manifest(tmp_path / "bad.jsonl")
-    with pytest.raises(ValueError, match="no manifest"):
-        read_manifest(tmp_path / "none.jsonl")
+def test_a_recording_that_changed_is_encoded_again(manifest, codec, tmp_path):
+    recordings = read_recordings(manifest)[:2]
+    folder = tmp_path / "tokens"
+    before = read_recordings(write_tokens(recordings, folder, codec))
+    audio = 0.1 * torch.ones(1, 5000)
+    save_audio(tmp_path / "0.wav", audio, 24_000)  # of the same length, under the same name
+    os.utime(tmp_path / "0.wav", ns=(1, 1))
+    after = read_recordings(write_tokens(recordings, folder, codec))
+    found = Encoded.load(after[0].codes)
+    expected = codec.encode(load_audio(tmp_path / "0.wav")[0][None])
+    assert torch.equal(found.codes, expected.codes)
+    assert after[1].codes == before[1].codes
+    assert len(list(folder.glob("*/*.cat"))) == 2, "the older codes are gone"
+
+
+def test_parts_of_a_file_and_long_names(codec, tmp_path):
+    audio = torch.rand(1, 24_000, generator=torch.Generator().manual_seed(0)) - 0.5
+    path = tmp_path / ("\U0001f3a7" * 60 + ".wav")
+    save_audio(path, audio, 24_000)
+    parts = [{"offset": 0.25, "duration": 0.5}, {"offset": 0.5}, {"offset": 1.5}, {}]
+    lines = [json.dumps({"audio": path.name, "text": "x"} | part) for part in parts]
+    (tmp_path / "m.jsonl").write_text("\n".join(lines))
+    made = read_recordings(
+        write_tokens(read_recordings(tmp_path / "m.jsonl"), tmp_path / "t", codec)
+    )
+    assert [entry.offset for entry in made] == [0.25, 0.5, None]
+    stored = load_audio(path)[0]
+    for entry, piece in zip(
+        made, (stored[:, 6000:18_000], stored[:, 12_000:], stored), strict=True
+    ):
+        assert torch.equal(Encoded.load(entry.codes).codes, codec.encode(piece[None]).codes)
+    assert "ends before 1.5 s" in (tmp_path / "t/skipped-0.jsonl").read_text()
+
+
+def test_folders_go_beside_themselves(codec, tmp_path):
+    (tmp_path / "corpus.v1").mkdir()
+    expected = tmp_path / f"corpus.v1.tokens-{codec.weight_hash}"
+    assert token_folder(tmp_path / "corpus.v1", codec) == expected
+
+
+def test_a_folder_of_speech_is_a_corpus(parts, tmp_path):
+    (tmp_path / "speech").mkdir()
+    for name in "ab":
+        save_audio(tmp_path / f"speech/{name}.wav", torch.rand(1, 12_000) - 0.5, 24_000)
+        (tmp_path / f"speech/{name}.txt").write_text(f"text {name}")
+    (tmp_path / "speech/c.wav").write_bytes(b"no audio")
+    corpus = open_corpus(tmp_path / "speech", parts, DataConfig())
+    assert [u.text for u in corpus.utterances] == ["text a", "text b"]
+    assert corpus.skipped == {"cannot be encoded": 1}

@@ -9,11 +9,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from catok.data.entry import Entry
 from catok.io.cat_file import read_cat, read_header
 from catok.lm.messages import PLACEHOLDER
 from catok.lm.text import TextTokenizer
 from catok.lm.training.config import DataConfig
-from catok.lm.training.manifest import Spoken
 
 GIGABYTE = 10**9
 
@@ -50,7 +50,7 @@ class Corpus:
 
     def __init__(
         self,
-        recordings: Sequence[Spoken],
+        recordings: Sequence[Entry],
         text: TextTokenizer,
         space: CodeSpace,
         config: DataConfig,
@@ -111,7 +111,7 @@ class Corpus:
         return references
 
     def _utterance(
-        self, recording: Spoken, text: TextTokenizer, config: DataConfig
+        self, recording: Entry, text: TextTokenizer, config: DataConfig
     ) -> Utterance | None:
         """The recording as an utterance, or None, with the reason counted."""
         said = (recording.text or "").strip()

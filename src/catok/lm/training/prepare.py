@@ -1,18 +1,18 @@
-"""From manifests to corpora: what lacks codes is encoded first."""
+"""From lists and folders of speech to corpora: what lacks codes is encoded first."""
 
 from collections.abc import Callable
 from pathlib import Path
 
+from catok.data.recordings import read_recordings
 from catok.lm.training.build import Parts
 from catok.lm.training.config import DataConfig
 from catok.lm.training.corpus import Corpus
-from catok.lm.training.manifest import read_manifest
 from catok.lm.training.tokens import token_folder, write_tokens
 from catok.training.distributed import Group
 
 
 def open_corpus(
-    manifest: str | Path,
+    data: str | Path,
     parts: Parts,
     config: DataConfig,
     *,
@@ -20,15 +20,19 @@ def open_corpus(
     group: Group | None = None,
     report: Callable[[int, int], None] = lambda done, total: None,
 ) -> Corpus:
-    """The corpus of a manifest of audio, or of one whose lines all have codes.
+    """The corpus of a manifest or folder (see `read_recordings`), or of lines that have codes.
 
-    `tokens`: the folder for the codes of a manifest of audio, by default `token_folder`'s beside
-    it. All processes of `group` encode together. Raises ValueError on unreadable manifests, codes
-    of another tokenizer, and when nothing is left.
+    `tokens`: the folder for the codes of what is audio, by default `token_folder`'s beside it. All
+    processes of `group` encode together. Raises ValueError on unreadable manifests, codes of
+    another tokenizer, and when nothing is left.
     """
-    recordings = read_manifest(manifest)
+    recordings = read_recordings(data)
     if any(recording.codes is None for recording in recordings):
-        folder = token_folder(manifest, parts.tokenizer) if tokens is None else Path(tokens)
+        folder = token_folder(data, parts.tokenizer) if tokens is None else Path(tokens)
         path = write_tokens(recordings, folder, parts.tokenizer, group=group, report=report)
-        recordings = read_manifest(path)
+        encoded = read_recordings(path)
+        corpus = Corpus(encoded, parts.text, parts.space, config)
+        if len(encoded) < len(recordings):
+            corpus.skipped["cannot be encoded"] += len(recordings) - len(encoded)
+        return corpus
     return Corpus(recordings, parts.text, parts.space, config)

@@ -1,22 +1,25 @@
 """From a manifest of recordings to one of codes, once: tokens.jsonl and a .cat file for each.
 
 Several processes may share the work. Each recording's file is written in one step, so that whoever
-is stopped, or does what another has done, does no harm; what is there already is kept.
+is stopped, or does what another has done, does no harm; what is there already is kept, unless the
+recording has changed since.
 """
 
 import hashlib
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
+from torch import Tensor
 
-from catok.audio import read_blocks
+from catok.audio import audio_info, load_crop, read_blocks
+from catok.data.entry import Entry
 from catok.io.cat_file import MAX_MODEL_ID_BYTES, read_header
 from catok.io.files import replacing
-from catok.lm.training.manifest import Spoken
 from catok.tokenizer.tokenizer import CausalAudioTokenizer
 from catok.training.distributed import Group
 
@@ -24,14 +27,17 @@ TOKENS = "tokens.jsonl"
 BLOCK_SECONDS = 10.0
 
 
-def token_folder(manifest: str | Path, tok: CausalAudioTokenizer) -> Path:
-    """Where a manifest's codes go unless told otherwise: beside it, by name and code space."""
-    manifest = Path(manifest)
-    return manifest.parent / f"{manifest.name.partition('.')[0]}.tokens-{tok.weight_hash}"
+def token_folder(data: str | Path, tok: CausalAudioTokenizer) -> Path:
+    """Where the codes of a manifest or folder go unless told otherwise: beside it, by name and code
+    space.
+    """
+    data = Path(os.path.abspath(data))
+    name = data.name if data.is_dir() else data.name.partition(".")[0]
+    return data.parent / f"{name}.tokens-{tok.weight_hash}"
 
 
 def write_tokens(
-    recordings: Sequence[Spoken],
+    recordings: Sequence[Entry],
     folder: str | Path,
     tok: CausalAudioTokenizer,
     *,
@@ -47,20 +53,22 @@ def write_tokens(
     group, folder = group or Group(), Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     mine = [r for r in recordings[group.rank :: group.world] if r.codes is None]
-    errors: dict[str, str] = {}
+    errors: list[dict[str, str]] = []
     for number, recording in enumerate(mine, 1):
-        target = folder / code_file(recording)
-        if not _is_there(target, tok):
-            target.parent.mkdir(exist_ok=True)
-            try:
+        try:
+            target = folder / code_file(recording)
+            if not _is_there(target, tok):
+                target.parent.mkdir(exist_ok=True)
                 _encode(recording, target, tok)
-            except (ValueError, RuntimeError) as error:
-                errors[str(recording.audio)] = str(error)
+                _remove_older(target)
+        except (ValueError, RuntimeError) as error:
+            errors.append({"audio": recording.name, "error": str(error)})
         report(number, len(mine))
+    skipped = folder / f"skipped-{group.rank}.jsonl"
+    skipped.unlink(missing_ok=True)
     if errors:
-        lines = [json.dumps({"audio": audio, "error": why}) for audio, why in errors.items()]
-        with replacing(folder / f"skipped-{group.rank}.jsonl") as temporary:
-            Path(temporary).write_text("\n".join(lines) + "\n")
+        with replacing(skipped) as temporary:
+            Path(temporary).write_text("".join(json.dumps(error) + "\n" for error in errors))
     group.wait()
     if group.first:
         kept = [line for r in recordings if (line := _line(r, folder, tok)) is not None]
@@ -72,11 +80,34 @@ def write_tokens(
     return folder / TOKENS
 
 
-def code_file(recording: Spoken) -> Path:
-    """The .cat file of a recording below the folder of tokens: by its path, whatever its line."""
+def code_file(recording: Entry) -> Path:
+    """The .cat file of a recording below the folder of tokens: by its path, its offset and
+    duration, and the size and time of its audio, so that another one under its name is another.
+
+    Raises ValueError where the audio is not there.
+    """
     assert recording.audio is not None
-    digest = hashlib.sha1(str(recording.audio.resolve()).encode()).hexdigest()
-    return Path(digest[:2]) / f"{recording.audio.stem[:60]}-{digest[:12]}.cat"
+    place: list[Any] = [str(recording.audio.resolve())]
+    if recording.offset is not None:
+        place += [recording.offset, recording.duration]
+    try:
+        state = os.stat(recording.audio)
+    except OSError as error:
+        raise ValueError(f"{recording.audio} cannot be read: {error.strerror}") from error
+    where, what = _digest(place), _digest([state.st_size, state.st_mtime_ns])
+    return Path(where[:2], f"{where}-{what}.cat")
+
+
+def _digest(values: Sequence[Any]) -> str:
+    text = json.dumps(values)  # as ASCII, whatever a path is made of
+    return hashlib.sha1(text.encode()).hexdigest()[:12]
+
+
+def _remove_older(target: Path) -> None:
+    """Remove the codes of what the recording was before."""
+    for file in target.parent.glob(f"{target.name.partition('-')[0]}-*.cat"):
+        if file != target:
+            file.unlink(missing_ok=True)
 
 
 def _is_there(path: Path, tok: CausalAudioTokenizer) -> bool:
@@ -90,11 +121,12 @@ def _is_there(path: Path, tok: CausalAudioTokenizer) -> bool:
     return whole and found == (tok.weight_hash, tok.num_quantizers)
 
 
-def _encode(recording: Spoken, target: Path, tok: CausalAudioTokenizer) -> None:
-    assert recording.audio is not None
+def _encode(recording: Entry, target: Path, tok: CausalAudioTokenizer) -> None:
+    if recording.error is not None:
+        raise ValueError(recording.error)
     session = tok.stream_encoder()
     codes = []
-    for block in read_blocks(recording.audio, tok.sample_rate, tok.channels, BLOCK_SECONDS):
+    for block in _blocks(recording, tok):
         codes.append(session.push(block).cpu())
     samples = session.samples
     codes.append(session.flush().cpu())
@@ -103,10 +135,30 @@ def _encode(recording: Spoken, target: Path, tok: CausalAudioTokenizer) -> None:
     replace(encoded, model_id=name).save(target)
 
 
-def _line(recording: Spoken, folder: Path, tok: CausalAudioTokenizer) -> str | None:
+def _blocks(recording: Entry, tok: CausalAudioTokenizer) -> Iterator[Tensor]:
+    """The recording's audio `[C, n]`: the whole file, or the part that its offset begins."""
+    audio = recording.audio
+    assert audio is not None
+    if recording.offset is None:
+        yield from read_blocks(audio, tok.sample_rate, tok.channels, BLOCK_SECONDS)
+        return
+    rest = audio_info(audio).seconds - recording.offset
+    seconds = rest if recording.duration is None else min(recording.duration, rest)
+    if not seconds > 0:
+        raise ValueError(f"{audio} ends before {recording.offset:g} s")
+    yield load_crop(
+        audio,
+        recording.offset,
+        seconds,
+        sample_rate=tok.sample_rate,
+        channels=tok.channels,
+    )
+
+
+def _line(recording: Entry, folder: Path, tok: CausalAudioTokenizer) -> str | None:
     """The recording's line in tokens.jsonl; None where it has no codes."""
-    path = recording.codes or folder / code_file(recording)
     try:
+        path = recording.codes or folder / code_file(recording)
         header = read_header(path)
     except (ValueError, OSError):
         return None
@@ -115,9 +167,10 @@ def _line(recording: Spoken, folder: Path, tok: CausalAudioTokenizer) -> str | N
         "frames": header.frames,
         "weights": header.weight_hash,
         "audio": recording.audio and os.path.relpath(recording.audio, folder),
+        "offset": recording.offset,
         "duration": round(header.seconds, 4),
         "text": recording.text,
         "language": recording.language,
         "speaker": recording.voice,
     }
-    return json.dumps({k: v for k, v in facts.items() if v is not None}, ensure_ascii=False)
+    return json.dumps({k: v for k, v in facts.items() if v is not None})
