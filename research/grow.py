@@ -15,9 +15,9 @@ from pathlib import Path
 
 import torch
 
+from catok.io.hub import find_folder
 from catok.lm import TokenLM
 from catok.lm.asr.ctc import CTC
-from catok.tokenizer.checkpoint import find_folder
 
 
 def grow(model: TokenLM, layers: int, codebooks: int) -> TokenLM:

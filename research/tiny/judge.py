@@ -14,7 +14,8 @@ import torch
 from research.study import DEPTHS, listed, markdown
 
 from catok import CausalAudioTokenizer, load_audio
-from catok.tokenizer.checkpoint import JUDGES, find_folder
+from catok.io.hub import find_folder
+from catok.tokenizer.checkpoint import JUDGES
 from catok.training import Discriminators
 from catok.training.losses.adversarial import pair_loss
 

@@ -8,7 +8,7 @@ import torch
 
 from catok import CausalAudioTokenizer, save_audio
 from catok.cli import main
-from catok.tokenizer.checkpoint import EMBEDDED
+from catok.io.hub import EMBEDDED
 from catok.training.discriminators import ensemble
 from catok.training.semantic.head import SemanticHead
 

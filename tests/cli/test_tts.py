@@ -237,8 +237,8 @@ def test_bad_input(tts, reference, stdin, tmp_path, monkeypatch, capsys, argumen
 
 
 def test_without_an_embedded_model_the_command_says_so(tmp_path, monkeypatch, capsys):
-    from catok.tokenizer import checkpoint
+    from catok.io import hub
 
-    monkeypatch.setattr(checkpoint, "EMBEDDED", tmp_path)
+    monkeypatch.setattr(hub, "EMBEDDED", tmp_path)
     assert main(["tts", "Hi.", "-o", str(tmp_path / "x.wav")]) == 1
     assert "no tiny-tts model in it: name one with --model" in capsys.readouterr().err

@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 
 from catok.io import files
 from catok.io.files import replacing
+from catok.io.weights import write_weights
 
 KILLED = """
 import os, signal, sys
 from catok.io.files import replacing
+from catok.io.weights import write_weights
 with replacing(sys.argv[1]) as temporary:
     open(temporary, "w").write("half of it")
     print("writing", flush=True)
@@ -34,33 +34,6 @@ def write(path: Path, text: str = "new") -> None:
         Path(temporary).write_text(text)
 
 
-def test_safetensors_round_trip(tmp_path):
-    files.write_safetensors(tmp_path / "x.safetensors", {"a": torch.arange(3)})
-    assert torch.equal(load_file(tmp_path / "x.safetensors")["a"], torch.arange(3))
-    assert [path.name for path in tmp_path.iterdir()] == ["x.safetensors"]
-
-
-def test_floats_may_be_narrowed(tmp_path):
-    tensors = {"a": torch.ones(3, 2).t() / 3, "n": torch.arange(3)}
-    files.write_safetensors(tmp_path / "x.safetensors", tensors, torch.float16)
-    found = load_file(tmp_path / "x.safetensors")
-    assert torch.equal(found["a"], tensors["a"].half()) and torch.equal(found["n"], tensors["n"])
-
-
-def test_a_full_disk_is_an_oserror_and_leaves_the_old_file(tmp_path, monkeypatch):
-    path = tmp_path / "x.safetensors"
-    files.write_safetensors(path, {"a": torch.arange(3)})
-
-    def full(tensors, name, metadata):
-        raise SafetensorError("I/O error: No space left on device")
-
-    monkeypatch.setattr("safetensors.torch.save_file", full)
-    with pytest.raises(OSError, match="is the disk full"):
-        files.write_safetensors(path, {"a": torch.arange(4)})
-    assert torch.equal(load_file(path)["a"], torch.arange(3))
-    assert [path.name for path in tmp_path.iterdir()] == ["x.safetensors"]
-
-
 @pytest.mark.parametrize("before", [0o600, 0o640, 0o444])
 def test_a_file_that_is_replaced_keeps_its_mode(tmp_path, before):
     path = tmp_path / "x.safetensors"
@@ -68,7 +41,7 @@ def test_a_file_that_is_replaced_keeps_its_mode(tmp_path, before):
     path.chmod(before)
     write(path)
     assert path.read_text() == "new" and mode(path) == before
-    files.write_safetensors(path, {"a": torch.arange(3)})  # makes its file anew, of mode 600
+    write_weights(path, {"a": torch.arange(3)})  # makes its file anew, of mode 600
     assert mode(path) == before
 
 
@@ -77,7 +50,7 @@ def test_a_new_file_has_the_mode_of_the_umask(tmp_path, umask):
     before = os.umask(umask)
     try:
         write(tmp_path / "x.txt")
-        files.write_safetensors(tmp_path / "x.safetensors", {"a": torch.arange(3)})
+        write_weights(tmp_path / "x.safetensors", {"a": torch.arange(3)})
     finally:
         os.umask(before)
     assert mode(tmp_path / "x.txt") == mode(tmp_path / "x.safetensors") == 0o666 & ~umask

@@ -6,11 +6,11 @@ import pytest
 
 from catok import CausalAudioTokenizer, load_audio
 from catok.cli import main
+from catok.io.hub import EMBEDDED
 from catok.lm.asr import Recognizer
 from catok.lm.asr.likelihood import text_log_probs
 from catok.lm.speech_config import SpeechConfig
 from catok.lm.tts import Synthesizer
-from catok.tokenizer.checkpoint import EMBEDDED
 
 SPEECH = Path(__file__).parents[2] / "examples" / "speech.flac"
 NAMES = ("tiny-tts", "tiny-asr")

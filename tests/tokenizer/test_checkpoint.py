@@ -7,7 +7,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from catok import CausalAudioTokenizer
-from catok.tokenizer import checkpoint
+from catok.io.hub import find_folder
+from catok.io.stored_weights import CONFIG, INDEX, WEIGHTS
 from tests.conftest import build, small_settings
 
 AUDIO = torch.randn(1, 1, 5000, generator=torch.Generator().manual_seed(0)) * 0.2
@@ -21,7 +22,7 @@ def folder(tmp_path, small_model):
 
 def rewrite(folder, change):
     """Apply `change` to the stored tensors."""
-    path = folder / checkpoint.WEIGHTS
+    path = folder / WEIGHTS
     save_file(change(load_file(path)), path)
 
 
@@ -41,8 +42,8 @@ def test_folders_are_written_in_the_official_readers_dialect(tmp_path, channels,
     """And what a reader that knows nothing of catok sees in them is the same model."""
     model = build(small_settings(channels=channels))
     model.save_pretrained(tmp_path)
-    assert any(dialect in name for name in load_file(tmp_path / checkpoint.WEIGHTS))
-    path = tmp_path / checkpoint.CONFIG
+    assert any(dialect in name for name in load_file(tmp_path / WEIGHTS))
+    path = tmp_path / CONFIG
     config = json.loads(path.read_text())
     assert config["sampling_rate"] == model.sample_rate
     assert config["downsample_rate"] == model.frame_size
@@ -79,8 +80,8 @@ def test_old_spellings_are_read(folder, small_model):
 
 @pytest.mark.parametrize("indexed", [True, False])
 def test_shards_are_read(folder, small_model, indexed):
-    tensors = load_file(folder / checkpoint.WEIGHTS)
-    (folder / checkpoint.WEIGHTS).unlink()
+    tensors = load_file(folder / WEIGHTS)
+    (folder / WEIGHTS).unlink()
     names, where = sorted(tensors), {}
     for number in (1, 2):
         file = f"model-0000{number}-of-00002.safetensors"
@@ -88,7 +89,7 @@ def test_shards_are_read(folder, small_model, indexed):
         save_file(part, folder / file)
         where |= dict.fromkeys(part, file)
     if indexed:
-        (folder / checkpoint.INDEX).write_text(json.dumps({"weight_map": where}))
+        (folder / INDEX).write_text(json.dumps({"weight_map": where}))
     loaded = CausalAudioTokenizer.from_pretrained(folder)
     assert torch.equal(loaded.encode(AUDIO).codes, small_model.encode(AUDIO).codes)
     (folder / "model-00002-of-00002.safetensors").unlink()
@@ -113,7 +114,7 @@ def test_half_a_model_holds_half_the_weights(folder, small_model, part, other):
 
 def test_narrower_storage(tmp_path, small_model, folder):
     small_model.save_pretrained(tmp_path / "half", dtype=torch.float16)
-    sizes = [(f / checkpoint.WEIGHTS).stat().st_size for f in (folder, tmp_path / "half")]
+    sizes = [(f / WEIGHTS).stat().st_size for f in (folder, tmp_path / "half")]
     assert sizes[1] < 0.6 * sizes[0]
     loaded = CausalAudioTokenizer.from_pretrained(tmp_path / "half")
     assert loaded.encoder.dtype == torch.float32
@@ -144,7 +145,7 @@ def test_weights_that_do_not_belong(folder, change, message):
 
 
 def test_damaged_files(folder):
-    weights = folder / checkpoint.WEIGHTS
+    weights = folder / WEIGHTS
     weights.write_bytes(weights.read_bytes()[:1000])
     with pytest.raises(ValueError, match="cannot be read.*fetch it again"):
         CausalAudioTokenizer.from_pretrained(folder)
@@ -154,7 +155,7 @@ def test_damaged_files(folder):
 
 
 def edit_config(folder, change):
-    path = folder / checkpoint.CONFIG
+    path = folder / CONFIG
     config = json.loads(path.read_text())
     change(config)
     path.write_text(json.dumps(config))
@@ -180,10 +181,10 @@ def test_config_files_that_cannot_be_right(folder, change, message):
 
 
 def test_config_files_that_are_not_there_or_not_json(folder):
-    (folder / checkpoint.CONFIG).write_text("{")
+    (folder / CONFIG).write_text("{")
     with pytest.raises(ValueError, match="not valid JSON"):
         CausalAudioTokenizer.from_pretrained(folder)
-    (folder / checkpoint.CONFIG).unlink()
+    (folder / CONFIG).unlink()
     with pytest.raises(ValueError, match="not a model folder"):
         CausalAudioTokenizer.from_pretrained(folder)
 
@@ -209,20 +210,20 @@ def test_names_that_lead_nowhere(tmp_path):
 def test_a_hub_id_is_downloaded_and_a_failure_explained(monkeypatch, folder, small_model):
     asked, wanted = [], []
 
-    def snapshot(repo, allow_patterns, ignore_patterns):
+    def snapshot(repo, *, allow_patterns, ignore_patterns):
         asked.append(repo)
         wanted.append(ignore_patterns)
         return str(folder)
 
-    monkeypatch.setattr(checkpoint, "snapshot_download", snapshot)
+    monkeypatch.setattr("huggingface_hub.snapshot_download", snapshot)
     loaded = CausalAudioTokenizer.from_pretrained("someone/codec")
     assert asked == ["someone/codec"] and loaded.config == small_model.config
-    checkpoint.find_folder("someone/codec", companions=True)
+    find_folder("someone/codec", companions=True)
     assert wanted == [["*/*"], None]
 
-    def offline(repo, allow_patterns, ignore_patterns):
+    def offline(repo, *, allow_patterns, ignore_patterns):
         raise OSError("no route")
 
-    monkeypatch.setattr(checkpoint, "snapshot_download", offline)
+    monkeypatch.setattr("huggingface_hub.snapshot_download", offline)
     with pytest.raises(ValueError, match="could not fetch 'someone/codec'.*local folder"):
         CausalAudioTokenizer.from_pretrained("someone/codec")

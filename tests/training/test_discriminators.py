@@ -201,7 +201,7 @@ def test_damaged_folders(judge, tmp_path):
     good, bytes_ = json.loads(config.read_text()), weights.read_bytes()
 
     config.write_text(json.dumps(good)[:-3])
-    refused("cannot read .*discriminators.json")
+    refused("discriminators.json is not valid JSON")
     config.write_text(json.dumps({**good, "format": 2}))
     refused("format 2")
     config.write_text(json.dumps({**good, "more": 1}))
@@ -211,20 +211,20 @@ def test_damaged_folders(judge, tmp_path):
     config.write_text(
         json.dumps({**good, "discriminators": {**good["discriminators"], "band_channels": 5}})
     )
-    refused("does not belong")
+    refused("do not belong")
     config.write_text(json.dumps(good))
 
     weights.write_bytes(bytes_[:-4])
-    refused("cannot read .*safetensors")
+    refused("safetensors cannot be read")
     weights.unlink()
     refused("cannot read .*safetensors")
     weights.write_bytes(bytes_)
     tensors = load_file(weights)
     name = next(iter(tensors))
     save_file({key: value for key, value in tensors.items() if key != name}, weights)
-    refused("does not belong")
+    refused("do not belong")
     save_file({**tensors, "stranger": torch.zeros(1)}, weights)
-    refused("does not belong")
+    refused("do not belong")
     weights.write_bytes(bytes_)
     Discriminators.from_pretrained(tmp_path)
 

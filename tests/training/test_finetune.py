@@ -32,7 +32,7 @@ def test_whole_utterances_for_a_head_that_reads(tmp_path):
     published = finetune_recipe(tmp_path, (), semantic=True)
     assert published.semantic == head.config
     (tmp_path / "semantic" / "semantic.json").write_text("{}")
-    with pytest.raises(ValueError, match="describes no language model"):
+    with pytest.raises(ValueError, match="has format None"):
         finetune_recipe(tmp_path, (), semantic=True)
 
 

@@ -24,7 +24,8 @@ from research.tiny.ablations.run import HERE
 from research.tiny.listen import hear, teach
 
 from catok import CausalAudioTokenizer
-from catok.tokenizer.checkpoint import SEMANTIC, find_folder
+from catok.io.hub import find_folder
+from catok.tokenizer.checkpoint import SEMANTIC
 from catok.training import (
     SemanticHead,
     TrainConfig,

@@ -9,9 +9,10 @@ import torch
 from safetensors import SafetensorError, safe_open
 
 from catok.io.cat_file import read_header
+from catok.io.hub import find_folder
 from catok.modules.patch import PatchConfig
 from catok.modules.stack import StageConfig
-from catok.tokenizer.checkpoint import JUDGES, SEMANTIC, find_folder, load_config
+from catok.tokenizer.checkpoint import JUDGES, SEMANTIC, load_config
 from catok.tokenizer.model import CodecModel
 from catok.tokenizer.released import canonical_name
 

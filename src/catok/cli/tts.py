@@ -230,10 +230,10 @@ def load(
     import torch
 
     from catok.cli.models import pick_device
+    from catok.io.hub import embedded_models
     from catok.lm.tts import Synthesizer
-    from catok.tokenizer.checkpoint import CONFIG, EMBEDDED
 
-    if name == DEFAULT and not Path(name).is_dir() and not (EMBEDDED / name / CONFIG).is_file():
+    if name == DEFAULT and not Path(name).is_dir() and name not in embedded_models():
         raise ValueError(
             f"this build of catok has no {DEFAULT} model in it: name one with --model, or train "
             "one with `catok train-lm`"

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from catok.evaluation.extras import extra
+from catok.io.transformers import from_transformers as pretrained
 
 
 @contextmanager
@@ -19,11 +20,10 @@ def from_transformers(
     loaded, why, and `advice`.
     """
     transformers = extra("transformers")
-    local = Path(source).exists()
 
     def load(class_name: str, **options: Any) -> Any:
         loader = getattr(transformers, class_name)
-        return loader.from_pretrained(source, local_files_only=local, **options)
+        return pretrained(loader, source, **options)
 
     try:
         yield load

@@ -3,7 +3,7 @@
 import hashlib
 from pathlib import Path
 
-from catok.tokenizer.checkpoint import find_folder
+from catok.io.hub import find_folder
 
 OURS = "catok:"
 SUFFIXES = {".json", ".safetensors", ".bin", ".txt", ".model"}  # not logs, not training states

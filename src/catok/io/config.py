@@ -33,6 +33,15 @@ def read_config(kind: type[T], data: Any, where: str) -> T:
     return kind(**{name: read_value(hints[name], data[name], f"{where}.{name}") for name in data})
 
 
+def check_format(data: Mapping[str, Any], known: int, where: Any) -> None:
+    """Raise ValueError unless a file's key "format" is the one that this version writes."""
+    if data.get("format") != known:
+        raise ValueError(
+            f"{where} has format {short(data.get('format'))}, not {known}: it was written by a "
+            "newer catok (upgrade), or is damaged"
+        )
+
+
 def read_value(hint: Any, value: Any, where: str) -> Any:
     """One value of the type `hint`, as `read_config` reads the fields of a dataclass."""
     if hint is Any:

@@ -5,15 +5,11 @@ import re
 import secrets
 import shutil
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 
 from catok.io.lock import is_at, try_lock
-
-if TYPE_CHECKING:
-    import torch
-    from torch import Tensor
 
 StrPath = str | os.PathLike[str]
 
@@ -105,26 +101,3 @@ def _sweep(folder: str) -> None:
                     shutil.rmtree(place, ignore_errors=True)
             finally:
                 os.close(lock)
-
-
-def write_safetensors(
-    path: StrPath, tensors: "Mapping[str, Tensor]", dtype: "torch.dtype | None" = None
-) -> None:
-    """`save_file` through `replacing`; `dtype` narrows the floats.
-
-    Raises OSError where there is no room for it.
-    """
-    from safetensors import SafetensorError
-    from safetensors.torch import save_file
-
-    stored = {
-        name: tensor.detach()
-        .to("cpu", dtype if tensor.is_floating_point() else tensor.dtype)
-        .contiguous()
-        for name, tensor in tensors.items()
-    }
-    with replacing(path) as temporary:
-        try:
-            save_file(stored, temporary, metadata={"format": "pt"})
-        except SafetensorError as error:
-            raise OSError(f"cannot write {path}: is the disk full? ({error})") from error

@@ -8,11 +8,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from catok.io.files import replacing, write_safetensors
+from catok.io.files import replacing
 from catok.io.json import read_json
+from catok.io.stored_weights import CONFIG, WEIGHTS, StoredWeights
+from catok.io.weights import dtype_name, write_weights
 from catok.lm.config import TokenLMConfig
 from catok.lm.released import (
     UNUSED,
@@ -21,7 +22,6 @@ from catok.lm.released import (
     released_tensors,
     write_released_config,
 )
-from catok.tokenizer.checkpoint import CONFIG, WEIGHTS, read_tensors
 
 FORMAT = 1
 KEY = "token_lm"
@@ -31,7 +31,7 @@ def save_folder(
     folder: str | Path,
     config: TokenLMConfig,
     state: Mapping[str, Tensor],
-    dtype: torch.dtype | None = None,
+    dtype: str | torch.dtype | None = None,
 ) -> None:
     """Write config.json and model.safetensors, each to a temporary file first.
 
@@ -40,10 +40,10 @@ def save_folder(
     folder = Path(folder)
     tensors = released_tensors(state)
     data = write_released_config(config)
-    data["dtype"] = str(dtype or next(iter(tensors.values())).dtype).removeprefix("torch.")
+    data["dtype"] = dtype_name(dtype or next(iter(tensors.values())).dtype)
     data["catok"] = {"format": FORMAT, KEY: config.to_dict()}
     folder.mkdir(parents=True, exist_ok=True)
-    write_safetensors(folder / WEIGHTS, tensors, dtype)
+    write_weights(folder / WEIGHTS, tensors, dtype)
     with replacing(folder / CONFIG) as temporary:
         Path(temporary).write_text(json.dumps(data, indent=2) + "\n")
 
@@ -56,7 +56,7 @@ def load_config(folder: Path) -> TokenLMConfig:
     data = read_json(folder / CONFIG)
     own = data.get("catok")
     if own is None:
-        return read_released_config(data, stored_shapes(folder))
+        return read_released_config(data, StoredWeights.of_folder(folder).shapes)
     if not isinstance(own, dict) or not isinstance(own.get(KEY), dict):
         raise ValueError(
             f"{folder} holds another kind of catok model: give the folder of a token language model"
@@ -69,30 +69,12 @@ def load_config(folder: Path) -> TokenLMConfig:
 
 
 def load_tensors(
-    folder: Path, state: Mapping[str, Tensor], dtype: torch.dtype
+    weights: StoredWeights, state: Mapping[str, Tensor], dtype: str | torch.dtype
 ) -> dict[str, Tensor]:
     """A folder's weights, by the names and in the shapes of a `TokenLM`'s `state`.
 
     Raises ValueError on anything missing, damaged, unknown or wrongly shaped.
     """
     names = {released_name(name): name for name in state}
-    wanted = {stored: state[name] for stored, name in names.items()}
-    shapes = stored_shapes(folder)
-    if UNUSED in shapes:
-        wanted[UNUSED] = torch.empty(shapes[UNUSED], device="meta")
-    found = read_tensors(folder, wanted, "all", dtype)
-    found.pop(UNUSED, None)
-    return {names[stored]: tensor for stored, tensor in found.items()}
-
-
-def stored_shapes(folder: Path) -> dict[str, tuple[int, ...]]:
-    """Name and shape of every tensor in a folder's safetensors files, from their headers."""
-    shapes: dict[str, tuple[int, ...]] = {}
-    for file in sorted(folder.glob("*.safetensors")):
-        try:
-            with safe_open(file, framework="pt") as shard:
-                for name in shard.keys():  # noqa: SIM118 - not a mapping
-                    shapes[name] = tuple(shard.get_slice(name).get_shape())
-        except (SafetensorError, OSError) as error:
-            raise ValueError(f"{file} cannot be read ({error}): fetch it again") from error
-    return shapes
+    own = weights.renamed(lambda stored: None if stored == UNUSED else names.get(stored, stored))
+    return own.read(state, dtype)

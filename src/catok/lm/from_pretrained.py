@@ -2,10 +2,11 @@
 
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import ClassVar, Self, Unpack
 
 import torch
 
+from catok.io.hub import HubOptions
 from catok.lm.speech_config import Task
 from catok.lm.speech_model import SpeechModel, load_speech_model
 from catok.tokenizer.tokenizer import CausalAudioTokenizer
@@ -28,15 +29,17 @@ class FromPretrained(ABC):
         *,
         tokenizer: CausalAudioTokenizer | str | Path | None = None,
         device: str | torch.device = "cpu",
-        dtype: torch.dtype = torch.float32,
+        dtype: str | torch.dtype = torch.float32,
+        **hub: Unpack[HubOptions],
     ) -> Self:
         """Load an embedded name, a local folder (ours or a released one) or a hub id.
 
         A folder never touches the network. `tokenizer`: instead of the one that the folder's
-        `speech.json` names. `dtype` is that of the language model. Raises ValueError when anything
+        `speech.json` names. `dtype` is that of the language model. For a hub id see
+        `HubOptions` (revision, token, cache_dir, local_files_only). Raises ValueError when anything
         is missing or damaged, and as `load_speech_model` does when it does not belong together.
         """
         speech = load_speech_model(
-            name_or_path, task=cls.task, tokenizer=tokenizer, device=device, dtype=dtype
+            name_or_path, task=cls.task, tokenizer=tokenizer, device=device, dtype=dtype, **hub
         )
         return cls.from_speech_model(speech)

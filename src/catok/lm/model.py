@@ -8,11 +8,15 @@ run in depth, so that one model serves every bitrate (paper 6.1).
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Unpack
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from catok.io.hub import HubOptions, find_folder
+from catok.io.stored_weights import StoredWeights
+from catok.io.weights import float_dtype
 from catok.lm import folder as folders
 from catok.lm.config import TokenLMConfig
 from catok.lm.depth import DepthState, DepthTransformer
@@ -25,7 +29,6 @@ from catok.lm.loss import IGNORED, TokenLoss, combine, total_loss
 from catok.lm.places import places
 from catok.lm.sampler import Chooser
 from catok.lm.temporal import TemporalState, TemporalTransformer
-from catok.tokenizer.checkpoint import find_folder
 from catok.tokenizer.checks import check_quantizers
 
 
@@ -54,22 +57,27 @@ class TokenLM(nn.Module):
         name_or_path: str | Path,
         *,
         device: str | torch.device = "cpu",
-        dtype: torch.dtype = torch.float32,
+        dtype: str | torch.dtype = torch.float32,
+        **hub: Unpack[HubOptions],
     ) -> "TokenLM":
-        """Load a local folder (ours or a released one) or a hub id; a folder never touches the
-        network. Raises ValueError when it is another kind of model, damaged or incomplete.
+        """Load an embedded name, a local folder (ours or a released one) or a hub id.
+
+        A folder never touches the network; for a hub id see `HubOptions`. `dtype` float32, bfloat16
+        or float16, also by name. Raises ValueError when it is another kind of model, damaged or
+        incomplete.
         """
-        if dtype not in (torch.float32, torch.bfloat16, torch.float16):
-            raise ValueError(f"dtype must be float32, bfloat16 or float16, got {dtype}")
-        folder = find_folder(name_or_path)
-        with torch.device("meta"):
-            model = cls(folders.load_config(folder))
-        tensors = folders.load_tensors(folder, model.state_dict(), dtype)
+        dtype = float_dtype(dtype)
+        folder = find_folder(name_or_path, **hub)
+        config, weights = folders.load_config(folder), StoredWeights.of_folder(folder)
+        model = weights.build(lambda: cls(config))
+        tensors = folders.load_tensors(weights, model.state_dict(), dtype)
         model.load_state_dict(tensors, assign=True)
         model.backbone.restore_buffers()
         return model.to(device).eval()
 
-    def save_pretrained(self, folder: str | Path, *, dtype: torch.dtype | None = None) -> None:
+    def save_pretrained(
+        self, folder: str | Path, *, dtype: str | torch.dtype | None = None
+    ) -> None:
         """Write config.json and model.safetensors in the released layout; `dtype` narrows it."""
         folders.save_folder(folder, self.config, self.state_dict(), dtype)
 

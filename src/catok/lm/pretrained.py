@@ -7,15 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
 from catok.io.config import read_config
+from catok.io.hub import find_folder
 from catok.io.json import read_json
+from catok.io.stored_weights import CONFIG, StoredWeights
 from catok.lm.config import LanguageConfig, TokenLMConfig
-from catok.lm.folder import stored_shapes
 from catok.lm.model import TokenLM
 from catok.lm.released import read_qwen3_config
-from catok.tokenizer.checkpoint import CONFIG, find_folder, read_tensors
 
 TABLE, HEAD = "model.embed_tokens.weight", "lm_head.weight"
 
@@ -28,24 +27,27 @@ def from_text_model(name_or_folder: str | Path, config: TokenLMConfig) -> TokenL
     becomes a copy of it. The rest is random. Raises ValueError when the folder is no Qwen3.
     """
     folder = find_folder(name_or_folder)
-    data, shapes = read_json(folder / CONFIG), stored_shapes(folder)
+    data = read_json(folder / CONFIG)
     if data.get("model_type") != "qwen3":
         raise ValueError(
             f"{name_or_folder} has model_type {data.get('model_type')!r}: only 'qwen3' can become "
             "the temporal transformer"
         )
-    settings = read_qwen3_config(data, shapes.get(TABLE))
-    language = read_config(LanguageConfig, settings, "config.json")
-    model = TokenLM(replace(config, language_config=language))
-    state = model.backbone.qwen3.state_dict()
-    wanted: dict[str, Tensor] = {f"model.{name}": tensor for name, tensor in state.items()}
-    wanted[TABLE] = model.embedding.tables[0].weight  # type: ignore[assignment]
-    if HEAD in shapes:
+    weights = StoredWeights.of_folder(folder)
+    settings = read_qwen3_config(data, weights.shapes.get(TABLE))
+    whole = replace(config, language_config=read_config(LanguageConfig, settings, "config.json"))
+    sizes = weights.build(lambda: TokenLM(whole))  # nothing is allocated for sizes that are not so
+    names = list(sizes.backbone.qwen3.state_dict())
+    wanted = {f"model.{name}": sizes.backbone.qwen3.state_dict()[name] for name in names}
+    wanted[TABLE] = sizes.embedding.tables[0].weight  # type: ignore[assignment]
+    if HEAD in weights.shapes:
         wanted[HEAD] = wanted[TABLE]
-    found = read_tensors(folder, wanted, "all", torch.float32)
+    found = weights.read(wanted)
+    model = TokenLM(whole)
+    state = model.state_dict()
     with torch.no_grad():
-        for name, tensor in state.items():
-            tensor.copy_(found[f"model.{name}"])
-        wanted[TABLE].copy_(found[TABLE])
-        model.state_dict()["heads.channels.0.linear.weight"].copy_(found.get(HEAD, found[TABLE]))
+        for name in names:
+            state[f"backbone.qwen3.{name}"].copy_(found[f"model.{name}"])
+        state["embedding.tables.0.weight"].copy_(found[TABLE])
+        state["heads.channels.0.linear.weight"].copy_(found.get(HEAD, found[TABLE]))
     return model

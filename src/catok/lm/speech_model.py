@@ -2,14 +2,15 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Unpack
 
 import torch
 
+from catok.io.hub import HubOptions, embedded_models, find_folder, model_name
 from catok.lm.config import TokenLMConfig
 from catok.lm.model import TokenLM
 from catok.lm.speech_config import SpeechConfig, Task
 from catok.lm.text import ByteTokenizer, TextTokenizer, read_text_tokenizer
-from catok.tokenizer.checkpoint import find_folder
 from catok.tokenizer.tokenizer import CausalAudioTokenizer
 
 RELEASED_TOKENIZER = "OpenMOSS-Team/MOSS-Audio-Tokenizer"
@@ -36,16 +37,20 @@ def load_speech_model(
     task: Task,
     tokenizer: CausalAudioTokenizer | str | Path | None = None,
     device: str | torch.device = "cpu",
-    dtype: torch.dtype = torch.float32,
+    dtype: str | torch.dtype = torch.float32,
+    **hub: Unpack[HubOptions],
 ) -> SpeechModel:
     """Load an embedded name, a local folder (ours or a released one) or a hub id.
+
+    For a hub id see `HubOptions`; the audio tokenizer's is fetched with the same options, but for
+    `revision`, which is the language model's.
 
     `tokenizer`: instead of the one that `speech.json` names; a released folder has no such file
     and needs it. `dtype` is that of the language model; an audio tokenizer is loaded in float32.
     Raises ValueError when anything is missing or damaged, the model was not trained for `task`, or
     the audio tokenizer is not the one whose codes the model speaks.
     """
-    folder = find_folder(name_or_path)
+    folder = find_folder(name_or_path, **hub)
     config = SpeechConfig.load(folder)
     if config is not None and task not in config.tasks:
         raise ValueError(
@@ -59,9 +64,10 @@ def load_speech_model(
         text = read_text_tokenizer(folder, model.config)
     if not isinstance(tokenizer, CausalAudioTokenizer):
         where = _tokenizer_place(name_or_path, folder, config, tokenizer)
-        tokenizer = CausalAudioTokenizer.from_pretrained(where, device=device)
+        same = HubOptions(**{**hub, "revision": None})
+        tokenizer = CausalAudioTokenizer.from_pretrained(where, device=device, **same)
     check_tokenizer(tokenizer, model.config, config)
-    return SpeechModel(model, text, tokenizer, config, Path(name_or_path).name, folder)
+    return SpeechModel(model, text, tokenizer, config, model_name(name_or_path), folder)
 
 
 def check_tokenizer(
@@ -103,4 +109,5 @@ def _tokenizer_place(
             f'for the released model that is "{RELEASED_TOKENIZER}"'
         )
     beside = folder / config.tokenizer
-    return beside if beside.is_dir() else config.tokenizer
+    is_beside = config.tokenizer not in embedded_models() and beside.is_dir()
+    return beside if is_beside else config.tokenizer

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from catok.lm.config import LanguageConfig
 from catok.lm.places import Track
+from catok.modules.transformers_buffers import restore_rotary
 from catok.modules.transformers_cache import cache_argument
 
 
@@ -117,8 +118,7 @@ class TemporalTransformer(nn.Module):
 
     def restore_buffers(self) -> None:
         """Work out the rotation frequencies anew, which no file holds: after building on "meta"."""
-        qwen3: Any = self.qwen3
-        qwen3.rotary_emb = type(qwen3.rotary_emb)(config=qwen3.config)
+        restore_rotary(self.qwen3)
 
     def checkpoint_layers(self) -> None:
         """Keep only each layer's input in training, and work the rest out again for gradients."""

@@ -4,9 +4,10 @@ import shutil
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from catok.io.files import replacing
+from catok.io.transformers import from_transformers
 from catok.lm.config import TokenLMConfig
 from catok.lm.phrases import PHRASES, split_phrases
 
@@ -97,7 +98,7 @@ class ModelTokenizer:
         if not Path(folder).is_dir():
             raise ValueError(f"no folder {str(folder)!r} to read a text tokenizer from")
         try:
-            tokenizer: Any = AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
+            tokenizer = from_transformers(AutoTokenizer, folder)
         except Exception as error:  # the tokenizers' parser raises bare Exception
             raise ValueError(
                 f"cannot read a text tokenizer from {str(folder)!r} ({error}): it should hold the "

@@ -69,16 +69,20 @@ class TokenizerConfig:
         """Frames per second."""
         return self.sample_rate / self.frame_size
 
+    @staticmethod
+    def presets() -> list[str]:
+        """The names that `preset` knows."""
+        return sorted(file.name.removesuffix(".json") for file in PRESETS.iterdir())
+
     @classmethod
     def preset(cls, name: str) -> "TokenizerConfig":
         """A named configuration: "24khz", "nano" and "v2" are the released models, "tiny" is what
         the embedded default began as. They stand in `presets/NAME.json`. Raises ValueError on
         other names.
         """
-        known = {file.name.removesuffix(".json"): file for file in PRESETS.iterdir()}
-        if name not in known:
-            raise ValueError(f"no preset called {name!r}; known are {sorted(known)}")
-        return cls.from_dict(json.loads(known[name].read_text()))
+        if name not in cls.presets():
+            raise ValueError(f"no preset called {name!r}; known are {cls.presets()}")
+        return cls.from_dict(json.loads((PRESETS / f"{name}.json").read_text()))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain dictionaries and lists, for JSON; `from_dict` reads them back."""

@@ -2,12 +2,14 @@
 
 import tempfile
 from pathlib import Path
+from typing import Unpack
 
 import torch
-from huggingface_hub import HfApi
 from torch import Tensor, nn
 
 from catok.codes import Encoded
+from catok.io.hub import HubOptions, find_folder, model_name, upload_folder
+from catok.io.weights import float_dtype
 from catok.tokenizer import checkpoint, checks
 from catok.tokenizer.config import TokenizerConfig
 from catok.tokenizer.model import CodecModel, Part
@@ -32,42 +34,48 @@ class CausalAudioTokenizer(CodecModel):
         name_or_path: str | Path,
         *,
         device: str | torch.device = "cpu",
-        dtype: torch.dtype = torch.float32,
+        dtype: str | torch.dtype = torch.float32,
         part: Part = "all",
+        **hub: Unpack[HubOptions],
     ) -> "CausalAudioTokenizer":
         """Load "tiny" (embedded), a local folder (ours or a released one) or a hub id.
 
-        `dtype` float32, bfloat16 or float16 is that of encoder and decoder; the quantizer stays
-        float32. `part` "encoder" or "decoder" loads that half only. A local folder never touches
-        the network. Raises ValueError when anything is missing, damaged or does not fit.
+        `dtype` float32, bfloat16 or float16, also by name, is that of encoder and decoder; the
+        quantizer stays float32. `part` "encoder" or "decoder" loads that half only. A local folder
+        never touches the network; for a hub id see `HubOptions` (revision, token, cache_dir,
+        local_files_only). Raises ValueError when anything is missing, damaged or does not fit.
         """
-        if dtype not in (torch.float32, torch.bfloat16, torch.float16):
-            raise ValueError(f"dtype must be float32, bfloat16 or float16, got {dtype}")
-        folder = checkpoint.find_folder(name_or_path)
+        dtype = float_dtype(dtype)
+        folder = find_folder(name_or_path, **hub)
         config = checkpoint.load_config(folder)
-        with torch.device("meta"):
-            model = cls(config, part=part, model_id=Path(name_or_path).name)
-        tensors = checkpoint.read_tensors(folder, model.state_dict(), part, dtype)
+        weights = checkpoint.open_weights(folder, part)
+        name = model_name(name_or_path)
+        model = weights.build(lambda: cls(config, part=part, model_id=name))
+        tensors = weights.read(model.state_dict(), dtype, float32=checkpoint.stays_float32)
         model.load_state_dict(tensors, assign=True)
         return model.to(device).eval()
 
-    def save_pretrained(self, folder: str | Path, *, dtype: torch.dtype | None = None) -> None:
+    def save_pretrained(
+        self, folder: str | Path, *, dtype: str | torch.dtype | None = None
+    ) -> None:
         """Write config.json and model.safetensors in the released layout.
 
-        `dtype` narrows the stored floats, for example float16 to halve the file. Raises ValueError
-        if only half of the model is loaded.
+        `dtype` narrows the stored floats, for example float16 to halve the file; the quantizer
+        stays float32, so that the codes and the weight hash stay. Raises ValueError if only half of
+        the model is loaded, and on weights that are not finite.
         """
         if self.part != "all":
             raise ValueError(f'only the {self.part} is loaded: load part="all" to save a model')
         checkpoint.save_folder(folder, self.config, self.state_dict(), dtype)
 
     def push_to_hub(self, repo_id: str, *, private: bool = False, token: str | None = None) -> str:
-        """Upload the model to the hub repository `repo_id`, made if needed; returns its address."""
-        hub = HfApi(token=token)
+        """Upload the model to the hub repository `repo_id`, made if needed; returns its address.
+
+        Raises ConnectionError when the hub cannot be reached, ValueError when it refuses.
+        """
         with tempfile.TemporaryDirectory() as folder:
             self.save_pretrained(folder)
-            hub.create_repo(repo_id, private=private, exist_ok=True)
-            return str(hub.upload_folder(repo_id=repo_id, folder_path=folder))
+            return upload_folder(folder, repo_id, private=private, token=token)
 
     @torch.no_grad()
     def encode(

@@ -10,7 +10,7 @@ from catok.tokenizer.config import TokenizerConfig
 from catok.tokenizer.tokenizer import CausalAudioTokenizer
 from catok.training.config import TrainConfig
 from catok.training.discriminators.ensemble import CONFIG as DISCRIMINATORS
-from catok.training.discriminators.ensemble import DiscriminatorConfig, Discriminators
+from catok.training.discriminators.ensemble import PRESETS, DiscriminatorConfig, Discriminators
 from catok.training.semantic.head import SemanticHead
 
 
@@ -30,26 +30,27 @@ def build_networks(config: TrainConfig) -> Networks:
     """Build what the recipe names; seed torch beforehand.
 
     A codec from a folder brings along the discriminators and the semantic head that were published
-    with it in its sub-folders, if the recipe has any. A folder that happens to have a preset's name
-    counts only if a model is in it; a .json file holds a new codec's sizes. Raises ValueError on
-    unknown presets and unreadable files.
+    with it in its sub-folders, if the recipe has any. The name of a preset is that preset, whatever
+    lies in the working directory: the folder of that name is "./name". A .json file holds a new
+    codec's sizes. Raises ValueError on unknown presets and unreadable files.
     """
     folder = Path(config.tokenizer)
-    is_new = not (folder / MODEL).is_file()
+    is_new = config.tokenizer in TokenizerConfig.presets() or not (folder / MODEL).exists()
     codec = _new_codec(config.tokenizer) if is_new else CausalAudioTokenizer.from_pretrained(folder)
     judges = semantic = None
     if any(stage.adversarial for stage in config.stages):
-        named = Path(config.adversary.discriminators)
-        published = named if (named / DISCRIMINATORS).is_file() else folder / JUDGES
+        named = config.adversary.discriminators
+        is_folder = named not in PRESETS and (Path(named) / DISCRIMINATORS).exists()
+        published = Path(named) if is_folder else folder / JUDGES
         judges = (
             Discriminators.from_pretrained(published)
-            if published.is_dir()
-            else Discriminators(DiscriminatorConfig.preset(config.adversary.discriminators))
+            if is_folder or (not is_new and published.is_dir())
+            else Discriminators(DiscriminatorConfig.preset(named))
         )
     if config.semantic is not None:
         semantic = (
             SemanticHead.from_pretrained(folder / SEMANTIC)
-            if (folder / SEMANTIC).is_dir()
+            if not is_new and (folder / SEMANTIC).is_dir()
             else SemanticHead(config.semantic, codec.config.quantizer.input_dim)
         )
     return Networks(codec, judges, semantic, is_new)

@@ -115,21 +115,21 @@ def test_damaged_folders(tmp_path):
         return lambda at: save_file(state, at / "semantic.safetensors")
 
     lacking = {k: v for k, v in weights.items() if k != "tags"}
-    refuses("cannot read .*semantic.json", lambda at: (at / "semantic.json").unlink())
-    refuses("cannot read .*semantic.json", lambda at: (at / "semantic.json").write_bytes(b"\xff"))
-    refuses("describes no", lambda at: (at / "semantic.json").write_text("[]"))
+    refuses("holds no semantic.json", lambda at: (at / "semantic.json").unlink())
+    refuses("is not UTF-8", lambda at: (at / "semantic.json").write_bytes(b"\xff"))
+    refuses("must hold a JSON object", lambda at: (at / "semantic.json").write_text("[]"))
     refuses("describes no", lambda at: change(at, decoder=None))
     refuses("format 2", lambda at: change(at, format=2))
     refuses("unknown keys", lambda at: change(at, more=1))
     refuses("no language model can be built", lambda at: change(at, decoder={}))
     refuses("no language model", lambda at: change(at, decoder=decoder | {"hidden_size": "a"}))
-    refuses("do not fit", lambda at: change(at, decoder=decoder | {"hidden_size": 64}))
-    refuses("do not fit", lambda at: change(at, latent_dim=DIM + 1))
+    refuses("do not belong", lambda at: change(at, decoder=decoder | {"hidden_size": 64}))
+    refuses("do not belong", lambda at: change(at, latent_dim=DIM + 1))
     refuses("cannot read .*safetensors", lambda at: (at / "semantic.safetensors").unlink())
     refuses(
-        "cannot read .*safetensors",
+        "safetensors cannot be read",
         lambda at: (at / "semantic.safetensors").write_bytes(b"short"),
     )
     refuses("missing .*tags", store(lacking))
-    refuses("unexpected .*more", store(weights | {"more": torch.zeros(1)}))
-    refuses("do not fit", store(weights | {"tags": torch.zeros(2, 32)}))
+    refuses("unknown .*more", store(weights | {"more": torch.zeros(1)}))
+    refuses("do not belong", store(weights | {"tags": torch.zeros(2, 32)}))

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from catok import CausalAudioTokenizer, load_audio
-from catok.tokenizer.checkpoint import EMBEDDED
+from catok.io.hub import EMBEDDED
 from catok.training.semantic.head import SemanticHead
 
 SPEECH = Path(__file__).parents[3] / "examples" / "speech.flac"

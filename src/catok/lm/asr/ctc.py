@@ -10,13 +10,13 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
-from catok.io.files import write_safetensors
+from catok.io.stored_weights import StoredWeights
+from catok.io.weights import write_weights
 
 CTC = "ctc.safetensors"
-_WEIGHT, _BIAS = "linear.weight", "linear.bias"
+_WEIGHT, _BIAS, _SHAPE = "linear.weight", "linear.bias", "shape"
 
 
 class CTCHead(nn.Module):
@@ -70,8 +70,8 @@ class CTCHead(nn.Module):
     def save(self, folder: str | Path) -> None:
         """Write `ctc.safetensors` into a model's folder, replaced in one step."""
         shape = torch.tensor([self.width, self.vocab, self.per_frame], device="cpu")
-        tensors = {_WEIGHT: self.linear.weight, _BIAS: self.linear.bias, "shape": shape}
-        write_safetensors(Path(folder) / CTC, tensors)
+        tensors = {_WEIGHT: self.linear.weight, _BIAS: self.linear.bias, _SHAPE: shape}
+        write_weights(Path(folder) / CTC, tensors)
 
     @classmethod
     def load(cls, folder: str | Path) -> "CTCHead | None":
@@ -80,13 +80,13 @@ class CTCHead(nn.Module):
         Raises ValueError where the file is damaged.
         """
         path = Path(folder) / CTC
-        if not path.is_file():
+        if not path.exists():
             return None
-        try:
-            with safe_open(path, framework="pt") as file:
-                found = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            head = cls(*found.pop("shape").tolist())
-            head.load_state_dict({name: tensor.float() for name, tensor in found.items()})
-        except (SafetensorError, OSError, KeyError, TypeError, RuntimeError) as error:
-            raise ValueError(f"{path} cannot be read ({error}): fetch it again") from error
+        stored = StoredWeights.open([path], path)
+        only = stored.renamed(lambda name: name if name == _SHAPE else None)
+        shape = only.read({_SHAPE: torch.empty(3, dtype=torch.int64, device="meta")})[_SHAPE]
+        width, vocab, per_frame = shape.tolist()
+        weights = stored.renamed(lambda name: None if name == _SHAPE else name)
+        head = weights.build(lambda: cls(width, vocab, per_frame))
+        head.load_state_dict(weights.read(head.state_dict()), assign=True)
         return head.eval()

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import torch
 
+from catok.io.hub import embedded_models, find_folder
 from catok.io.json import read_json
 from catok.lm.asr.ctc import CTCHead
 from catok.lm.config import PRESETS, TokenLMConfig
@@ -17,7 +18,6 @@ from catok.lm.text import ByteTokenizer, ModelTokenizer, TextTokenizer, read_tex
 from catok.lm.training.config import LMTrainConfig
 from catok.lm.training.corpus import CodeSpace
 from catok.lm.training.initialise import initialise_codes
-from catok.tokenizer.checkpoint import find_folder
 from catok.tokenizer.tokenizer import CausalAudioTokenizer
 
 
@@ -86,9 +86,10 @@ def publish(parts: Parts, config: LMTrainConfig, languages: tuple[str, ...], fol
         parts.ctc.save(folder)
     if isinstance(parts.text, ModelTokenizer):
         parts.text.save(folder)
-    local = Path(config.tokenizer)
+    named, local = config.tokenizer, Path(config.tokenizer)
+    is_local = named not in embedded_models() and local.is_dir()
     SpeechConfig(
-        tokenizer=str(local.resolve()) if local.is_dir() else config.tokenizer,
+        tokenizer=str(local.resolve()) if is_local else named,
         weight_hash=parts.tokenizer.weight_hash,
         text="files" if isinstance(parts.text, ModelTokenizer) else "bytes",
         tasks=config.task_names,
@@ -103,7 +104,7 @@ def _model_folder(config: LMTrainConfig) -> Path | None:
         return None
     if any(file.name == f"{config.model}.json" for file in PRESETS.iterdir()):
         return None
-    return find_folder(named)
+    return find_folder(config.model)
 
 
 def _new_config(name: str) -> TokenLMConfig:

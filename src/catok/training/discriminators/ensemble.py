@@ -5,12 +5,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from catok.io.config import read_config
-from catok.io.files import replacing, write_safetensors
+from catok.io.config import check_format, read_config
+from catok.io.files import replacing
+from catok.io.json import read_json
+from catok.io.stored_weights import StoredWeights
+from catok.io.weights import write_weights
 from catok.training.discriminators.band_stft import BandStftDiscriminator
 from catok.training.discriminators.period import PeriodDiscriminator
 
@@ -106,14 +107,16 @@ class Discriminators(nn.Module):
         rows = preprocess(audio)
         return [judge(rows) for judge in (*self.periods, *self.bands)]
 
-    def save_pretrained(self, folder: str | Path, *, dtype: torch.dtype | None = None) -> None:
+    def save_pretrained(
+        self, folder: str | Path, *, dtype: str | torch.dtype | None = None
+    ) -> None:
         """Write discriminators.json and discriminators.safetensors; they may join a tokenizer's.
 
         `dtype` narrows the stored floats.
         """
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        write_safetensors(folder / WEIGHTS, self.state_dict(), dtype)
+        write_weights(folder / WEIGHTS, self.state_dict(), dtype)
         with replacing(folder / CONFIG) as temporary:
             stored = _Stored(FORMAT, self.config)
             Path(temporary).write_text(json.dumps(asdict(stored), indent=2) + "\n")
@@ -121,19 +124,10 @@ class Discriminators(nn.Module):
     @classmethod
     def from_pretrained(cls, folder: str | Path) -> "Discriminators":
         """Read what `save_pretrained` wrote. ValueError on anything missing or damaged."""
-        config, weights = Path(folder) / CONFIG, Path(folder) / WEIGHTS
-        try:
-            data = json.loads(config.read_text())
-        except (OSError, ValueError) as error:
-            raise ValueError(f"cannot read {config} ({error}): fetch the file again") from error
+        data, path = read_json(Path(folder) / CONFIG), Path(folder) / WEIGHTS
+        check_format(data, FORMAT, Path(folder) / CONFIG)
         stored = read_config(_Stored, data, CONFIG)
-        if stored.format != FORMAT:
-            raise ValueError(f"{config} has format {stored.format}, not {FORMAT}: upgrade catok")
-        model = cls(stored.discriminators)
-        try:
-            model.load_state_dict(load_file(weights))
-        except (OSError, SafetensorError) as error:
-            raise ValueError(f"cannot read {weights} ({error}): fetch the file again") from error
-        except RuntimeError as error:
-            raise ValueError(f"{weights} does not belong to {config}: {error}") from error
+        weights = StoredWeights.open([path], path)
+        model = weights.build(lambda: cls(stored.discriminators))
+        model.load_state_dict(weights.read(model.state_dict()), assign=True)
         return model

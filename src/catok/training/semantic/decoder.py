@@ -4,9 +4,9 @@ transformers is imported late: it takes seconds.
 """
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from catok.io.transformers import from_transformers
 from catok.training.semantic.config import SemanticConfig
 
 if TYPE_CHECKING:
@@ -14,6 +14,34 @@ if TYPE_CHECKING:
 
 # families whose logits are one linear map of the last hidden state, without scaling or capping
 FAMILIES = ("llama", "qwen2", "qwen3")
+# what makes a model of these families; others, such as attn_implementation, may name code to fetch
+SETTINGS = {
+    "attention_bias",
+    "attention_dropout",
+    "bos_token_id",
+    "eos_token_id",
+    "head_dim",
+    "hidden_act",
+    "hidden_size",
+    "initializer_range",
+    "intermediate_size",
+    "layer_types",
+    "max_position_embeddings",
+    "max_window_layers",
+    "mlp_bias",
+    "num_attention_heads",
+    "num_hidden_layers",
+    "num_key_value_heads",
+    "pad_token_id",
+    "rms_norm_eps",
+    "rope_parameters",
+    "rope_scaling",
+    "rope_theta",
+    "sliding_window",
+    "tie_word_embeddings",
+    "use_sliding_window",
+    "vocab_size",
+}
 ROPE_THETA, MAX_POSITIONS = 1_000_000.0, 32_768  # as in Qwen2.5-0.5B, also for smaller models
 
 
@@ -50,8 +78,10 @@ def decoder_from_dict(settings: dict[str, Any]) -> "PreTrainedModel":
 
     try:
         family = _checked(settings.get("model_type"))
-        config = type(AutoConfig.for_model(family)).from_dict(settings)
-        return AutoModelForCausalLM.from_config(config).float()
+        known = {key: value for key, value in settings.items() if key in SETTINGS}
+        config = type(AutoConfig.for_model(family)).from_dict(known)
+        model = AutoModelForCausalLM.from_config(config, attn_implementation="sdpa")
+        return model.float()
     except Exception as error:  # transformers checks with errors of its own
         raise ValueError(f"no language model can be built from its settings: {error}") from error
 
@@ -74,12 +104,16 @@ def checkpoint_layers(model: "PreTrainedModel") -> None:
 def _pretrained(name_or_folder: str) -> "PreTrainedModel":
     from transformers import AutoConfig, AutoModelForCausalLM
 
-    local = Path(name_or_folder).is_dir()
     try:
-        config = AutoConfig.from_pretrained(name_or_folder, local_files_only=local)
+        config = from_transformers(AutoConfig, name_or_folder)
         _checked(config.model_type)
-        loaded: Any = AutoModelForCausalLM.from_pretrained(
-            name_or_folder, config=config, local_files_only=local, output_loading_info=True
+        loaded = from_transformers(
+            AutoModelForCausalLM,
+            name_or_folder,
+            config=config,
+            attn_implementation="sdpa",
+            use_safetensors=True,  # the other format is pickled
+            output_loading_info=True,
         )
     except Exception as error:  # hub, files and transformers have errors of their own
         raise ValueError(

@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from catok.io.config import read_config
-from catok.io.files import replacing, write_safetensors
+from catok.io.config import check_format, read_config
+from catok.io.files import replacing
+from catok.io.json import read_json
+from catok.io.stored_weights import StoredWeights
+from catok.io.weights import write_weights
 from catok.training.semantic.config import SemanticConfig
 
 CONFIG, WEIGHTS, TEXT = "semantic.json", "semantic.safetensors", "semantic_text"
@@ -29,12 +30,12 @@ class _Header:
 
 @dataclass(frozen=True)
 class StoredHead:
-    """What a folder holds. `decoder`: the language model's config.json; `weights` by name."""
+    """What a folder holds. `decoder`: the language model's config.json."""
 
     config: SemanticConfig
     latent_dim: int
     decoder: dict[str, Any]
-    weights: dict[str, Tensor]
+    weights: StoredWeights
 
 
 def shared_names(module: nn.Module) -> set[str]:
@@ -49,11 +50,11 @@ def write_folder(
     config: SemanticConfig,
     latent_dim: int,
     decoder: dict[str, Any],
-    dtype: torch.dtype | None = None,
+    dtype: str | torch.dtype | None = None,
 ) -> None:
     """Write both files, each to a temporary one first; the folder is made if need be."""
     folder.mkdir(parents=True, exist_ok=True)
-    write_safetensors(folder / WEIGHTS, weights, dtype)
+    write_weights(folder / WEIGHTS, weights, dtype)
     header = asdict(_Header(FORMAT, latent_dim, config)) | {"decoder": decoder}
     with replacing(folder / CONFIG) as temporary:
         Path(temporary).write_text(json.dumps(header, indent=2) + "\n")
@@ -63,11 +64,8 @@ def read_folder(folder: str | Path) -> StoredHead:
     """Read what `write_folder` wrote. ValueError on anything missing or damaged."""
     header, decoder = _read_header(Path(folder) / CONFIG)
     weights = Path(folder) / WEIGHTS
-    try:
-        state = load_file(weights)
-    except (OSError, SafetensorError) as error:
-        raise ValueError(f"cannot read {weights} ({error}): fetch the file again") from error
-    return StoredHead(header.semantic, header.latent_dim, decoder, state)
+    stored = StoredWeights.open([weights], weights)
+    return StoredHead(header.semantic, header.latent_dim, decoder, stored)
 
 
 def read_config_of(folder: str | Path) -> SemanticConfig:
@@ -77,13 +75,9 @@ def read_config_of(folder: str | Path) -> SemanticConfig:
 
 def _read_header(path: Path) -> tuple[_Header, dict[str, Any]]:
     """semantic.json, and the language model's settings in it."""
-    try:
-        data = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise ValueError(f"cannot read {path} ({error}): fetch the file again") from error
-    if not isinstance(data, dict) or not isinstance(data.get("decoder"), dict):
+    data = read_json(path)
+    check_format(data, FORMAT, path)
+    decoder = data.pop("decoder", None)
+    if not isinstance(decoder, dict):
         raise ValueError(f"{path} describes no language model: fetch the file again")
-    if data.get("format") != FORMAT:
-        raise ValueError(f"{path} has format {data.get('format')}, not {FORMAT}: upgrade catok")
-    decoder = data.pop("decoder")
     return read_config(_Header, data, CONFIG), decoder

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 from torch.utils.checkpoint import checkpoint
 
+from catok.modules.transformers_buffers import restore_rotary
 from catok.training.semantic.config import SemanticConfig
 from catok.training.semantic.decoder import (
     build_decoder,
@@ -168,7 +169,7 @@ class SemanticHead(nn.Module):
         folder: str | Path,
         weights: dict[str, Tensor] | None = None,
         *,
-        dtype: torch.dtype | None = None,
+        dtype: str | torch.dtype | None = None,
     ) -> None:
         """Write semantic.json, semantic.safetensors and, if the text is not bytes, semantic_text/.
 
@@ -197,22 +198,17 @@ class SemanticHead(nn.Module):
         """
         stored = read_folder(folder)
         text = ModelTokenizer(Path(folder) / TEXT) if stored.config.text == "model" else None
-        head = cls(
-            stored.config,
-            stored.latent_dim,
-            language_model=decoder_from_dict(stored.decoder),
-            text=text,
-        )
-        try:
-            names = head.load_state_dict(stored.weights, strict=False)
-        except RuntimeError as error:
-            raise ValueError(f"the weights in {folder} do not fit: {error}") from error
-        missing = sorted(set(names.missing_keys) - shared_names(head))
-        if missing or names.unexpected_keys:
-            raise ValueError(
-                f"the weights in {folder} do not fit: missing {missing[:5]}, unexpected "
-                f"{names.unexpected_keys[:5]}"
-            )
+
+        def build() -> SemanticHead:
+            decoder = decoder_from_dict(stored.decoder)
+            return cls(stored.config, stored.latent_dim, language_model=decoder, text=text)
+
+        head = stored.weights.build(build)
+        twice = shared_names(head)
+        wanted = {name: w for name, w in head.state_dict().items() if name not in twice}
+        head.load_state_dict(stored.weights.read(wanted), strict=False, assign=True)
+        head.language_model.tie_weights()
+        restore_rotary(head.language_model)
         return head
 
     def _checked(self, latents: Tensor, frame_lengths: Tensor) -> list[int]:

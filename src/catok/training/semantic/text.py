@@ -3,9 +3,10 @@
 import shutil
 import tempfile
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from catok.io.files import replacing
+from catok.io.transformers import from_transformers
 from catok.training.semantic.config import SemanticConfig
 
 
@@ -51,11 +52,8 @@ class ModelTokenizer:
     def __init__(self, name_or_folder: str | Path) -> None:
         from transformers import AutoTokenizer  # late: slow to import
 
-        local = Path(name_or_folder).is_dir()
         try:
-            tokenizer: Any = AutoTokenizer.from_pretrained(
-                str(name_or_folder), local_files_only=local
-            )
+            tokenizer = from_transformers(AutoTokenizer, name_or_folder)
         except Exception as error:  # the tokenizers' parser raises bare Exception
             raise ValueError(
                 f"cannot read a text tokenizer from {str(name_or_folder)!r} ({error}): give a local"
