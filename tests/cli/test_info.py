@@ -2,7 +2,10 @@
 
 import json
 
+import pytest
+
 from catok.cli import main
+from catok.io.hub import EMBEDDED
 
 
 def facts(text: str) -> dict[str, str]:
@@ -58,3 +61,43 @@ def test_a_model_without_weights(model_folder, tmp_path, capsys):
     assert main(["info", str(tmp_path)]) == 0
     told = facts(capsys.readouterr().out)
     assert told["weights"] == told["dtype"] == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("tiny", {"kind": "an audio tokenizer"}),
+        ("tiny-tts", {"kind": "a speech synthesis model", "tokenizer": "tiny", "codebooks": "12"}),
+        (
+            "tiny-asr",
+            {"kind": "a speech recognition model", "timestamps": "yes"},
+        ),
+        (str(EMBEDDED / "tiny" / "discriminators"), {"periods": "2, 3, 5, 7, 11"}),
+        (str(EMBEDDED / "tiny" / "semantic"), {"parameters": "1724736", "text": "bytes"}),
+    ],
+)
+def test_every_embedded_folder_is_described(name, expected, capsys):
+    assert main(["info", name]) == 0
+    assert facts(capsys.readouterr().out).items() >= expected.items()
+
+
+def test_tokens_runs_and_results_are_described(tmp_path, capsys):
+    for name, text in {
+        "tokens/tokens.jsonl": '{"codes": "a.cat"}\n{"codes": "b.cat"}\n',
+        "run/last.pt": "",
+        "run/log.jsonl": '{"step": 1}\n{"step": 20}\n',
+        "run/model/config.json": "{}",
+        "results/rows.jsonl": "{}\n{}\n{}\n",
+        "results/run.json": '{"systems": [{"name": "tiny"}, {"name": "opus"}]}',
+    }.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    for name, expected in {
+        "tokens": {"recordings": "2"},
+        "run": {"logged_up_to_step": "20", "models": "model"},
+        "results": {"rows": "3", "systems": "tiny, opus"},
+    }.items():
+        assert main(["info", str(tmp_path / name)]) == 0
+        assert facts(capsys.readouterr().out).items() >= expected.items()
+    assert main(["info", str(tmp_path)]) == 1
+    assert "no folder of a kind that catok knows" in capsys.readouterr().err

@@ -103,11 +103,14 @@ def without_local_keys(data):
     ("change", "message"),
     [
         (lambda data: data.update(model_type="moss_tts_local"), "v1.5"),
-        (lambda data: data.update(model_type="speech_tokenizer"), "'speech_tokenizer'"),
+        (lambda data: data.update(model_type="speech_tokenizer"), "is an audio tokenizer"),
         (lambda data: data.update(n_vq=31), "unknown tensors"),
         (lambda data: data.update(local_hidden_size=56), "wrongly shaped"),
         (lambda data: data.update(audio_pad_code=1), "code after the last"),
-        (lambda data: data.update(catok={"format": 1, "tokenizer": {}}), "another kind of catok"),
+        (
+            lambda data: data.update(catok={"format": 1, "tokenizer": {}}),
+            "is an audio tokenizer, not a speech language model",
+        ),
         (lambda data: data.update(catok={"format": 9, "token_lm": {}}), "newer catok"),
         (lambda data: data["language_config"].update(use_sliding_window=True), "sliding_window"),
         (lambda data: data["language_config"].update(rope_scaling={"type": "yarn"}), "rope_sca"),

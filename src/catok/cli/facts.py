@@ -2,19 +2,15 @@
 
 import json
 import math
-from pathlib import Path
 from typing import NamedTuple
-
-import torch
-from safetensors import SafetensorError, safe_open
 
 from catok.io.cat_file import read_header
 from catok.io.hub import find_folder
+from catok.io.stored_weights import StoredWeights
 from catok.modules.patch import PatchConfig
 from catok.modules.stack import StageConfig
-from catok.tokenizer.checkpoint import JUDGES, SEMANTIC, load_config
+from catok.tokenizer.checkpoint import JUDGES, SEMANTIC, load_config, open_weights
 from catok.tokenizer.model import CodecModel
-from catok.tokenizer.released import canonical_name
 
 
 class Fact(NamedTuple):
@@ -51,9 +47,10 @@ def model_facts(name: str) -> list[Fact]:
     """What a model's folder tells, without loading more of its weights than the quantizer's."""
     folder = find_folder(name)
     config = load_config(folder)
-    with torch.device("meta"):
-        model = CodecModel(config)
-    dtype, weight_hash = _stored(folder, model)
+    has_weights = any(folder.glob("*.safetensors"))
+    weights = open_weights(folder, "all") if has_weights else StoredWeights(str(folder), {})
+    model = weights.build(lambda: CodecModel(config))
+    dtypes = sorted({tensor.dtype for tensor in weights.tensors.values()})
     encoder, quantizer, decoder = (
         sum(parameter.numel() for parameter in part.parameters())
         for part in (model.encoder, model.quantizer, model.decoder)
@@ -64,8 +61,8 @@ def model_facts(name: str) -> list[Fact]:
     return [
         Fact("model", name),
         Fact("folder", str(folder)),
-        Fact("weights", weight_hash),
-        Fact("dtype", dtype),
+        Fact("weights", _weight_hash(weights, model)),
+        Fact("dtype", ", ".join(dtypes) or "unknown"),
         Fact("sample_rate", model.sample_rate, "Hz"),
         Fact("channels", model.channels),
         Fact("frame_rate", model.frame_rate, "Hz"),
@@ -123,25 +120,12 @@ def _stage(stage: StageConfig) -> str:
     )
 
 
-def _stored(folder: Path, model: CodecModel) -> tuple[str, str]:
-    """The dtype that the weights are stored in, and the weight hash; "unknown" without weights."""
-    wanted = {f"quantizer.{name}" for name in model.quantizer.state_dict()}
-    dtypes, found = set[str](), dict[str, torch.Tensor]()
-    for file in sorted(folder.glob("*.safetensors")):
-        try:
-            with safe_open(file, framework="pt") as shard:
-                for stored in shard.keys():  # noqa: SIM118 - not a mapping
-                    dtypes.add(shard.get_slice(stored).get_dtype())
-                    name = canonical_name(stored)
-                    if name in wanted:
-                        found[name.removeprefix("quantizer.")] = shard.get_tensor(stored).float()
-        except (SafetensorError, OSError) as error:
-            raise ValueError(f"{file} cannot be read ({error}): fetch it again") from error
-    dtype = ", ".join(sorted(dtypes)) or "unknown"
-    if len(found) != len(wanted):
-        return dtype, "unknown"
-    try:
-        model.quantizer.load_state_dict(found, assign=True)
-    except RuntimeError as error:
-        raise ValueError(f"{folder}: the weights do not belong to this config.json") from error
-    return dtype, model.weight_hash
+def _weight_hash(weights: StoredWeights, model: CodecModel) -> str:
+    """Of the stored quantizer, the only part that is read; "unknown" without weights."""
+    if not weights.tensors:
+        return "unknown"
+    start = "quantizer."
+    stored = weights.renamed(lambda n: n.removeprefix(start) if n.startswith(start) else None)
+    found = stored.read(model.quantizer.state_dict())
+    model.quantizer.load_state_dict(found, assign=True)
+    return model.weight_hash

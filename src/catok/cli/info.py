@@ -1,4 +1,4 @@
-"""`catok info`: what a `.cat` file or a model is."""
+"""`catok info`: what a `.cat` file or a folder is."""
 
 from typing import Annotated
 
@@ -8,16 +8,17 @@ from tyro.conf import Positional, arg
 def run(
     target: Annotated[
         Positional[str],
-        arg(metavar="TARGET", help='A .cat file, "tiny", a model folder or a hub id.'),
+        arg(metavar="TARGET", help='A .cat file, "tiny", a folder or a hub id.'),
     ],
     json: Annotated[bool, arg(help="Print JSON instead of lines.", help_behavior_hint="")] = False,
 ) -> int:
-    """Describe a .cat file or a model."""
+    """Describe a .cat file, a model, or any folder that catok writes."""
     from pathlib import Path
 
-    from catok.cli.facts import as_json, as_lines, cat_facts, model_facts
+    from catok.cli.facts import as_json, as_lines, cat_facts
+    from catok.cli.folder_facts import folder_facts
 
     is_file = Path(target).is_file() or Path(target).suffix == ".cat"
-    facts = cat_facts(target) if is_file else model_facts(target)
+    facts = cat_facts(target) if is_file else folder_facts(target)
     print(as_json(facts) if json else as_lines(facts))
     return 0

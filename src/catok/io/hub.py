@@ -70,6 +70,18 @@ def find_folder(
         raise ValueError(f"could not fetch {name!r} from the hub: {_reason(error)}") from error
 
 
+def find_companion(
+    name_or_path: str | Path, config: str, subfolder: str, **hub: Unpack[HubOptions]
+) -> Path:
+    """The folder that holds the file `config`: what `find_folder` finds, or its `subfolder`.
+
+    So what was published with a model can be asked for by the model's own name.
+    """
+    folder = find_folder(name_or_path, companions=True, **hub)
+    is_below = not (folder / config).exists() and (folder / subfolder / config).exists()
+    return folder / subfolder if is_below else folder
+
+
 def upload_folder(
     folder: str | Path, repo_id: str, *, private: bool = False, token: str | None = None
 ) -> str:

@@ -6,12 +6,15 @@ A folder written here also holds this package's own strict configuration under t
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from catok.io.config import check_format, read_value
 from catok.io.files import replacing
 from catok.io.json import read_json
+from catok.io.kinds import SPEECH_KINDS, check_kind
 from catok.io.stored_weights import CONFIG, WEIGHTS, StoredWeights
 from catok.io.weights import dtype_name, write_weights
 from catok.lm.config import TokenLMConfig
@@ -53,19 +56,13 @@ def load_config(folder: Path) -> TokenLMConfig:
 
     Raises ValueError when it is missing, damaged or of another kind of model.
     """
+    check_kind(folder, *SPEECH_KINDS)
     data = read_json(folder / CONFIG)
-    own = data.get("catok")
-    if own is None:
+    if "catok" not in data:
         return read_released_config(data, StoredWeights.of_folder(folder).shapes)
-    if not isinstance(own, dict) or not isinstance(own.get(KEY), dict):
-        raise ValueError(
-            f"{folder} holds another kind of catok model: give the folder of a token language model"
-        )
-    if own.get("format") != FORMAT:
-        raise ValueError(
-            f"{folder / CONFIG} was written by a newer catok (format {own.get('format')}): upgrade"
-        )
-    return TokenLMConfig.from_dict(own[KEY])
+    own = read_value(dict[str, Any], data["catok"], f'"catok" in {folder / CONFIG}')
+    check_format(own, FORMAT, folder / CONFIG)
+    return TokenLMConfig.from_dict(own.get(KEY, {}))
 
 
 def load_tensors(

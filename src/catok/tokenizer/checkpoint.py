@@ -12,8 +12,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from catok.io.config import check_format, read_value
 from catok.io.files import replacing
 from catok.io.json import read_json
+from catok.io.kinds import TOKENIZER, check_kind
 from catok.io.stored_weights import CONFIG, WEIGHTS, StoredWeights
 from catok.io.weights import dtype_name, write_weights
 from catok.tokenizer.config import TokenizerConfig
@@ -52,17 +54,18 @@ def save_folder(
 
 
 def load_config(folder: str | Path) -> TokenizerConfig:
-    """The configuration in a folder's config.json, of either kind."""
+    """The configuration in a folder's config.json, ours or a released one.
+
+    Raises ValueError on a folder of another kind, which it names, and on a damaged file.
+    """
+    check_kind(folder, TOKENIZER)
     path = Path(folder) / CONFIG
     data = read_json(path)
     if "catok" not in data:
         return read_released_config(data)
-    own: dict[str, Any] = data["catok"]
-    if own.get("format") != FORMAT:
-        raise ValueError(
-            f"{path} was written by a newer catok (format {own.get('format')}): upgrade"
-        )
-    return TokenizerConfig.from_dict(own["tokenizer"])
+    own = read_value(dict[str, Any], data["catok"], f'"catok" in {path}')
+    check_format(own, FORMAT, path)
+    return TokenizerConfig.from_dict(own.get("tokenizer", {}))
 
 
 def open_weights(folder: Path, part: Part) -> StoredWeights:

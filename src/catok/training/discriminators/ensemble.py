@@ -3,15 +3,18 @@
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Unpack
 
 import torch
 from torch import Tensor, nn
 
 from catok.io.config import check_format, read_config
 from catok.io.files import replacing
+from catok.io.hub import HubOptions, find_companion
 from catok.io.json import read_json
 from catok.io.stored_weights import StoredWeights
 from catok.io.weights import write_weights
+from catok.tokenizer.checkpoint import JUDGES
 from catok.training.discriminators.band_stft import BandStftDiscriminator
 from catok.training.discriminators.period import PeriodDiscriminator
 
@@ -122,12 +125,24 @@ class Discriminators(nn.Module):
             Path(temporary).write_text(json.dumps(asdict(stored), indent=2) + "\n")
 
     @classmethod
-    def from_pretrained(cls, folder: str | Path) -> "Discriminators":
-        """Read what `save_pretrained` wrote. ValueError on anything missing or damaged."""
-        data, path = read_json(Path(folder) / CONFIG), Path(folder) / WEIGHTS
-        check_format(data, FORMAT, Path(folder) / CONFIG)
-        stored = read_config(_Stored, data, CONFIG)
-        weights = StoredWeights.open([path], path)
-        model = weights.build(lambda: cls(stored.discriminators))
+    def from_pretrained(
+        cls, name_or_path: str | Path, **hub: Unpack[HubOptions]
+    ) -> "Discriminators":
+        """Read what `save_pretrained` wrote, as float32.
+
+        `name_or_path`: its folder, or a tokenizer (embedded name, folder or hub id) that was
+        published with discriminators. Raises ValueError on anything missing or damaged.
+        """
+        folder = find_companion(name_or_path, CONFIG, JUDGES, **hub)
+        config = read_discriminator_config(folder)
+        weights = StoredWeights.open([folder / WEIGHTS], folder / WEIGHTS)
+        model = weights.build(lambda: cls(config))
         model.load_state_dict(weights.read(model.state_dict()), assign=True)
         return model
+
+
+def read_discriminator_config(folder: Path) -> DiscriminatorConfig:
+    """The configuration in a folder of discriminators. Raises ValueError on a damaged one."""
+    data = read_json(folder / CONFIG)
+    check_format(data, FORMAT, folder / CONFIG)
+    return read_config(_Stored, data, CONFIG).discriminators

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 import torch
 import torch.nn.functional as F
@@ -12,7 +12,9 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 from torch.utils.checkpoint import checkpoint
 
+from catok.io.hub import HubOptions, find_companion
 from catok.modules.transformers_buffers import restore_rotary
+from catok.tokenizer.checkpoint import SEMANTIC
 from catok.training.semantic.config import SemanticConfig
 from catok.training.semantic.decoder import (
     build_decoder,
@@ -20,7 +22,7 @@ from catok.training.semantic.decoder import (
     decoder_from_dict,
     decoder_to_dict,
 )
-from catok.training.semantic.folder import TEXT, read_folder, shared_names, write_folder
+from catok.training.semantic.folder import CONFIG, TEXT, read_folder, shared_names, write_folder
 from catok.training.semantic.greedy import decode_greedily
 from catok.training.semantic.text import ModelTokenizer, TextTokenizer, read_text_tokenizer
 
@@ -191,13 +193,16 @@ class SemanticHead(nn.Module):
         )
 
     @classmethod
-    def from_pretrained(cls, folder: str | Path) -> "SemanticHead":
-        """Read what `save_pretrained` wrote, as float32, without network or the original model.
+    def from_pretrained(cls, name_or_path: str | Path, **hub: Unpack[HubOptions]) -> "SemanticHead":
+        """Read what `save_pretrained` wrote, as float32, without the original language model.
 
-        Raises ValueError on anything missing, damaged or not belonging together.
+        `name_or_path`: its folder, or a tokenizer (embedded name, folder or hub id) that was
+        published with a head. Raises ValueError on anything missing, damaged or not belonging
+        together.
         """
+        folder = find_companion(name_or_path, CONFIG, SEMANTIC, **hub)
         stored = read_folder(folder)
-        text = ModelTokenizer(Path(folder) / TEXT) if stored.config.text == "model" else None
+        text = ModelTokenizer(folder / TEXT) if stored.config.text == "model" else None
 
         def build() -> SemanticHead:
             decoder = decoder_from_dict(stored.decoder)
