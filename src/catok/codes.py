@@ -136,7 +136,8 @@ class Encoded:
     def save(self, path_or_file: StrPath | BinaryIO) -> None:
         """Write a batch of 1 to a `.cat` file; a path is replaced at once.
 
-        Raises ValueError for a larger batch, a model id over 40 bytes or a missing folder.
+        Of a longer `model_id` the first 40 bytes are written. Raises ValueError for a larger batch
+        or a missing folder.
         """
         if self.batch_size != 1:
             raise ValueError(

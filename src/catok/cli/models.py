@@ -3,7 +3,6 @@
 import torch
 
 from catok.cli.arguments import DeviceName, DtypeName
-from catok.io.cat_file import MAX_MODEL_ID_BYTES
 from catok.tokenizer.model import Part
 from catok.tokenizer.tokenizer import CausalAudioTokenizer
 
@@ -20,9 +19,7 @@ def pick_device(name: DeviceName) -> torch.device:
 def load_model(
     name: str, device: DeviceName, dtype: DtypeName, part: Part = "all"
 ) -> CausalAudioTokenizer:
-    """`CausalAudioTokenizer.from_pretrained`, its id cut to what a `.cat` file can hold."""
-    tok = CausalAudioTokenizer.from_pretrained(
-        name, device=pick_device(device), dtype=getattr(torch, dtype), part=part
+    """`CausalAudioTokenizer.from_pretrained` on the device of that name."""
+    return CausalAudioTokenizer.from_pretrained(
+        name, device=pick_device(device), dtype=dtype, part=part
     )
-    tok.model_id = tok.model_id.encode()[:MAX_MODEL_ID_BYTES].decode(errors="ignore")
-    return tok

@@ -30,14 +30,16 @@ VERSION = 1
 MAX_MODEL_ID_BYTES = 40  # keeps the header of 32 codebooks under 256 bytes
 _FIELDS = struct.Struct("<4sHHIHIIIQ8sB")  # magic ... weight hash, length of the model id
 _CRC = struct.Struct("<I")
+_BLOCK = 1 << 16  # codes unpacked at once
 
 
 @dataclass(frozen=True)
 class CatHeader:
     """What a `.cat` file says of itself; `samples` counts per channel, before the last frame's pad.
 
-    Raises ValueError for a model id over 40 bytes, a weight hash that is not 16 hex digits (or
-    empty: unknown), and numbers that the format cannot hold.
+    Of a longer `model_id` the first 40 bytes are kept, in whole characters. Raises ValueError for a
+    weight hash that is not 16 hex digits (or empty: unknown), and numbers that the format cannot
+    hold.
     """
 
     num_quantizers: int
@@ -53,11 +55,8 @@ class CatHeader:
     version: int = VERSION
 
     def __post_init__(self) -> None:
-        if len(self.model_id.encode()) > MAX_MODEL_ID_BYTES:
-            raise ValueError(
-                f"model_id {self.model_id!r} is too long for a .cat file: shorten it to "
-                f"{MAX_MODEL_ID_BYTES} bytes of UTF-8"
-            )
+        kept = self.model_id.encode(errors="replace")[:MAX_MODEL_ID_BYTES].decode(errors="ignore")
+        object.__setattr__(self, "model_id", kept)
         check_weight_hash(self.weight_hash)
         limits = {"num_quantizers": 16, "channels": 16, "sample_rate": 32, "frame_size": 32}
         limits |= {"codebook_size": 32, "frames": 32, "samples": 64}
@@ -108,12 +107,17 @@ def pack_codes(codes: np.ndarray, codebook_size: int) -> bytes:
 
 
 def unpack_codes(data: bytes | memoryview, frames: int, codebook_size: int) -> np.ndarray:
-    """Undo `pack_codes`: bytes -> int64 `[frames]`."""
+    """Undo `pack_codes`: bytes -> int64 `[frames]`; little memory is needed beside the result."""
     width = bits_per_code(codebook_size)
-    bits = np.zeros((frames, 32), dtype=np.uint8)
     packed = np.frombuffer(data, dtype=np.uint8)
-    bits[:, 32 - width :] = np.unpackbits(packed, count=frames * width).reshape(frames, width)
-    return np.packbits(bits, axis=1).view(">u4")[:, 0].astype(np.int64)
+    codes = np.empty(frames, dtype=np.int64)
+    for start in range(0, frames, _BLOCK):
+        count = min(_BLOCK, frames - start)
+        bits = np.zeros((count, 32), dtype=np.uint8)
+        block = packed[start * width // 8 :]  # whole bytes: _BLOCK is a multiple of 8
+        bits[:, 32 - width :] = np.unpackbits(block, count=count * width).reshape(count, width)
+        codes[start : start + count] = np.packbits(bits, axis=1).view(">u4")[:, 0]
+    return codes
 
 
 def write_cat(path_or_file: StrPath | BinaryIO, header: CatHeader, codes: np.ndarray) -> None:
@@ -201,13 +205,13 @@ def _read_header(file: BinaryIO, name: str, size: int) -> CatHeader:
     header_size = _header_size(id_length, num_quantizers)
     rest = _read(file, header_size - _FIELDS.size, name)
     body, checksum = start + rest[: -_CRC.size], rest[-_CRC.size :]
-    if version < 1 or _CRC.pack(zlib.crc32(body)) != checksum:
+    if version < 1 or id_length > MAX_MODEL_ID_BYTES or _CRC.pack(zlib.crc32(body)) != checksum:
         raise ValueError(f"{name} is damaged (header): copy or encode it again")
     header = CatHeader(
         num_quantizers,
         *numbers,
         weight_hash=weight_hash.hex() if any(weight_hash) else "",
-        model_id=rest[:id_length].decode(),
+        model_id=_decoded(rest[:id_length], name),
         plane_checksums=struct.unpack(f"<{num_quantizers}I", body[_FIELDS.size + id_length :]),
         version=version,
     )
@@ -218,6 +222,13 @@ def _read_header(file: BinaryIO, name: str, size: int) -> CatHeader:
             "copy or encode it again"
         )
     return header
+
+
+def _decoded(model_id: bytes, name: str) -> str:
+    try:
+        return model_id.decode()
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{name} is damaged (model id): copy or encode it again") from error
 
 
 def _header_bytes(header: CatHeader) -> bytes:

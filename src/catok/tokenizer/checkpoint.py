@@ -14,6 +14,7 @@ from torch import Tensor
 
 from catok.io.config import check_format, read_value
 from catok.io.files import replacing
+from catok.io.hub import find_folder as find_folder
 from catok.io.json import read_json
 from catok.io.kinds import TOKENIZER, check_kind
 from catok.io.stored_weights import CONFIG, WEIGHTS, StoredWeights

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -10,7 +9,6 @@ import torch
 from catok.codes import Encoded
 from catok.evaluation.metrics.codes import CodeUse, code_use
 from catok.evaluation.run.recordings import Recording
-from catok.io.cat_file import MAX_MODEL_ID_BYTES
 from catok.modules.usage import count_codes
 
 
@@ -28,8 +26,7 @@ def keep_codes(out: Path, system: str, recording: Recording, encoded: Encoded) -
     """Write the codes of one recording and return the file's path."""
     path = codes_folder(out, system) / f"{recording.stem}.cat"
     path.parent.mkdir(parents=True, exist_ok=True)
-    cut = encoded.model_id.encode()[:MAX_MODEL_ID_BYTES].decode(errors="ignore")
-    replace(encoded, model_id=cut).save(path)
+    encoded.save(path)
     return path
 
 

@@ -9,7 +9,6 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from torch import Tensor
 
 from catok.audio import audio_info, load_crop, read_blocks
 from catok.data.entry import Entry
-from catok.io.cat_file import MAX_MODEL_ID_BYTES, read_header
+from catok.io.cat_file import read_header
 from catok.io.files import replacing
 from catok.tokenizer.tokenizer import CausalAudioTokenizer
 from catok.training.distributed import Group
@@ -131,8 +130,7 @@ def _encode(recording: Entry, target: Path, tok: CausalAudioTokenizer) -> None:
     samples = session.samples
     codes.append(session.flush().cpu())
     encoded = tok.encoded(torch.cat(codes, dim=2), torch.tensor([samples]))
-    name = tok.model_id.encode()[:MAX_MODEL_ID_BYTES].decode(errors="ignore")
-    replace(encoded, model_id=name).save(target)
+    encoded.save(target)
 
 
 def _blocks(recording: Entry, tok: CausalAudioTokenizer) -> Iterator[Tensor]:
