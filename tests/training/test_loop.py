@@ -14,6 +14,7 @@ from catok.training.data import read_cuts
 from catok.training.discriminators.ensemble import Discriminators
 from catok.training.loop import Trainer
 from catok.training.losses.mel import MelLossConfig
+from catok.training.run.signals import StopOnRequest
 from catok.training.semantic.head import SemanticHead
 
 from .conftest import CONFIG, EVERYTHING, same, tones
@@ -38,10 +39,12 @@ def test_a_run_learns_logs_and_leaves_a_model(tmp_path, corpora, run):
     totals = [line["total"] for line in lines if "total" in line]
     assert len(totals) == 50 and sum(totals[-10:]) < 0.8 * sum(totals[:10])
     assert logged(tmp_path) == lines
-    assert len(lines[0]["perplexity"]) == 8 and all(p >= 1 for p in lines[0]["perplexity"])
-    assert lines[0]["audio_per_second"] > 0 and lines[0]["grad_norm"] > 0
+    plan, first = lines[:2]
+    assert plan["step"] == 0 and plan["steps"] == 50 and plan["hours"]["speech"] > 0
+    assert len(first["perplexity"]) == 8 and all(p >= 1 for p in first["perplexity"])
+    assert first["audio_per_second"] > 0 and first["grad_norm"] > 0
     valid = [line for line in lines if "valid_mel_8" in line]
-    assert [line["step"] for line in valid] == [6, 12, 18, 24, 30, 36, 42, 48]
+    assert [line["step"] for line in valid] == [1, 6, 12, 18, 24, 30, 36, 42, 48, 50]
     assert valid[-1]["valid_mel_8"] < valid[0]["valid_mel_8"]
     assert {"valid_mel_1", "valid_mel_2", "valid_mel_4"} < set(valid[0])
     assert "valid_semantic" not in valid[0]
@@ -78,7 +81,8 @@ def test_a_resumed_run_is_the_uninterrupted_run(tmp_path, texts, run, whole, cut
     resumed, lines = run(tmp_path, texts, EVERYTHING)
 
     after = [line for line in expected if line["step"] > cut]
-    assert results(lines) == [line | {"skipped_files": 0.0} if "total" in line else line
+    assert lines[0]["step"] == cut and lines[0]["steps"] == 8
+    assert results(lines[1:]) == [line | {"skipped_files": 0.0} if "total" in line else line
                               for line in results(after)]  # fmt: skip
     assert same(resumed.learner.state_dict(), whole["trainer"].learner.state_dict())
     assert logged(tmp_path) == [{"step": 1, "kept": 1}, *lines]
@@ -98,7 +102,7 @@ def test_the_run_with_everything_has_everything(texts, run, whole):
     assert any(line["revived"] > 0 for line in steps)
     assert any(line["semantic"] > 0 for line in steps)
     assert [line["valid_semantic"] > 0 for line in whole["lines"] if "valid_mel_1" in line] == [
-        True, True,
+        True, True, True,
     ]  # fmt: skip
     # four steps of warm-up in each stage, to a peak of its own
     assert [line["learning_rate"] for line in steps] == pytest.approx(
@@ -130,7 +134,7 @@ def test_a_finished_run_stays_as_it_is(tmp_path, corpora, run):
     assert same(first.learner.state_dict(), again.learner.state_dict())
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1])
 def test_a_signal_saves_and_ends(tmp_path, corpora, number):
     trainer = Trainer(
         CONFIG, corpora, [], tmp_path, report=lambda line: os.kill(os.getpid(), number)
@@ -141,13 +145,56 @@ def test_a_signal_saves_and_ends(tmp_path, corpora, number):
     assert signal.getsignal(number) is before
 
 
+def test_what_was_ignored_stays_ignored():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
+    try:
+        with StopOnRequest() as stop:
+            os.kill(os.getpid(), signal.SIGHUP)
+            assert not stop.asked
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_a_run_that_diverges_keeps_its_last_good_state(tmp_path, corpora, run):
+    good = replace(CONFIG, stages=(TrainStage(3),))
+    run(tmp_path, corpora, good, valid=[])
+    before = (tmp_path / "last.pt").read_bytes()
+    model = (tmp_path / "model" / "model.safetensors").read_bytes()
+    wild = replace(CONFIG.optimizer, learning_rate=1e30, warmup_steps=0)
+    config = replace(
+        CONFIG, stages=(TrainStage(9),), optimizer=wild, save_minutes=0.0, max_bad_steps=3
+    )
+    with pytest.raises(ValueError, match="not finite"):
+        run(tmp_path, corpora, config, valid=[])
+    with pytest.raises(ValueError, match="this state is not saved"):  # by its last step
+        run(tmp_path, corpora, replace(config, stages=(TrainStage(4),)), valid=[])
+    assert (tmp_path / "last.pt").read_bytes() == before
+    assert (tmp_path / "model" / "model.safetensors").read_bytes() == model
+
+
+def test_a_trial_changes_nothing(texts, tmp_path):
+    trainer = Trainer(
+        replace(EVERYTHING, stages=(TrainStage(4, adversarial=True),)), texts, [], tmp_path
+    )
+    batches = next(trainer.batches())
+    trainer.train_step(batches)
+    before = {name: value.clone() for name, value in trainer.learner.generator.state_dict().items()}
+    state = torch.get_rng_state()
+    assert trainer.learner.is_sound(batches, trainer.step)
+    assert same(trainer.learner.generator.state_dict(), before)
+    assert torch.equal(torch.get_rng_state(), state)
+    with torch.no_grad():
+        next(trainer.learner.judges.parameters()).fill_(float("inf"))
+    assert not trainer.learner.is_sound(batches, trainer.step)
+
+
 def test_it_saves_by_the_clock(tmp_path, corpora, monkeypatch):
     trainer = Trainer(replace(CONFIG, save_minutes=0.0), corpora, [], tmp_path)
     saved = []
     monkeypatch.setattr(trainer, "save", lambda: saved.append(trainer.step))
     monkeypatch.setattr(trainer.state, "publish_companions", lambda learner: None)
     trainer.run()
-    assert saved == [*range(1, 13), 12]
+    assert saved == [*range(1, 13)]
 
 
 def test_the_same_seed_gives_the_same_run_and_another_does_not(tmp_path, corpora, run):

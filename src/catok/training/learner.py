@@ -178,14 +178,39 @@ class Learner:
         result has the key "bad".
         """
         assert self.stage is not None
+        shared = torch.Generator().manual_seed(self.config.seed * 1_000_003 + step)
+        playing = step_of_stage % self.config.adversary.every == 0
+        game = self.adversary if playing else None
+        logged, made = self._gradients(batches, step, shared, game)
+        if not all(map(math.isfinite, logged.values())):
+            return logged | {"bad": 1.0}
+        rate = learning_rate(step_of_stage, self.stage, self.config.optimizer)
+        set_rate(self.optimizer, rate)
+        self.optimizer.step()
+        if game is not None and game.active:
+            game.update(rate)
+        moved = self._keep_codes_alive(made, shared)
+        if self.average is not None:
+            self.average.update(self.codec)
+        return logged | {"learning_rate": rate, "revived": float(moved)}
+
+    def is_sound(self, batches: list[Batch], step: int) -> bool:
+        """Whether a step on these micro-batches would be finite; nothing is learnt from them."""
+        shared = torch.Generator().manual_seed(self.config.seed * 1_000_003 + step)
+        with torch.random.fork_rng([self.device] if self.device.type == "cuda" else []):
+            logged, _ = self._gradients(batches, step, shared, self.adversary)
+        return all(map(math.isfinite, logged.values()))
+
+    def _gradients(
+        self, batches: list[Batch], step: int, shared: torch.Generator, game: Adversary | None
+    ) -> tuple[dict[str, float], list[Generated]]:
+        """Gradients of all networks; losses and norms by name, and what was generated."""
+        if game is not None and not game.active:
+            game = None
         config = self.config
-        shared = torch.Generator().manual_seed(config.seed * 1_000_003 + step)
         batches = [_moved(batch, self.device) for batch in batches]
         prefixes = self._prefixes(batches, step)
         scales = self.generator.draw_scales(shared)
-        game = self.adversary if self.adversary is not None and self.adversary.active else None
-        if step_of_stage % config.adversary.every:
-            game = None
         rate = self.codec.sample_rate
         spans = [] if game is None else [game.span(batch, rate, shared) for batch in batches]
         text_tokens = self._text_tokens(batches)
@@ -214,19 +239,7 @@ class Learner:
                 numbers[name] = clip_gradients(list(part.parameters()), config.optimizer.clip_norm)
         if game is not None:
             numbers |= game.judge(made, batches, spans)
-        logged = self._agreed(numbers)
-        if not all(map(math.isfinite, logged.values())):
-            return logged | {"bad": 1.0}
-
-        rate = learning_rate(step_of_stage, self.stage, config.optimizer)
-        set_rate(self.optimizer, rate)
-        self.optimizer.step()
-        if game is not None:
-            game.update(rate)
-        moved = self._keep_codes_alive(made, shared)
-        if self.average is not None:
-            self.average.update(self.codec)
-        return logged | {"learning_rate": rate, "revived": float(moved)}
+        return self._agreed(numbers), made
 
     @torch.no_grad()
     def _keep_codes_alive(self, made: list[Generated], shared: torch.Generator) -> int:

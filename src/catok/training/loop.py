@@ -1,9 +1,9 @@
 """A run from its first step to its last: stages, logging, validation, saving and resuming."""
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from catok.training.run.guard import BadStepGuard
 from catok.training.run.logs import RunLog
 from catok.training.run.pace import Pace
 from catok.training.run.runstate import RunState
+from catok.training.run.saving import Saving, is_due
 from catok.training.run.signals import StopOnRequest
 from catok.training.run.validation import Validator
 
@@ -79,8 +80,13 @@ class Trainer:
         """Train to the end of the last stage, or until SIGTERM or Ctrl-C; either way save."""
         config = self.config
         log = RunLog(self.folder, self.step, config.tensorboard, self.report, self.group.first)
-        pace, saved = Pace(self.group.world, self.codec.sample_rate), time.monotonic()
+        pace = Pace(self.group.world, self.codec.sample_rate)
+        saving = Saving(self.save, self.guard, config.save_minutes, self.group, self.learner.device)
+        if self.step >= config.steps:  # or else a kill between state and model would last
+            self.save()
         with StopOnRequest() as stop, closing(log):
+            if self.step < config.steps:
+                log.write({"step": self.step} | self._plan())
             if self.state.changed:
                 log.write({"step": self.step, "settings_changed": self.state.changed})
             for batches in pace.timed(self.batches()):
@@ -88,26 +94,20 @@ class Trainer:
                 pace.heard(batches)
                 for lost in (line for batch in batches for line in batch.skipped):
                     log.write({"step": self.step, "skipped": lost})
-                if self.step % config.log_every == 0 or "bad" in numbers:
+                if is_due(self.step, config.log_every, config.steps) or "bad" in numbers:
                     use = {"perplexity": self.learner.usage.rounded_perplexity()}
                     log.write({"step": self.step} | numbers | pace.summary() | use)
-                if self.step % config.validate_every == 0 and self.validator:
+                if self.validator and is_due(self.step, config.validate_every, config.steps):
                     log.write({"step": self.step} | self.validator.measure())
                     examples, counts = self.validator.examples, self.learner.usage.counts
                     log.show(self.step, examples, self.codec.sample_rate, counts)
                     pace.restart()
-                if config.keep_every and self.step % config.keep_every == 0:
+                trial = partial(self.learner.is_sound, batches, self.step)
+                keep = config.keep_every and self.step % config.keep_every == 0
+                if keep and saving.is_sound(trial):
                     self.state.publish(self.learner, self.folder / f"model-{self.step}")
-                late = time.monotonic() - saved > 60 * config.save_minutes
-                stopping, saving = self.group.any_stop_first_save(
-                    stop.asked, late, self.learner.device
-                )
-                if stopping:
+                if saving.after_step(self.step, self.step == config.steps, stop.asked, trial):
                     break
-                if saving:
-                    self.save()
-                    saved = time.monotonic()
-        self.save()
         if self.step >= config.steps:
             self.state.publish_companions(self.learner)
 
@@ -139,6 +139,18 @@ class Trainer:
         """Write the run's state and the model's folder."""
         self.state.save(self.learner, self.step)
         self.state.publish(self.learner, self.folder / "model")
+
+    def _plan(self) -> dict[str, Any]:
+        """What there is to learn from and how long, for the log."""
+        hours = {domain: round(hours, 3) for domain, hours in self._source.hours.items()}
+        return {
+            "steps": self.config.steps,
+            "hours": hours,  # empty of streams
+            "parameters": sum(p.numel() for p in self.codec.parameters()),
+            "log_every": self.config.log_every,
+            "validate_every": self.config.validate_every if self.validator else None,
+            "save_minutes": self.config.save_minutes,
+        }
 
     def _enter_stage(self) -> None:
         index, _ = self.config.stage_at(self.step)

@@ -65,7 +65,7 @@ def test_killed_while_saving(tmp_path, corpus_folder, corpora, run, small_model)
     assert died.returncode == -signal.SIGKILL
     assert torch.load(folder / "last.pt", weights_only=True)["step"] == 2
     resumed, lines = run(folder, corpora, config, valid=[])
-    assert [line["step"] for line in lines] == [3, 4, 5]
+    assert [line["step"] for line in lines if "total" in line] == [3, 4, 5]
     assert same(resumed.learner.state_dict(), whole.learner.state_dict())
 
 
@@ -127,7 +127,7 @@ def test_settings_changed_on_the_way_are_logged(tmp_path, corpora, run):
     short = replace(CONFIG, stages=(TrainStage(2),))
     run(tmp_path, corpora, short, valid=[])
     _, lines = run(tmp_path, corpora, replace(short, stages=(TrainStage(3),), ema=0.0), valid=[])
-    assert lines[0] == {"step": 2, "settings_changed": ["stages"]}
+    assert lines[1] == {"step": 2, "settings_changed": ["stages"]}
     assert lines[-1]["step"] == 3
 
 

@@ -48,7 +48,31 @@ class Learner:
         All micro-batches and processes keep the same number of codebooks. Where loss or gradient
         is not finite on any process, the weights stay as they are and the result has "bad".
         """
-        config = self.config
+        numbers, losses = self._gradients(batches, step)
+        if not all(map(math.isfinite, numbers.values())):
+            return numbers | {"bad": 1.0}
+        del numbers["total"]
+        for task, loss in losses:
+            self.tally.add(task, loss)
+        settings = self.config.optimizer
+        share = warmup_cosine(step, self.config.steps, settings.warmup_steps, settings.final_rate)
+        rate = settings.learning_rate * share
+        set_rate(self.optimizer, rate)
+        self.optimizer.step()
+        if self.average is not None:
+            self.average.update(self.objective)
+        return numbers | {"learning_rate": rate}
+
+    def is_sound(self, batches: list[TokenBatch], step: int) -> bool:
+        """Whether a step on these micro-batches would be finite; nothing is learnt from them."""
+        with torch.random.fork_rng([self.device] if self.device.type == "cuda" else []):
+            numbers, _ = self._gradients(batches, step)
+        return all(map(math.isfinite, numbers.values()))
+
+    def _gradients(
+        self, batches: list[TokenBatch], step: int
+    ) -> tuple[dict[str, float], list[tuple[str, Any]]]:
+        """Gradients of the objective; total, norm and depth by name, and each batch's losses."""
         depth = self.prefix(step)
         self.optimizer.zero_grad(set_to_none=True)
         total = torch.zeros((), device=self.device)
@@ -60,21 +84,12 @@ class Learner:
             total += loss.total.detach() / len(batches)
             losses.append((batch.task, loss))
         share_gradients(self.objective, self.group)
-        norm = clip_gradients(list(self.objective.parameters()), config.optimizer.clip_norm)
-        finite = self.group.mean(torch.stack([total, norm.to(self.device)])).tolist()
-        numbers = {"grad_norm": finite[1], "num_quantizers": float(depth)}
-        if not all(map(math.isfinite, finite)):
-            return numbers | {"total": finite[0], "bad": 1.0}
-        for task, loss in losses:
-            self.tally.add(task, loss)
-        settings = config.optimizer
-        share = warmup_cosine(step, config.steps, settings.warmup_steps, settings.final_rate)
-        rate = settings.learning_rate * share
-        set_rate(self.optimizer, rate)
-        self.optimizer.step()
-        if self.average is not None:
-            self.average.update(self.objective)
-        return numbers | {"learning_rate": rate}
+        parameters = list(self.objective.parameters())
+        norm = clip_gradients(parameters, self.config.optimizer.clip_norm)
+        agreed = self.group.mean(torch.stack([total, norm.to(self.device)])).tolist()
+        return dict(zip(("total", "grad_norm"), agreed, strict=True)) | {
+            "num_quantizers": float(depth)
+        }, losses
 
     def prefix(self, step: int) -> int:
         """How many codebooks a step keeps, on all processes."""

@@ -1,8 +1,8 @@
 """A run from its first step to its last: logging, validation, saving and resuming."""
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from catok.training.distributed import Group
 from catok.training.run.checkpoint import load_run, save_run
 from catok.training.run.guard import BadStepGuard
 from catok.training.run.logs import RunLog
+from catok.training.run.saving import Saving, is_due
 from catok.training.run.signals import StopOnRequest
 
 FORMAT = 1
@@ -70,7 +71,10 @@ class LMTrainer:
         """Train to the last step, or until SIGTERM or Ctrl-C; either way save."""
         config = self.config
         log = RunLog(self.folder, self.step, config.tensorboard, self.report, self.group.first)
-        pace, saved = Pace(self.group.world, self.corpus.space.frame_rate), time.monotonic()
+        pace = Pace(self.group.world, self.corpus.space.frame_rate)
+        saving = Saving(self.save, self.guard, config.save_minutes, self.group, self.learner.device)
+        if self.step >= config.steps:  # or else a kill between state and model would last
+            self.save()
         with StopOnRequest() as stop, closing(log):
             if self.step < config.steps:
                 log.write({"step": self.step} | self._data())
@@ -83,25 +87,19 @@ class LMTrainer:
                     log.write({"step": self.step, "skipped": lost})
                 if "bad" in numbers:
                     log.write({"step": self.step} | numbers | pace.summary())
-                elif self.step % config.log_every == 0:
+                elif is_due(self.step, config.log_every, config.steps):
                     tally = self.learner.tally.summary(self.group)
                     self.learner.tally.reset()
                     log.write({"step": self.step} | tally | numbers | pace.summary())
-                if self.step % config.validate_every == 0 and self.validator:
+                if self.validator and is_due(self.step, config.validate_every, config.steps):
                     log.write({"step": self.step} | self.validator.measure())
                     pace.restart()
-                if config.keep_every and self.step % config.keep_every == 0:
+                trial = partial(self.learner.is_sound, batches, self.step)
+                keep = config.keep_every and self.step % config.keep_every == 0
+                if keep and saving.is_sound(trial):
                     self.publish(self.folder / f"model-{self.step}")
-                late = time.monotonic() - saved > 60 * config.save_minutes
-                stopping, saving = self.group.any_stop_first_save(
-                    stop.asked, late, self.learner.device
-                )
-                if stopping:
+                if saving.after_step(self.step, self.step == config.steps, stop.asked, trial):
                     break
-                if saving:
-                    self.save()
-                    saved = time.monotonic()
-        self.save()
 
     def train_step(self, batches: list[TokenBatch]) -> dict[str, float]:
         """Learn from the micro-batches of the current step; returns what there is to log of it."""
@@ -154,11 +152,17 @@ class LMTrainer:
         self.step = int(saved["step"])
 
     def _data(self) -> dict[str, Any]:
-        """What there is to learn from, for the log."""
+        """What there is to learn from and how long, for the log."""
         found: dict[str, Any] = {
+            "steps": self.config.steps,
             "utterances": len(self.corpus),
             "hours": round(self.corpus.hours, 3),
             "parameters": sum(p.numel() for p in self.learner.objective.parameters()),
+        }
+        found |= {
+            "log_every": self.config.log_every,
+            "validate_every": self.config.validate_every if self.validator else None,
+            "save_minutes": self.config.save_minutes,
         }
         left_out = dict(sorted(self.corpus.skipped.items()))
         return found | ({"left_out": left_out} if left_out else {})

@@ -1,12 +1,18 @@
-"""SIGTERM and Ctrl-C as polite requests."""
+"""Signals that ask a run to end, as polite requests."""
 
 import signal
 import threading
 from typing import Any
 
+NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGXCPU")  # those that this system has
+
 
 class StopOnRequest:
-    """While it is entered, `asked` turns True on SIGTERM or Ctrl-C (main thread only)."""
+    """While it is entered, `asked` turns True on a request to end (main thread only).
+
+    That is Ctrl-C, SIGTERM, a closed terminal (SIGHUP), and what queues of clusters send before
+    they end a job (SIGUSR1, SIGXCPU). What was ignored, as SIGHUP is under nohup, stays ignored.
+    """
 
     def __init__(self) -> None:
         self.asked = False
@@ -14,8 +20,9 @@ class StopOnRequest:
 
     def __enter__(self) -> "StopOnRequest":
         if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGTERM, signal.SIGINT):
-                self._before[number] = signal.signal(number, self._ask)
+            for number in (getattr(signal, name) for name in NAMES if hasattr(signal, name)):
+                if signal.getsignal(number) is not signal.SIG_IGN:
+                    self._before[number] = signal.signal(number, self._ask)
         return self
 
     def __exit__(self, *_: object) -> None:
