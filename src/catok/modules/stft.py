@@ -5,12 +5,13 @@ reflected) in half the time, backward included: frames are put together from blo
 nothing is transposed.
 """
 
-from functools import lru_cache
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from catok.modules.constant import constant
 
 TINY = 1e-12  # added to powers, so that the root's gradient at 0 is finite
 
@@ -55,7 +56,7 @@ class _Rfft(torch.autograd.Function):
         return torch.fft.irfft(torch.view_as_complex(gradient * share), n=ctx.samples)
 
 
-@lru_cache(maxsize=32)
+@constant
 def _hann(window: int, normalized: bool, device: torch.device) -> Tensor:
-    shape = torch.hann_window(window, device=device)
+    shape = torch.hann_window(window, dtype=torch.float32, device=device)
     return shape / shape.square().sum().sqrt() if normalized else shape

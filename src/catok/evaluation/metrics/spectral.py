@@ -11,7 +11,6 @@ window: shorter recordings are padded with zeros to one window.
 """
 
 from collections.abc import Iterator
-from functools import lru_cache
 
 import torch
 import torch.nn.functional as F
@@ -20,6 +19,7 @@ from torch import Tensor
 from catok.evaluation.metrics.base import Column
 from catok.evaluation.metrics.signals import METRIC_RATE, make_sample, pair
 from catok.evaluation.sample import Sample
+from catok.modules.constant import constant
 from catok.modules.mel import mel_filters
 
 SCALES = ((2048, 150), (512, 80))  # window in samples, mel bins
@@ -86,7 +86,7 @@ def _magnitude(signal: Tensor, window: int) -> Tensor:
     return torch.stft(signal, window, window // 4, window=shape, return_complex=True).abs()
 
 
-@lru_cache(maxsize=len(SCALES))
+@constant
 def _root_hann(window: int) -> Tensor:
     return torch.hann_window(window, dtype=torch.float64).sqrt().float()
 

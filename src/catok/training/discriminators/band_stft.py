@@ -35,7 +35,7 @@ class BandStftDiscriminator(nn.Module):
             audio,
             n_fft=self.fft_size,
             hop_length=self.fft_size // 4,
-            window=torch.hann_window(self.fft_size, device=audio.device),
+            window=torch.hann_window(self.fft_size, dtype=torch.float32, device=audio.device),
             return_complex=True,
         )
         return torch.view_as_real(spectrum).permute(0, 3, 2, 1)

@@ -119,8 +119,8 @@ def band_mask(
     """
     bins = window // 2 + 1
     if band_edges is None:
-        return torch.ones(1, bins, device=device)
-    frequencies = torch.linspace(0, sample_rate / 2, bins, device=device)
+        return torch.ones(1, bins, dtype=torch.float32, device=device)
+    frequencies = torch.linspace(0, sample_rate / 2, bins, dtype=torch.float32, device=device)
     kept = (frequencies <= band_edges[:, None]).float()
     kept[:, 0] = 1.0
     return kept
