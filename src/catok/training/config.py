@@ -114,8 +114,9 @@ class TrainConfig:
     `tokenizer`: a preset's name, a JSON file of `TokenizerConfig`'s keys, or the folder of a model
     to continue from.
     `semantic`: the language model that reads the latents; None: no text.
-    `initialise`: a new codec's first weights, from the principal components of its training audio
-    (`training/codebooks/initialise.py`) or at random.
+    `initialise`: a new codec's first projections and codes from its training audio
+    (`training/codebooks/initialise.py`), by "principal" components or "orthogonal" random
+    directions; or everything "random".
     `ema`: decay of the running average of the weights, which then is what is validated and
     published (0: the weights themselves).
     `accumulate`: micro-batches per step.
@@ -141,7 +142,7 @@ class TrainConfig:
     semantic: SemanticConfig | None = None
     quantizer_dropout: DropoutConfig = field(default_factory=DropoutConfig)
     revival: RevivalConfig = field(default_factory=RevivalConfig)
-    initialise: Literal["principal", "random"] = "principal"
+    initialise: Literal["principal", "orthogonal", "random"] = "principal"
     ema: float = 0.0
     accumulate: int = 1
     autocast: bool = False

@@ -63,7 +63,7 @@ class Trainer:
         self.codec = networks.codec
         self.state = RunState(self.folder, config, self.group)
         saved = self.state.load()
-        if networks.is_new and config.initialise == "principal" and saved is None:
+        if networks.is_new and config.initialise != "random" and saved is None:
             self._initialise(networks)
         self.learner = Learner(config, networks, self.group, torch.device(device))
         self.guard = BadStepGuard(self.folder, config.max_bad_steps, self.group.rank)
@@ -186,5 +186,8 @@ class Trainer:
                 break
         shortest = min(crop.shape[2] for crop in crops)
         initialise_from_audio(
-            networks.codec, torch.cat([crop[..., :shortest] for crop in crops]), draw
+            networks.codec,
+            torch.cat([crop[..., :shortest] for crop in crops]),
+            draw,
+            principal=self.config.initialise == "principal",
         )

@@ -38,9 +38,9 @@ def new(made):
     return CausalAudioTokenizer(TokenizerConfig.from_dict(made))
 
 
-def initialised(made, audio):
+def initialised(made, audio, **how):
     codec = new(made)
-    initialise_from_audio(codec, audio, torch.Generator().manual_seed(0))
+    initialise_from_audio(codec, audio, torch.Generator().manual_seed(0), **how)
     return codec
 
 
@@ -114,6 +114,20 @@ def test_a_decoder_of_another_shape_is_refused(change):
         decoder.insert(1, {**decoder[0], "input_dim": 32, "output_dim": 32})
     with pytest.raises(ValueError, match="does not mirror the encoder.*random"):
         initialised(made | {"decoder": decoder}, crops(4))
+
+
+@pytest.mark.parametrize("output", [16, 48])
+def test_orthogonal_directions_keep_what_random_ones_keep_and_fill_the_codebooks(output):
+    audio = crops(24)
+    codec = initialised(settings(kind="rvq", output=output), audio, principal=False)
+    for analysis, synthesis in zip(codec.encoder, reversed(list(codec.decoder)), strict=True):
+        if hasattr(analysis, "output_proj"):
+            way_back = synthesis.input_proj.weight @ analysis.output_proj.weight
+            assert torch.allclose(way_back @ way_back, way_back, atol=1e-4)  # a projection
+    with torch.no_grad():
+        codes = codec(audio).quantized.codes
+    assert min(len(book.unique()) for book in codes.unbind(1)) > 8
+    assert snr(initialised(settings(kind="rvq", output=16), audio), audio) > snr(codec, audio)
 
 
 def test_silence_is_refused():

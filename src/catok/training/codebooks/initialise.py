@@ -2,9 +2,12 @@
 
 Random projections shrink a waveform in every stage and scramble it, and a young model spends most
 of a small budget on undoing that. Here it begins as a linear transform codec instead: each stage
-of the encoder keeps the principal components of what it is given, the decoder's mirror stage is the
-transpose, and the codebooks are k-means centres of what is left over for each of them.
+of the encoder keeps the principal components of what it is given, or random orthogonal directions,
+the decoder's mirror stage is the transpose, and the codebooks are k-means centres of what is left
+over for each of them.
 """
+
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
@@ -14,18 +17,25 @@ from catok.modules.quantizer import Codebook, ResidualQuantizer
 from catok.modules.transformer import TransformerStage
 from catok.tokenizer.model import CodecModel
 
+Directions = Callable[[Tensor, int], Tensor]  # so many rows [count, D] for `[B, D, T]`
 VECTORS = 50_000  # enough for the covariance of 1280 dimensions
 
 
 @torch.no_grad()
 def initialise_from_audio(
-    codec: CodecModel, audio: Tensor, generator: torch.Generator, *, rounds: int = 5
+    codec: CodecModel,
+    audio: Tensor,
+    generator: torch.Generator,
+    *,
+    principal: bool = True,
+    rounds: int = 5,
 ) -> None:
     """Set projections and codes of a mirrored codec by crops `[B, C, T]`, T whole frames.
 
     The Transformers' own weights stay as they are: with small layer scales they change little at
-    first. `rounds` of k-means per codebook. Raises ValueError where the decoder is not the mirror
-    image of the encoder, or the audio is silent.
+    first. `principal`: keep the principal components where a projection narrows, otherwise random
+    directions. `rounds` of k-means per codebook. Raises ValueError where the decoder is not the
+    mirror image of the encoder, or the audio is silent.
     """
     if not float(audio.std()) > 0:
         raise ValueError("cannot initialise from silence: check the training audio")
@@ -33,10 +43,16 @@ def initialise_from_audio(
     if len(codec.encoder) != len(codec.decoder) or not all(_mirrors(*pair) for pair in pairs):
         raise ValueError('the decoder does not mirror the encoder: set initialise = "random"')
     x = codec.interleave(audio)
+
+    def directions(x: Tensor, count: int) -> Tensor:
+        if principal:
+            return _principal(x, count, generator)
+        return nn.init.orthogonal_(torch.empty(count, x.shape[1], device=x.device))
+
     for analysis, synthesis in pairs:
         if isinstance(analysis, TransformerStage):
-            x = _widen(analysis, synthesis, x, generator)
-            x = _narrow(analysis, synthesis, x, generator)
+            x = _widen(analysis, synthesis, x, directions)
+            x = _narrow(analysis, synthesis, x, directions)
         else:
             x = analysis(x)
     latents = codec.encoder(codec.interleave(audio)).float()
@@ -85,15 +101,15 @@ def _mirrors(analysis: nn.Module, synthesis: nn.Module) -> bool:
 
 
 def _widen(
-    analysis: TransformerStage, synthesis: nn.Module, x: Tensor, generator: torch.Generator
+    analysis: TransformerStage, synthesis: nn.Module, x: Tensor, directions: Directions
 ) -> Tensor:
-    """Input projection: an isometry (or, into a narrower stage, the principal components) and a
-    gain that gives the residual stream unit variance, as its normalised branches have.
+    """Input projection: an isometry (or, into a narrower stage, chosen directions) and a gain
+    that gives the residual stream unit variance, as its normalised branches have.
     """
     if not isinstance(analysis.input_proj, nn.Linear):
         return x
     if analysis.config.width < analysis.config.input_dim:
-        weight = _principal(x, analysis.config.width, generator)
+        weight = directions(x, analysis.config.width)
     else:
         weight = nn.init.orthogonal_(torch.empty_like(analysis.input_proj.weight))
     gain = 1 / _apply(weight, x).std().clamp(min=1e-8)
@@ -104,12 +120,12 @@ def _widen(
 
 
 def _narrow(
-    analysis: TransformerStage, synthesis: nn.Module, x: Tensor, generator: torch.Generator
+    analysis: TransformerStage, synthesis: nn.Module, x: Tensor, directions: Directions
 ) -> Tensor:
-    """Output projection: the principal components."""
+    """Output projection: the chosen directions."""
     if not isinstance(analysis.output_proj, nn.Linear):
         return x
-    basis = _principal(x, analysis.config.output_dim, generator)
+    basis = directions(x, analysis.config.output_dim)
     analysis.output_proj.weight.copy_(basis)
     assert isinstance(synthesis.input_proj, nn.Linear)
     synthesis.input_proj.weight.copy_(_inverse(basis))
