@@ -1,0 +1,105 @@
+"""What a probe is judged by: a fixed set of recordings that it never hears.
+
+Italian prompts, English voices without a part in the training, telephone prompts of the public test
+split, music and effects. PESQ, STOI, word errors of the speech; the mel distance of everything.
+"""
+
+import json
+import math
+import random
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from catok import CausalAudioTokenizer, load_audio
+from catok.evaluation.metrics import pesq, stoi
+from catok.evaluation.metrics.alignment import count_errors
+from catok.evaluation.metrics.normalise import normalise, words
+from catok.training.losses.mel import MelLoss
+
+DEPTHS = (32, 8)
+LONGEST = 5.0  # seconds of each
+CHOSEN = {  # source: how many
+    "asterisk-core-sounds-it-g722": 8,
+    "pocketsphinx-testdata": 4,
+    "synthetic-nezumi": 6,
+    "synthetic-tebukuro": 6,
+    "asterisk-core-sounds-en-g722": 6,
+    "warzone2100-music": 4,
+    "hydrogen-drumkits-effects": 4,
+}
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A recording `[1, T]` at 24 kHz and what is known of it."""
+
+    audio: Tensor
+    domain: str
+    band_edge: float
+    text: str | None
+    source: str
+
+
+def read_clips(manifests: Iterable[Path], seed: int = 0) -> list[Clip]:
+    """`CHOSEN` many of every source, by the seed, of 2 s or more. English ones keep their text."""
+    clips = []
+    for manifest in manifests:
+        rows = [json.loads(line) for line in manifest.read_text("utf-8").splitlines()]
+        for source, count in CHOSEN.items():
+            found = [r for r in rows if r["source"] == source and r["duration"] >= 2.0]
+            for row in random.Random(seed).sample(found, min(count, len(found))):
+                audio, _ = load_audio(
+                    manifest.parent / row["audio"], sample_rate=24_000, channels=1
+                )
+                text = row["text"] if row["language"] == "en" else None
+                whole = audio.shape[1] <= LONGEST * 24_000
+                audio = audio if text else audio[:, : int(LONGEST * 24_000)]
+                edge = float(row.get("band_edge") or math.inf)
+                clips.append(
+                    Clip(audio, row["domain"], edge, text if whole or text else None, source)
+                )
+    return clips
+
+
+@torch.no_grad()
+def score(tok: CausalAudioTokenizer, clips: list[Clip], transcriber: Any = None) -> dict[str, Any]:
+    """Means by number of codebooks; with a transcriber, word errors in percent of all words."""
+    mel, result = MelLoss(tok.sample_rate), {}
+    coded = [tok.encode(clip.audio[None]).codes for clip in clips]
+    for depth in DEPTHS:
+        found: dict[str, list[float]] = {}
+        errors = said = 0
+        for clip, codes in zip(clips, coded, strict=True):
+            out = tok.decode(codes, depth)[0, :, : clip.audio.shape[1]]
+            distance = float(mel(out[None], clip.audio[None], torch.tensor([clip.band_edge])))
+            found.setdefault(f"mel_{clip.domain}", []).append(distance)
+            if clip.domain != "speech":
+                continue
+            noise = (out - clip.audio).square().sum()
+            figures = {
+                "stoi": lambda o=out, a=clip.audio: stoi(a, o, tok.sample_rate),
+                "pesq_wb": lambda o=out, a=clip.audio: pesq(a, o, tok.sample_rate),
+                "pesq_nb": lambda o=out, a=clip.audio: pesq(a, o, tok.sample_rate, "nb"),
+                "snr": lambda n=noise, a=clip.audio: float(10 * torch.log10(a.square().sum() / n)),
+            }
+            for name, figure in figures.items():
+                try:
+                    found.setdefault(name, []).append(figure())
+                except ValueError:
+                    continue  # PESQ found no speech: counted by `n`
+            if transcriber is not None and clip.text:
+                heard = transcriber.transcribe(out[0].numpy(), tok.sample_rate, "en")
+                reference = words(normalise(clip.text, "en"))
+                errors += count_errors(reference, words(normalise(heard, "en"))).total
+                said += len(reference)
+        means = {name: round(sum(v) / len(v), 4) for name, v in found.items()}
+        means["n"] = len(found.get("pesq_wb", []))
+        if said:
+            means["wer"] = round(100 * errors / said, 2)
+        result[str(depth)] = means
+    return result
