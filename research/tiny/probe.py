@@ -5,8 +5,7 @@
 
 `run` works off the list of `probes.py` in order; start it twice for two workers: a probe that
 another one has in hand is left to it. Stopped in any way, the same command goes on: a probe's state
-is saved every few minutes. DATA holds train.jsonl, test.jsonl, heldout.jsonl and voices/ (see
-README.md). Writes RUNS/NAME/rows.jsonl, one line per checkpoint, and the model.
+is saved every few minutes. DATA holds train.jsonl and test.jsonl (`corpus.py`). Writes RUNS/NAME/rows.jsonl, one line per checkpoint, and the model.
 
 The learning rate stays at its peak for three quarters of the budget and then falls linearly to a
 fiftieth. Checkpoints are even in log time; what is judged is the running average of the weights.
@@ -33,7 +32,7 @@ from catok.training.loop import Trainer
 from catok.training.recipe import load_recipe
 
 RECIPE = Path(__file__).parents[2] / "recipes/tiny/train.toml"
-CHECKPOINTS = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1 / 2, 3 / 4, 1)
+CHECKPOINTS = (1 / 16, 1 / 8, 1 / 4, 1 / 2, 3 / 4, 1)
 COOL = 0.75  # of the budget: from here on the rate falls
 LAST_RATE = 0.02
 SAVE_SECONDS = 150.0
@@ -61,12 +60,8 @@ class Run:
         folder.mkdir(parents=True, exist_ok=True)
         self.config = load_recipe(RECIPE, PROBES[name].overrides(folder))
         corpora = [(read_cuts(data / "train.jsonl"), None)]
-        if (data / "voices/train.jsonl").is_file():
-            corpora.append((read_cuts(data / "voices/train.jsonl"), None))
         self.trainer = Trainer(self.config, corpora, [], folder / "run")
-        self.clips = read_clips(
-            [data / "heldout.jsonl", data / "test.jsonl", data / "voices/unheard.jsonl"]
-        )
+        self.clips = read_clips(data / "test.jsonl")
         self.work = self._resumed()
         self.rows = self.folder / "rows.jsonl"
 
