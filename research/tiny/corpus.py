@@ -1,10 +1,11 @@
 """Join manifests into one corpus that stays what it is while more audio is being fetched.
 
-    python -m research.tiny.corpus --out probes --train data/tiny/train.jsonl data/voices/train.jsonl \
+    python -m research.tiny.corpus --out CORPUS \
+        --train data/tiny/train.jsonl data/voices/train.jsonl \
         --test data/tiny/heldout.jsonl data/tiny/test.jsonl data/voices/unheard.jsonl
 
-Writes OUT/train.jsonl and OUT/test.jsonl with the paths of the audio relative to OUT. Files that are
-missing are left out and counted.
+Writes OUT/train.jsonl and OUT/test.jsonl with the paths of the audio relative to OUT. Files that
+are missing are left out and counted.
 """
 
 import argparse

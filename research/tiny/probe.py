@@ -5,7 +5,8 @@
 
 `run` works off the list of `probes.py` in order; start it twice for two workers: a probe that
 another one has in hand is left to it. Stopped in any way, the same command goes on: a probe's state
-is saved every few minutes. DATA holds train.jsonl and test.jsonl (`corpus.py`). Writes RUNS/NAME/rows.jsonl, one line per checkpoint, and the model.
+is saved every few minutes. DATA holds train.jsonl and test.jsonl (`corpus.py`). Writes
+RUNS/NAME/rows.jsonl, one line per checkpoint, and the model.
 
 The learning rate stays at its peak for three quarters of the budget and then falls linearly to a
 fiftieth. Checkpoints are even in log time; what is judged is the running average of the weights.
