@@ -1,0 +1,12 @@
+"""Formats of token shards, by name."""
+
+from catok.corpus.formats.base import ShardFormat
+from catok.corpus.formats.jsonl import JsonlFormat
+from catok.corpus.formats.memmap import MemmapFormat
+from catok.corpus.formats.parquet import ParquetFormat
+
+FORMATS: dict[str, ShardFormat] = {
+    form.name: form for form in (ParquetFormat(), JsonlFormat(), MemmapFormat())
+}
+
+__all__ = ["FORMATS", "ShardFormat"]
