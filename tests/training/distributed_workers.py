@@ -75,6 +75,7 @@ class Rows:
 
     def __init__(self, rows: int, seed: int, rank: int, world: int) -> None:
         self.rows, self.seed, self.rank, self.world = rows, seed, rank, world
+        self.hours: dict[str, float] = {}
 
     def batch(self, step: int) -> Batch:
         draw = torch.Generator().manual_seed(1000 * self.seed + step)

@@ -15,7 +15,7 @@ from catok import CausalAudioTokenizer, TokenizerConfig, save_audio
 from catok.training import distributed, loop
 from catok.training.discriminators.ensemble import Discriminators
 from catok.training.distributed import Group
-from catok.training.run import checkpoint
+from catok.training.run import sharded
 from catok.training.semantic.head import SemanticHead
 from tests.conftest import build, small_settings
 from tests.training import distributed_workers as workers
@@ -85,8 +85,10 @@ def assert_identical(ours, expected):
 
 def assert_continues(resumed, whole, step):
     """The log from `step` on, exactly."""
+    plan, *lines = resumed["lines"]
     rest = [line for line in whole["lines"] if line["step"] > step]
-    for mine, other in zip(resumed["lines"], rest, strict=True):
+    assert plan["step"] == step and "parameters" in plan
+    for mine, other in zip(lines, rest, strict=True):
         assert {k: mine[k] for k in mine.keys() - set(CLOCKS)} == {
             k: other[k] for k in other.keys() - set(CLOCKS)
         }
@@ -213,34 +215,34 @@ def test_sharded_state_survives_a_kill_between_any_two_moves(tmp_path):
             (tmp_path / name / ".metadata").touch()
         return tmp_path / name
 
-    assert checkpoint.find_sharded(tmp_path) is None
+    assert sharded.find_sharded(tmp_path) is None
     state("last.new", whole=False)  # killed while the first was written
-    assert checkpoint.find_sharded(tmp_path) is None
+    assert sharded.find_sharded(tmp_path) is None
     last = state("last")
-    assert checkpoint.find_sharded(tmp_path) == last
+    assert sharded.find_sharded(tmp_path) == last
     old = last.rename(tmp_path / "last.old")  # killed between the two renames
-    assert checkpoint.find_sharded(tmp_path) == old
+    assert sharded.find_sharded(tmp_path) == old
     last = state("last")  # killed before the older one was removed
-    assert checkpoint.find_sharded(tmp_path) == last
+    assert sharded.find_sharded(tmp_path) == last
     # saving again cleans up, and never is without a whole state
-    checkpoint.save_sharded(tmp_path, {"a": torch.ones(2)}, Group())
+    sharded.save_sharded(tmp_path, {"a": torch.ones(2)}, Group())
     assert [path.name for path in tmp_path.iterdir()] == ["last"]
     loaded = {"a": torch.zeros(2)}
-    checkpoint.load_sharded(tmp_path / "last", loaded)
+    sharded.load_sharded(tmp_path / "last", loaded, Group())
     assert loaded["a"].tolist() == [1.0, 1.0]
     with pytest.raises(ValueError, match="other networks"):
-        checkpoint.load_sharded(tmp_path / "last", {"b": torch.zeros(2)})
+        sharded.load_sharded(tmp_path / "last", {"b": torch.zeros(2)}, Group())
     (tmp_path / "last").rename(tmp_path / "last.old")
     removed = []
-    original = checkpoint.shutil.rmtree
-    checkpoint.shutil.rmtree = lambda path, **k: (
-        removed.append((Path(path).name, checkpoint.find_sharded(tmp_path))),
+    original = sharded.shutil.rmtree
+    sharded.shutil.rmtree = lambda path, **k: (
+        removed.append((Path(path).name, sharded.find_sharded(tmp_path))),
         original(path, **k),
     )
     try:
-        checkpoint.save_sharded(tmp_path, {"a": torch.ones(2)}, Group())
+        sharded.save_sharded(tmp_path, {"a": torch.ones(2)}, Group())
     finally:
-        checkpoint.shutil.rmtree = original
+        sharded.shutil.rmtree = original
     assert all(found is not None for _, found in removed)
 
 

@@ -22,6 +22,7 @@ from catok.training.optimization.optimizers import (
     optimizer_state,
     set_rate,
 )
+from catok.training.run.saved import check_saved
 
 
 class Adversary:
@@ -106,7 +107,8 @@ class Adversary:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from what `state_dict` gave."""
+        """Go on from what `state_dict` gave. Raises ValueError where the networks differ."""
+        check_saved(state["judges"], self.judges.state_dict(), "the discriminator")
         self.judges.load_state_dict(state["judges"])
         load_optimizer_state(self.judges, self.optimizer, state["judge_optimizer"])
 

@@ -31,6 +31,7 @@ from catok.training.optimization.optimizers import (
     set_rate,
 )
 from catok.training.optimization.schedule import learning_rate
+from catok.training.run.saved import check_saved
 
 
 class Learner:
@@ -97,16 +98,15 @@ class Learner:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from what `state_dict` gave. Raises ValueError where the networks differ."""
-        mine = {name for name in self.state_dict() if name != "optimizer"}
-        if missing := sorted(mine - set(state)):
+        own = self.state_dict()
+        if missing := sorted(set(own) - set(state)):
             raise ValueError(f"the saved run has no {missing}: its recipe was another")
-        try:
-            self.generator.load_state_dict(state["generator"])
-            load_optimizer_state(self.generator, self.optimizer, state["optimizer"])
-            if self.adversary is not None:
-                self.adversary.load_state_dict(state)
-        except (RuntimeError, KeyError) as error:
-            raise ValueError(f"the saved run belongs to other networks: {error}") from error
+        check_saved(state["generator"], own["generator"], "the network")
+        check_saved(state["usage"], own["usage"], "the use of codes")
+        self.generator.load_state_dict(state["generator"])
+        load_optimizer_state(self.generator, self.optimizer, state["optimizer"])
+        if self.adversary is not None:
+            self.adversary.load_state_dict(state)
         if self.average is not None:
             self.average.load_state_dict(state["average"])
         self.usage.idle = state["usage"]["idle"].to(self.device)

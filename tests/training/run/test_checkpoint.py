@@ -2,6 +2,7 @@
 
 import errno
 import os
+import random
 import resource
 import signal
 import subprocess
@@ -137,3 +138,66 @@ def test_a_run_of_another_format_is_refused(tmp_path, corpora, run):
     torch.save(state | {"format": 99}, tmp_path / "last.pt")
     with pytest.raises(ValueError, match="another catok .format 99."):
         Trainer(CONFIG, corpora, [], tmp_path)
+
+
+def test_flipped_bits_are_found(tmp_path):
+    state = {"step": 3, "weights": {"a": torch.arange(200.0)}, "config": {"name": "x" * 300}}
+    checkpoint.save_run(tmp_path, state)
+    whole = (tmp_path / "last.pt").read_bytes()
+    draw, found = random.Random(0), 0
+    for _ in range(150):
+        data = bytearray(whole)
+        data[draw.randrange(len(data))] ^= 1 << draw.randrange(8)
+        (tmp_path / "last.pt").write_bytes(data)
+        try:
+            assert same(checkpoint.load_run(tmp_path), state)  # in bytes that nobody reads
+        except ValueError:
+            found += 1
+    assert found > 75
+
+
+def spoil(state, name):
+    """Saved states that would do harm, by name."""
+    average = next(iter(state["optimizer"].values()))
+    first = next(iter(state["generator"]))
+    weight = state["generator"][first]
+    {
+        "smaller": lambda: average.update(exp_avg=torch.zeros(2), exp_avg_sq=torch.zeros(2)),
+        "lacking": lambda: average.pop("exp_avg_sq"),
+        "steps": lambda: average.update(step=torch.zeros(5)),
+        "integers": lambda: average.update(exp_avg=average["exp_avg"].long()),
+        "no tensor": lambda: average.update(exp_avg=1.0),
+        "unknown": lambda: state["optimizer"].update(other=average),
+        "no table": lambda: state.update(optimizer=[1]),
+        "broadcast": lambda: state["average"].update({n: torch.zeros(1) for n in state["average"]}),
+        "no average": lambda: state.update(average=None),
+        "usage": lambda: state["usage"].update(idle=torch.zeros(1, dtype=torch.int64)),
+        "nan": lambda: state["generator"].update({first: weight * float("nan")}),
+        "judges": lambda: state.update(judges={}),
+        "judge_optimizer": lambda: state.update(judge_optimizer={"x": 1}),
+        "step": lambda: state.update(step="many"),
+    }[name]()
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    """A place for a state with everything in it."""
+    return tmp_path_factory.mktemp("saved")
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["smaller", "lacking", "steps", "integers", "no tensor", "unknown", "no table", "broadcast",
+     "no average", "usage", "nan", "judges", "judge_optimizer", "step"],
+)  # fmt: skip
+def test_a_state_that_does_not_fit_is_refused(saved, tmp_path, texts, name):
+    config = replace(EVERYTHING, stages=(TrainStage(4, adversarial=True),))
+    if not (saved / "last.pt").exists():
+        trainer = Trainer(config, texts, [], saved)
+        trainer.train_step(next(trainer.batches()))
+        trainer.save()
+    state = torch.load(saved / "last.pt", weights_only=True)
+    spoil(state, name)
+    torch.save(state, tmp_path / "last.pt")
+    with pytest.raises(ValueError, match="saved run|running average"):
+        Trainer(config, texts, [], tmp_path)

@@ -25,6 +25,7 @@ from catok.training.optimization.optimizers import (
     set_rate,
 )
 from catok.training.optimization.schedule import warmup_cosine
+from catok.training.run.saved import check_saved
 
 
 class Learner:
@@ -137,15 +138,15 @@ class Learner:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from what `state_dict` gave. Raises ValueError where the networks differ."""
-        try:
-            self.objective.load_state_dict(state["objective"])
-            load_optimizer_state(self.objective, self.optimizer, state["optimizer"])
-            if self.average is not None:
-                self.average.load_state_dict(state["average"])
-        except (RuntimeError, KeyError) as error:
-            raise ValueError(
-                f"the saved run belongs to other networks or another recipe: {error}"
-            ) from error
+        own = self.state_dict()
+        if missing := sorted(set(own) - set(state)):
+            raise ValueError(f"the saved run has no {missing}: its recipe was another")
+        check_saved(state["objective"], own["objective"], "the network")
+        check_saved({"sums": state["tally"]}, {"sums": self.tally.sums}, "the sums of losses")
+        self.objective.load_state_dict(state["objective"])
+        load_optimizer_state(self.objective, self.optimizer, state["optimizer"])
+        if self.average is not None:
+            self.average.load_state_dict(state["average"])
         if self.group.first:  # what was saved is the sum over all processes
             self.tally.sums.copy_(state["tally"])
 

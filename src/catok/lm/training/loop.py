@@ -20,6 +20,7 @@ from catok.training.distributed import Group
 from catok.training.run.checkpoint import load_run, save_run
 from catok.training.run.guard import BadStepGuard
 from catok.training.run.logs import RunLog
+from catok.training.run.saved import changed_settings, saved_step
 from catok.training.run.saving import Saving, is_due
 from catok.training.run.signals import StopOnRequest
 
@@ -141,15 +142,15 @@ class LMTrainer:
                 f"{self.folder} holds another kind of run, or one of another catok: use a new "
                 "folder, or go on from its model/"
             )
-        if saved["weight_hash"] != self.parts.space.weight_hash:
+        if saved.get("weight_hash") != self.parts.space.weight_hash:
             raise ValueError(
                 f"the run in {self.folder} speaks codes of another audio tokenizer (weights "
-                f"{saved['weight_hash']}, the recipe's has {self.parts.space.weight_hash})"
+                f"{saved.get('weight_hash')}, the recipe's has {self.parts.space.weight_hash})"
             )
+        step = saved_step(saved)
         self.learner.load_state_dict(saved)
-        now, then = self.config.to_dict(), saved["config"]
-        self.changed = sorted(key for key in then if key not in now or then[key] != now[key])
-        self.step = int(saved["step"])
+        self.changed = changed_settings(saved.get("config"), self.config.to_dict())
+        self.step = step
 
     def _data(self) -> dict[str, Any]:
         """What there is to learn from and how long, for the log."""

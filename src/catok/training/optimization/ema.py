@@ -1,10 +1,13 @@
 """A running average of weights: smoother than they are, and free of their last jump."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from catok.training.run.saved import check_saved
 
 
 class RunningAverage:
@@ -40,13 +43,16 @@ class RunningAverage:
         """The average and how often it was updated."""
         return {"updates": self.updates, **self.average}
 
-    def load_state_dict(self, state: dict[str, Tensor | int]) -> None:
-        """Go on from what `state_dict` gave."""
-        self.updates = int(state["updates"])
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `state_dict` gave. Raises ValueError where it is of another module."""
+        saved = dict(state) if isinstance(state, Mapping) else {}
+        updates = saved.pop("updates", None)
+        check_saved(saved, self.average, "the running average")
+        if not isinstance(updates, int) or updates < 0:
+            raise ValueError(f"the running average was updated {updates!r} times: it is damaged")
+        self.updates = updates
         for name, value in self.average.items():
-            saved = state[name]
-            assert isinstance(saved, Tensor)
-            value.copy_(saved)
+            value.copy_(saved[name])
 
 
 @torch.no_grad()

@@ -1,5 +1,6 @@
 """AdamW over groups of parameters, each with its own weight decay and learning rate."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -9,6 +10,7 @@ from torch.nn.utils import get_total_norm
 
 from catok.training.config import OptimizerConfig
 from catok.training.discriminators.ensemble import Discriminators
+from catok.training.run.saved import check_saved
 
 
 def generator_optimizer(generator: nn.Module, config: OptimizerConfig) -> torch.optim.AdamW:
@@ -94,10 +96,19 @@ def optimizer_state(module: nn.Module, optimizer: torch.optim.Optimizer) -> dict
 def load_optimizer_state(
     module: nn.Module, optimizer: torch.optim.Optimizer, state: dict[str, Any]
 ) -> None:
-    """The inverse of `optimizer_state`. Parameters that had none begin anew."""
+    """The inverse of `optimizer_state`. Parameters that had none begin anew.
+
+    Raises ValueError where the averages are not those of the module's parameters: the fused kernel
+    would write past their ends.
+    """
     fused = bool(optimizer.defaults.get("fused"))  # counts steps where the parameters are
-    for name, parameter in module.named_parameters():
+    parameters = dict(module.named_parameters())
+    if not isinstance(state, Mapping) or not set(state) <= set(parameters):
+        raise ValueError("the saved run is of other networks, or damaged: so says its optimizer")
+    for name, parameter in parameters.items():
         if name in state:
+            own = {"step": torch.zeros(()), "exp_avg": parameter, "exp_avg_sq": parameter}
+            check_saved(state[name], own, f"the optimizer ({name})")
             optimizer.state[parameter] = {
                 key: value.to(parameter.device) if key != "step" or fused else value
                 for key, value in state[name].items()

@@ -10,7 +10,8 @@ from catok.tokenizer.checkpoint import JUDGES, SEMANTIC, save_folder
 from catok.training.config import TrainConfig
 from catok.training.distributed import Group, collect
 from catok.training.learner import Learner
-from catok.training.run import checkpoint
+from catok.training.run import checkpoint, sharded
+from catok.training.run.saved import changed_settings, saved_step
 
 FORMAT = 1
 
@@ -28,7 +29,7 @@ class RunState:
 
         Raises ValueError on a damaged one, and where a run was saved the other way.
         """
-        whole, parts = checkpoint.load_run(self.folder), checkpoint.find_sharded(self.folder)
+        whole, parts = checkpoint.load_run(self.folder), sharded.find_sharded(self.folder)
         if (whole is not None and self.sharded) or (parts is not None and not self.sharded):
             raise ValueError(
                 f"the run in {self.folder} was {'not ' if self.sharded else ''}sharded: go on with "
@@ -44,7 +45,7 @@ class RunState:
             "config": self.config.to_dict(),
         }
         if self.sharded:
-            checkpoint.save_sharded(self.folder, state, self.group)
+            sharded.save_sharded(self.folder, state, self.group)
         elif self.group.first:
             checkpoint.save_run(self.folder, state)
         self.group.wait()
@@ -55,19 +56,19 @@ class RunState:
         Raises ValueError where it belongs to other networks or another version.
         """
         if isinstance(saved, Path):
-            learner.make_room(checkpoint.names_in_sharded(saved))
+            learner.make_room(sharded.names_in_sharded(saved))
             state = learner.state_dict() | {"step": 0}
-            checkpoint.load_sharded(saved, state)
+            sharded.load_sharded(saved, state, self.group)
             saved = state
         if saved.get("format", FORMAT) != FORMAT:
             raise ValueError(
                 f"the run in {self.folder} was saved by another catok (format {saved['format']}): "
                 "go on with that, or begin a new run from its model/"
             )
+        step = saved_step(saved)
         learner.load_state_dict(saved)
-        now, then = self.config.to_dict(), saved.get("config", {})
-        self.changed = sorted(key for key in then if key not in now or then[key] != now[key])
-        return int(saved["step"])
+        self.changed = changed_settings(saved.get("config"), self.config.to_dict())
+        return step
 
     def publish(self, learner: Learner, folder: Path) -> None:
         """Write the model as `from_pretrained` reads it; with a running average, the average."""
