@@ -1,7 +1,13 @@
 """Recordings of any length, batches, halves: exactness of encode and decode."""
 
+import copy
+import io
+import pickle
+from multiprocessing.reduction import ForkingPickler
+
 import pytest
 import torch
+import torch.multiprocessing  # teaches ForkingPickler tensors
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -140,6 +146,55 @@ def test_provenance_names_the_code_space(small_model):
     with pytest.raises(ValueError, match="made by another model"):
         other.decode(encoded)
     assert other.decode(encoded.codes).shape == (1, 1, FRAME)
+
+
+def test_the_weight_hash_follows_every_bit_of_the_quantizer():
+    model = build(small_settings())
+    before = model.weight_hash
+    assert model.weight_hash == before  # from memory
+    row = model.quantizer.codebooks[3].codebook.weight.data[0]
+    kept = row.clone()
+    for change in (lambda: row.mul_(1 + 1e-6), lambda: row.numpy().fill(-0.0), lambda: row.zero_()):
+        old = model.weight_hash
+        change()
+        assert model.weight_hash != old
+        assert model.encode(noise(1, 1, FRAME)).weight_hash == model.weight_hash
+    row.copy_(kept)
+    assert model.weight_hash == before
+    next(model.encoder.parameters()).data.zero_()  # not part of the code space
+    assert model.weight_hash == before
+
+
+def by_torch_save(model):
+    file = io.BytesIO()
+    torch.save(model, file)
+    file.seek(0)
+    return torch.load(file, weights_only=False)
+
+
+@pytest.mark.parametrize(
+    "copied",
+    [lambda m: pickle.loads(pickle.dumps(m)), by_torch_save, copy.deepcopy],
+    ids=["pickle", "torch.save", "deepcopy"],
+)
+def test_models_and_codes_can_be_pickled_and_copied(small_model, copied):
+    audio = noise(2, 1, 3 * FRAME)
+    expected = small_model.encode(audio)
+    again = copied(small_model)
+    assert torch.equal(again.encode(audio).codes, expected.codes)
+    assert torch.equal(again.decode(expected), small_model.decode(expected))
+    again.quantizer.codebooks[0].codebook.weight.data.add_(1)  # a copy shares nothing
+    assert again.weight_hash != small_model.weight_hash == expected.weight_hash
+    codes = copied(expected)
+    assert torch.equal(codes.codes, expected.codes)
+    assert torch.equal(codes.sample_lengths, expected.sample_lengths)
+    assert codes.weight_hash == expected.weight_hash
+
+
+def test_a_model_reaches_other_processes():
+    model, audio = build(small_settings()), noise(1, 1, 2 * FRAME)
+    sent = ForkingPickler.dumps(model)  # as spawned processes are sent their arguments
+    assert torch.equal(pickle.loads(sent).encode(audio).codes, model.encode(audio).codes)
 
 
 def test_codes_of_another_kind_of_model_are_refused(small_model, stereo_model):

@@ -10,12 +10,11 @@ values c_i = p_i + (row - p_i) are the solution of a triangular linear system, w
 gradients of the whole chain.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -41,18 +40,6 @@ class Chain:
     chosen: Tensor
     passed_on: Tensor
     codes: Tensor
-
-
-def stack_projections(projections: Sequence[nn.Conv1d]) -> tuple[Tensor, Tensor]:
-    """Weight-normed pointwise convolutions of one shape as `[K, out, in]` and biases `[K, out]`."""
-    length = torch.stack(
-        [p.get_parameter("parametrizations.weight.original0") for p in projections]
-    )
-    direction = torch.stack(
-        [p.get_parameter("parametrizations.weight.original1") for p in projections]
-    ).squeeze(-1)
-    biases = torch.stack([p.get_parameter("bias") for p in projections])
-    return direction * (length.squeeze(-1) / direction.norm(dim=2, keepdim=True)), biases
 
 
 def run_chain(inputs: Tensor, books: Stacked, cosine: bool) -> Chain:

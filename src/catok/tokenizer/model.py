@@ -4,7 +4,6 @@ Tensors in, tensors out, for training (`forward`) and for streams (`encode_step`
 `CausalAudioTokenizer` adds what a user calls: whole recordings, sessions and folders of weights.
 """
 
-import hashlib
 from dataclasses import dataclass
 from typing import Literal
 
@@ -17,6 +16,7 @@ from catok.modules.state import StackState
 from catok.modules.transformer import TransformerStage
 from catok.tokenizer import checks
 from catok.tokenizer.config import TokenizerConfig
+from catok.tokenizer.weight_hash import WeightHash
 
 Part = Literal["all", "encoder", "decoder"]
 
@@ -49,6 +49,7 @@ class CodecModel(nn.Module):
                 always_project=config.always_project,
             )
         self.quantizer = ResidualQuantizer(config.quantizer)
+        self._weight_hash = WeightHash()
         if part != "encoder":
             self.decoder = CausalStack(
                 config.decoder,
@@ -97,13 +98,9 @@ class CodecModel(nn.Module):
         """16 hex digits that name the code space: SHA-256 over the quantizer's tensors.
 
         Models that share it understand each other's codes, for example after the decoder alone
-        was fine-tuned.
+        was fine-tuned. Always that of the weights as they are now (see `WeightHash`).
         """
-        digest = hashlib.sha256()
-        for name, tensor in sorted(self.quantizer.state_dict().items()):
-            digest.update(name.encode())
-            digest.update(tensor.cpu().numpy().tobytes())
-        return digest.hexdigest()[:16]
+        return self._weight_hash(self.quantizer)
 
     def forward(
         self,

@@ -23,9 +23,8 @@ How = Literal["principal", "random"]
 @torch.no_grad()
 def contributions(tok: CausalAudioTokenizer, num_quantizers: int) -> Tensor:
     """What each code adds to `tok.embed`'s latent: `[K, codebook_size, D]`, biases left out."""
-    folded = tok.quantizer.folded()
-    books = folded.books[:num_quantizers]
-    return torch.stack([book.rows @ book.write.t() @ folded.output.t() for book in books])
+    folded = tok.quantizer.folded(num_quantizers)
+    return folded.books.rows @ folded.books.write.transpose(1, 2) @ folded.write.t()
 
 
 @torch.no_grad()

@@ -10,7 +10,6 @@ over for each of them.
 from collections.abc import Callable
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from catok.modules.quantizer import Codebook, ResidualQuantizer
@@ -72,8 +71,8 @@ def initialise_quantizer(
     config = quantizer.config
     basis = _principal(latents, config.inner_dim, generator)
     scale = _apply(basis, latents).std().clamp(min=1e-8)
-    _set(quantizer.input_proj, basis / scale)
-    _set(quantizer.output_proj, _inverse(basis) * scale)
+    quantizer.input_proj.set_weight(basis / scale)
+    quantizer.output_proj.set_weight(_inverse(basis) * scale)
     for module in (quantizer.input_proj, quantizer.output_proj):
         nn.init.zeros_(module.get_parameter("bias"))
     identity = torch.eye(config.inner_dim, device=latents.device)
@@ -81,8 +80,8 @@ def initialise_quantizer(
     for index, book in enumerate(quantizer.codebooks):
         first = index * config.codebook_dim
         own = identity[torch.arange(first, first + config.codebook_dim) % config.inner_dim]
-        _set(book.in_proj, own)
-        _set(book.out_proj, own.t())
+        book.in_proj.set_weight(own)
+        book.out_proj.set_weight(own.t())
         for module in (book.in_proj, book.out_proj):
             nn.init.zeros_(module.get_parameter("bias"))
         _k_means(book, book.in_proj(residual).transpose(1, 2).flatten(0, 1), generator, rounds)
@@ -155,15 +154,6 @@ def _principal(x: Tensor, count: int, generator: torch.Generator) -> Tensor:
 def _inverse(basis: Tensor) -> Tensor:
     """`[D, count]`: the way back from what `_principal` gave."""
     return basis.t() if basis.shape[0] <= basis.shape[1] else torch.linalg.pinv(basis)
-
-
-def _set(projection: nn.Conv1d, matrix: Tensor) -> None:
-    """Set a weight-normed pointwise convolution; rows of zeros get a direction and no length."""
-    length = matrix.norm(dim=1)
-    anything = F.normalize(torch.ones_like(matrix), dim=1)
-    direction = torch.where(length[:, None] > 0, matrix, anything)
-    projection.get_parameter("parametrizations.weight.original0").copy_(length[:, None, None])
-    projection.get_parameter("parametrizations.weight.original1").copy_(direction[:, :, None])
 
 
 def _k_means(book: Codebook, vectors: Tensor, generator: torch.Generator, rounds: int) -> None:
