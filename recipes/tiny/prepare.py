@@ -139,7 +139,7 @@ def convert_source(source: Source, out: Path, cache: Path) -> None:
                 "audio": target.relative_to(out).as_posix(),
                 "duration": round(seconds, 4),
                 "domain": clip.domain,
-                "source": source.package,
+                "corpus": source.package,
                 "language": clip.language,
                 "text": text,
                 "band_edge": min(rate // 2, source.max_band_edge),

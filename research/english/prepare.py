@@ -116,7 +116,7 @@ def synthetic_rows(
                 "audio": target.relative_to(out).as_posix(),
                 "duration": round(length, 4),
                 "domain": "speech",
-                "source": f"synthetic-{name}",
+                "corpus": f"synthetic-{name}",
                 "language": "en",
                 "text": sentence,
                 "band_edge": voice.band_edge,
@@ -198,7 +198,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         matched = queen_rows(clips, heard, found)
         print(f"  kept {len(matched)} of {len(clips)}", flush=True)
         write_manifests(args.out, rows + matched)
-        print(f"by source: {dict(Counter(r['source'] for r in rows + matched))}", flush=True)
+        print(f"by corpus: {dict(Counter(r['corpus'] for r in rows + matched))}", flush=True)
     except (OSError, ValueError, subprocess.CalledProcessError) as error:
         print(f"stopped: {error}; run the same command again", file=sys.stderr)
         return 1

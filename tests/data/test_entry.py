@@ -20,11 +20,11 @@ def test_audio_goes_by_several_names(key):
 
 def test_all_that_is_known():
     found = entry(
-        offset=0.5, duration=2, text="Hi.", lang="en", speaker="s", domain="speech", source="c",
+        offset=0.5, duration=2, text="Hi.", lang="en", speaker="s", domain="speech", corpus="c",
         task="asr", band_edge=4000, id=7, snr=[1], texts=["x"], weights=1.0,
     )  # fmt: skip
     assert (found.offset, found.duration, found.text, found.language) == (0.5, 2.0, "Hi.", "en")
-    assert (found.speaker, found.domain, found.source, found.task) == ("s", "speech", "c", "asr")
+    assert (found.speaker, found.domain, found.corpus, found.task) == ("s", "speech", "c", "asr")
     assert (found.band_edge, found.id, found.line, found.weights) == (4000.0, "7", 3, None)
     assert found.extra == {"snr": [1], "texts": ["x"]}
     assert entry().offset is None and entry(offset=0).offset == 0.0
@@ -73,7 +73,8 @@ def test_other_columns_travel(key):
         ({"band_edge": float("nan")}, "finite"),
         ({"band_edge": -1}, "positive Hz"),
         ({"text": 5}, "text must be a string"),
-        ({"source": 5}, "source must be a string"),
+        ({"corpus": 5}, "corpus must be a string"),
+        ({"source": "me"}, 'write "corpus" or, for the voice, "speaker"'),
         ({"language": 5}, "language must be a string"),
         ({"text": "\ud800"}, "surrogate"),
         ({"audio": "a\0b"}, "the path of a file"),

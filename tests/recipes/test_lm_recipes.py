@@ -63,7 +63,7 @@ def test_the_study_from_end_to_end(small_model, tmp_path, monkeypatch, capsys):
     for index, text in enumerate(("hello world", "hello", "good morning", "x" * 400)):
         draw = torch.Generator().manual_seed(index)
         save_audio(tmp_path / f"{index}.wav", torch.rand(1, 20_000, generator=draw) - 0.5, 24_000)
-        facts = {"text": text, "language": "en", "source": "a"}
+        facts = {"text": text, "language": "en", "speaker": "a"}
         lines.append(json.dumps({"audio": f"{index}.wav", **facts}))
     (tmp_path / "all.jsonl").write_text("\n".join(lines) + "\n")
     data, out = str(tmp_path / "all.jsonl"), tmp_path / "runs"

@@ -250,7 +250,7 @@ def test_the_corpus_from_end_to_end(tmp_path, monkeypatch, capsys):
         rows = []
         for stem, text, split, length in clips:
             save_audio(folder / f"{stem}.wav", torch.rand(1, length) - 0.5, 24_000)
-            facts = {"domain": "speech", "source": name, "language": "en", "band_edge": 8000}
+            facts = {"domain": "speech", "corpus": name, "language": "en", "band_edge": 8000}
             row = {"audio": f"audio/{name}/{stem}.wav", "duration": length / 24_000, **facts}
             rows.append(json.dumps({**row, "text": text, "split": split}) + "\n")
         (folder / "clips.jsonl").write_text("".join(rows))

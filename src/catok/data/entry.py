@@ -17,7 +17,7 @@ _TEXTS = {
     "language": ("language", "lang"),
     "speaker": ("speaker",),
     "domain": ("domain",),
-    "source": ("source",),
+    "corpus": ("corpus",),
     "task": ("task",),
 }
 _NUMBERS = ("offset", "duration", "band_edge")
@@ -33,8 +33,9 @@ class Entry:
     `audio`, a file, or `codes`, a .cat file, or both. `name`: as the list calls it. `offset` and
     `duration` in seconds: with an offset they are a part of the file (`duration` None: to its end),
     without one the whole file, which `duration` is the length of. `total`: length of the whole
-    file. `band_edge`: highest frequency in Hz that it carries. `source`: the corpus it comes from.
-    `frames` and `weights` (the codec's weight hash) are those of `codes`. `extra`: all other keys.
+    file. `band_edge`: highest frequency in Hz that it carries. `speaker`: whose voice it is;
+    `corpus`: where it comes from. `frames` and `weights` (the codec's weight hash) are those of
+    `codes`. `extra`: all other keys.
     `line`: where it stands in the list, from 1. `error`: why it cannot be used.
     """
 
@@ -49,7 +50,7 @@ class Entry:
     language: str | None = None
     speaker: str | None = None
     domain: str | None = None
-    source: str | None = None
+    corpus: str | None = None
     task: str | None = None
     band_edge: float | None = None
     frames: int | None = None
@@ -68,7 +69,7 @@ def parse_entry(keys: Mapping[str, Any], folder: Path, line: int = 0) -> Entry:
     """The entry of a line; its paths are relative to `folder`.
 
     Known keys: `audio` (or `audio_filepath`, `audio_path`), `codes`, `offset`, `duration`, `id`,
-    `text`, `language` (or `lang`), `speaker`, `domain`, `source`, `task`, `band_edge`; with `codes`
+    `text`, `language` (or `lang`), `speaker`, `domain`, `corpus`, `task`, `band_edge`; with `codes`
     also `frames` and `weights`. Raises ValueError where a value is not what it should be, and on an
     unknown key that looks like a known one misspelt; others are `extra`.
     """
@@ -100,6 +101,8 @@ def parse_facts(keys: Mapping[str, Any]) -> dict[str, Any]:
         raise ValueError("duration must be positive seconds, got 0")
     if edge is not None and edge <= 0:
         raise ValueError(f"band_edge must be positive Hz, got {edge:g}")
+    if "source" in keys:
+        raise ValueError('"source" could be either: write "corpus" or, for the voice, "speaker"')
     known = _KNOWN.union(_OF_CODES)
     extra = {key: value for key, value in keys.items() if key not in known}
     for key in extra:
