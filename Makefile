@@ -31,7 +31,7 @@ bench: .venv/demo
 	touch $@
 
 .venv/dev: .venv/demo
-	$(INSTALL) --editable ".[dev,eval,train]"
+	$(INSTALL) --editable ".[dev,eval,offline,train]"
 	$(INSTALL) --no-deps Resemblyzer
 	touch $@
 

@@ -45,7 +45,8 @@ def score(metrics: Sequence[Metric], sample: Sample) -> dict[str, float | str]:
     figures: dict[str, float | str] = {}
     for metric in metrics:
         try:
-            figures |= metric(sample)
+            found = metric(sample)
+            figures |= {k: value for k, value in found.items() if not isinstance(value, str)}
         except ValueError as error:
             figures |= {column.name: str(error) for column in metric.columns}
     return figures
@@ -74,7 +75,9 @@ def main(arguments: list[str] | None = None) -> dict[str, Any]:
 
     audio, rate = load_audio(options.audio)
     text = options.text or (SAID if options.audio == SPEECH else None)
-    metrics = build_metrics(options.metrics, MetricOptions(language=options.language))
+    metrics = build_metrics(
+        options.metrics, MetricOptions(speaker="resemblyzer", language=options.language)
+    )
     rows = {
         name: score(metrics, Sample(options.audio.stem, audio, output, rate, text))
         for name, output in outputs(audio).items()

@@ -26,6 +26,7 @@ from research.study import markdown, write_json
 from catok.data.recordings import read_recordings
 from catok.evaluation import (
     Metric,
+    MetricOptions,
     Prompted,
     Transcriber,
     build_metrics,
@@ -219,7 +220,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--set", nargs="+", default=[], help="KEY=VALUE for both recipes")
     args = parser.parse_args(arguments)
     torch.set_num_threads(args.threads)
-    transcriber, metrics = build_transcriber(args.asr), build_metrics(args.metrics)
+    transcriber = build_transcriber(args.asr)
+    metrics = build_metrics(args.metrics, MetricOptions(speaker="resemblyzer"))
     for name in args.only:
         print(name, flush=True)
         run(name, args, transcriber, metrics)

@@ -12,20 +12,28 @@ def row(key: str, **more) -> dict:
     return {"key": key, "system": "s", "setting": "1", "errors": {}} | more
 
 
-def test_a_torn_last_line_is_dropped_and_rows_are_unique(tmp_path):
+def test_a_torn_last_line_is_dropped_and_of_two_rows_the_later_counts(tmp_path):
     rows = RowFile(tmp_path / "rows.jsonl", place)
     rows.append([row("a"), row("b")])
     rows.append([row("b", late=True), row("c")])
     with rows.path.open("a") as file:
         file.write('{"key": "d", "sys')
     again = RowFile(rows.path, place)
-    assert again.rows == [row("a"), row("b"), row("c")]
+    assert again.rows == [row("a"), row("b", late=True), row("c")] == rows.rows
+    again.compact()
+    assert len(rows.path.read_text().splitlines()) == 3
     again.append([row("é")])
     assert [r["key"] for r in RowFile(rows.path, place).rows] == ["a", "b", "c", "é"]
     assert Place("c", "s", "1") in again
     assert Place("c", "s", "2") not in again
     again.drop([row("a"), row("c")])
     assert [r["key"] for r in RowFile(rows.path, place).rows] == ["b", "é"]
+
+
+def test_a_line_separator_in_a_row_ends_no_line(tmp_path):
+    rows = RowFile(tmp_path / "rows.jsonl", place)
+    rows.append([row("a\u2028b\x85c\udce9")])
+    assert RowFile(rows.path, place).rows == rows.rows
 
 
 def test_damage_elsewhere_is_named(tmp_path):

@@ -61,6 +61,8 @@ RECOGNISERS = (
     "PATH is what `catok asr --model` takes."
 )
 
+SPEAKERS = 'a WavLMForXVector by folder or hub id, or "resemblyzer" (see docs/metrics.md).'
+
 # of a training run
 RunFolder = Annotated[
     str, arg(metavar="FOLDER", help="Where log.jsonl, last.pt and model/ go; may be resumed.")

@@ -87,15 +87,15 @@ def run(
         arg(
             metavar="ASR",
             help=f"Recogniser: {shared.RECOGNISERS}",
-            help_behavior_hint="(default: the packaged one)",
+            help_behavior_hint="(default: tiny.en)",
         ),
     ] = None,
     speaker: Annotated[
         str | None,
         arg(
             metavar="MODEL",
-            help="Speaker model: folder or hub id of a WavLMForXVector.",
-            help_behavior_hint="(default: the packaged one)",
+            help=f"Speaker model: {shared.SPEAKERS}",
+            help_behavior_hint="(default: microsoft/wavlm-base-plus-sv)",
         ),
     ] = None,
     utmos: Annotated[

@@ -7,12 +7,12 @@ import tyro
 from tyro.conf import arg, subcommand
 
 from catok.cli import versa
-from catok.cli.arguments import RECOGNISERS
+from catok.cli.arguments import RECOGNISERS, SPEAKERS
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from catok.evaluation.protocols.items import Transcribed
+    from catok.evaluation.protocols.items import Prompted
     from catok.evaluation.protocols.resumed import Resumed
     from catok.evaluation.protocols.scored import Scored
 
@@ -57,8 +57,8 @@ def tts(
         str | None,
         arg(
             metavar="MODEL",
-            help="Folder or hub id of a WavLM speaker model.",
-            help_behavior_hint="(default: the packaged one)",
+            help=f"Speaker model: {SPEAKERS}",
+            help_behavior_hint="(default: microsoft/wavlm-base-plus-sv)",
         ),
     ] = None,
     utmos: Annotated[
@@ -70,16 +70,18 @@ def tts(
     """Judge a speech synthesis: WER (Chinese: CER) of what a recogniser hears, and similarity of
     the voice to the prompt's. The summary is printed on stdout.
     """
-    from functools import partial
     from pathlib import Path
 
+    from catok.evaluation.identity import model_identity
+    from catok.evaluation.metrics.speaker import DEFAULT
     from catok.evaluation.metrics.suite import MetricOptions, build_metrics
-    from catok.evaluation.model_identity import model_identity
     from catok.evaluation.protocols.resumed import Resumed
     from catok.evaluation.protocols.seed_tts_eval import read_seed_tts_list
     from catok.evaluation.protocols.tts import from_folder, score_tts, speech_file
     from catok.evaluation.protocols.units import SPLITTERS
+    from catok.evaluation.run.provenance import short_path
     from catok.evaluation.transcribers import build_transcriber
+    from catok.io.lock import folder_lock
 
     items = read_seed_tts_list(list, language)
     if not any(speech_file(audio, item) for item in items):
@@ -95,15 +97,21 @@ def tts(
         "utmos": utmos and model_identity(utmos),
         "words": words,
     }
-    run = Resumed(out, settings, items, partial(speech_file, audio))
-    transcriber = build_transcriber(asr)
-    judges = build_metrics(metrics, MetricOptions(speaker=speaker, utmos=utmos))
-    scored = score_tts(run.todo, from_folder(audio), transcriber, judges, SPLITTERS[words])
-    rows = _followed(scored, run, (path for item in run.todo if (path := speech_file(audio, item))))
-    facts = {"list": list, "audio": str(Path(audio)), "recogniser": transcriber.name}
-    if "speaker" in metrics:
-        facts["speaker model"] = speaker or "packaged"
-    return _finish(rows, facts | {"words": words}, out, worst)
+    facts = {"list": short_path(list), "audio": short_path(audio), "words": words}
+
+    def files(item: "Prompted") -> tuple[Path | None, Path]:
+        return speech_file(audio, item), item.prompt_audio
+
+    with folder_lock(out):
+        run = Resumed(out, settings, items, files)
+        transcriber = build_transcriber(asr)
+        facts["recogniser"] = transcriber.name
+        judges = build_metrics(metrics, MetricOptions(speaker=speaker, utmos=utmos))
+        if "speaker" in metrics:
+            facts["speaker model"] = short_path(speaker or DEFAULT)
+        scored = score_tts(run.todo, from_folder(audio), transcriber, judges, SPLITTERS[words])
+        outputs = (path for item in run.todo if (path := speech_file(audio, item)))
+        return _finish(_followed(scored, run, outputs), facts, out, worst)
 
 
 def asr(
@@ -111,7 +119,8 @@ def asr(
         str,
         arg(
             metavar="DATA",
-            help="What was said: a .jsonl manifest, or a LibriSpeech, AISHELL or Kaldi folder.",
+            help="What was said: a .jsonl manifest, or a folder: LibriSpeech, LJSpeech, AISHELL, "
+            "Kaldi, or audio with .txt files.",
         ),
     ],
     out: Out,
@@ -141,41 +150,43 @@ def asr(
     from pathlib import Path
 
     from catok.cli.errors import UsageError
-    from catok.evaluation.model_identity import model_identity
+    from catok.evaluation.folder import RUN
+    from catok.evaluation.identity import model_identity
     from catok.evaluation.protocols.asr import score_asr, score_hypotheses
-    from catok.evaluation.protocols.manifest import read_hypotheses
-    from catok.evaluation.protocols.resumed import RUN, Resumed
+    from catok.evaluation.protocols.hypotheses import read_hypotheses
+    from catok.evaluation.protocols.resumed import Resumed
     from catok.evaluation.protocols.transcribed import read_transcribed
     from catok.evaluation.protocols.units import SPLITTERS
+    from catok.evaluation.run.provenance import short_path
     from catok.evaluation.transcribers import build_transcriber
+    from catok.io.lock import folder_lock
 
     if (hypotheses is None) == (asr is None):
         raise UsageError("give --hypotheses, or --asr to run a recogniser")
     items, split = read_transcribed(data, language), SPLITTERS[words]
-    if hypotheses is not None:
+    facts = {"data": short_path(data), "words": words}
+    if asr is None:
+        assert hypotheses is not None
         if Path(out, RUN).exists():
             raise ValueError(
                 f"{out} holds the results of a run: choose another --out, or delete that folder"
             )
+        facts["hypotheses"] = short_path(hypotheses)
         rows = score_hypotheses(items, read_hypotheses(hypotheses), split)
-        facts = {"data": data, "hypotheses": hypotheses}
-    else:
-        assert asr is not None
-        settings = {
-            "data": str(Path(data).resolve()),
-            "recogniser": model_identity(asr),
-            "words": words,
-        }
-        run = Resumed(out, settings, items, _audio)
+        with folder_lock(out):
+            return _finish(rows, facts, out, worst)
+    settings = {
+        "data": str(Path(data).resolve()),
+        "recogniser": model_identity(asr),
+        "words": words,
+    }
+    with folder_lock(out):
+        run = Resumed(out, settings, items, lambda item: (item.audio,))
         transcriber = build_transcriber(asr)
+        facts["recogniser"] = transcriber.name
         scored = score_asr(run.todo, transcriber, split)
-        rows = _followed(scored, run, map(_audio, run.todo))
-        facts = {"data": data, "recogniser": transcriber.name}
-    return _finish(rows, facts | {"words": words}, out, worst)
-
-
-def _audio(item: "Transcribed") -> "Path":
-    return item.audio
+        rows = _followed(scored, run, (item.audio for item in run.todo))
+        return _finish(rows, facts, out, worst)
 
 
 def _followed(

@@ -7,7 +7,7 @@ from catok.lazy import lazy_names
 if TYPE_CHECKING:
     from catok.evaluation.metrics import pesq, stoi
     from catok.evaluation.metrics.base import Column, Metric
-    from catok.evaluation.metrics.speaker import SpeakerSimilarity
+    from catok.evaluation.metrics.speaker import SpeakerSimilarity, build_embedder
     from catok.evaluation.metrics.suite import MetricOptions, build_metrics
     from catok.evaluation.protocols.asr import score_asr, score_hypotheses
     from catok.evaluation.protocols.items import Prompted, Transcribed
@@ -38,6 +38,7 @@ __all__ = [
     "System",
     "Transcribed",
     "Transcriber",
+    "build_embedder",
     "build_metrics",
     "build_system",
     "build_transcriber",
@@ -71,6 +72,7 @@ __getattr__, __dir__ = lazy_names(
         "System": "catok.evaluation.systems.base",
         "Transcribed": "catok.evaluation.protocols.items",
         "Transcriber": "catok.evaluation.transcribers.base",
+        "build_embedder": "catok.evaluation.metrics.speaker",
         "build_metrics": "catok.evaluation.metrics.suite",
         "build_system": "catok.evaluation.systems.registry",
         "build_transcriber": "catok.evaluation.transcribers.registry",

@@ -28,5 +28,6 @@ def from_transformers(
     try:
         yield load
     except (OSError, ValueError, RuntimeError, KeyError) as error:
+        why = str(error).strip().rstrip(".")
         advice = f". {advice}" if advice else ""
-        raise ValueError(f"cannot load {what} from {source}: {error}{advice}") from error
+        raise ValueError(f"cannot load {what} from {source}: {why}{advice}") from error

@@ -1,8 +1,11 @@
 """What a metric sees: a recording, what a system made of it, and what is known of it."""
 
+import hashlib
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from catok.audio.resampling import describe, mix, resample
@@ -12,7 +15,7 @@ from catok.audio.resampling import describe, mix, resample
 class Sample:
     """An original and its reconstruction (or, for speech synthesis, a prompt and the speech made).
 
-    `key` names the recording: metrics may keep what they computed of the original under it.
+    `key` names the recording.
     `reference`, `output`: `[C, T]` float32 at `sample_rate` Hz; lengths and channels may differ.
     `text`: what is said in it, if known; `language`: its code, such as "en".
 
@@ -43,6 +46,16 @@ class Sample:
             shorter = min(map(len, both))
             self._mono[rate] = both[0][:shorter], both[1][:shorter]
         return self._mono[rate]
+
+    @cached_property
+    def reference_sha1(self) -> str:
+        """What stands for the original's samples and rate: metrics may keep under it what they
+        work out of the original alone.
+        """
+        digest = hashlib.sha1(f"{self.sample_rate} {tuple(self.reference.shape)}".encode())
+        samples = self.reference.detach().cpu().contiguous()
+        digest.update(samples.view(torch.uint8).numpy().tobytes())
+        return digest.hexdigest()
 
     def _at(self, audio: Tensor, rate: int) -> np.ndarray:
         made = resample(mix(audio, 1), self.sample_rate, rate)[0]

@@ -27,7 +27,9 @@ def begin(tmp_path, items):
 
     def opened(settings=None, todo=None) -> Resumed:
         chosen = items if todo is None else todo
-        return Resumed(tmp_path / "r", settings or {"model": "a"}, chosen, lambda item: item.audio)
+        return Resumed(
+            tmp_path / "r", settings or {"model": "a"}, chosen, lambda item: (item.audio,)
+        )
 
     return opened
 

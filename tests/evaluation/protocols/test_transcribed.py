@@ -7,9 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from catok.evaluation.protocols.asr import score_asr
+from catok.evaluation.protocols.hypotheses import read_hypotheses
 from catok.evaluation.protocols.items import Transcribed
-from catok.evaluation.protocols.manifest import read_hypotheses, read_manifest
 from catok.evaluation.protocols.transcribed import LAYOUTS, read_transcribed
+from catok.evaluation.protocols.units import standard_units
+
+from .conftest import ByLength
 
 
 def test_librispeech(put, record, tmp_path):
@@ -23,12 +27,12 @@ def test_librispeech(put, record, tmp_path):
 
 def test_librispeech_lines_are_checked(put, record, tmp_path):
     put("test/1-1.trans.txt", "1-1-0000 HE BEGAN", "1-1-0001")
-    record("test/1-1-0000.wav")
-    with pytest.raises(ValueError, match=r"1-1\.trans\.txt, line 2: .*0001 has no 1-1-0001\.flac"):
+    heard = record("test/1-1-0000.wav")
+    with pytest.raises(ValueError, match=r'1-1-0001 has no "text"'):
         read_transcribed(tmp_path / "test")
-    record("test/1-1-0001.flac")
-    with pytest.raises(ValueError, match=r"line 2: .* has no text"):
-        read_transcribed(tmp_path / "test")
+    put("test/1-1.trans.txt", "1-1-0000 HE BEGAN", "1-1-0001 AND ENDED")
+    gone = tmp_path / "test" / "1-1-0001.flac"  # its row will say so
+    assert [item.audio for item in read_transcribed(tmp_path / "test")] == [heard, gone]
 
 
 def test_aishell_1_from_the_folder_of_a_split(put, record, tmp_path):
@@ -63,8 +67,8 @@ def test_kaldi(put, tmp_path):
     ("scp", "text", "complaint"),
     [
         (["a a.wav", "b sox b |"], ["a x", "b y"], r"wav\.scp, line 2: needs the path"),
-        (["a a.wav", "b b.wav"], ["a x"], r"wav\.scp, line 2: b has no text"),
-        (["a a.wav"], ["a x", "", "b y"], r"text, line 3: wav\.scp has no b"),
+        (["a a.wav", "b b.wav"], ["a x"], r'b has no "text"'),
+        (["a a.wav"], ["a x", "", "b y"], r"text has a line of b, which is no utterance"),
         (["a a.wav", "a b.wav"], ["a x"], r"wav\.scp, line 2: a is already in line 1"),
     ],
 )
@@ -75,11 +79,20 @@ def test_kaldi_lines_are_checked(put, tmp_path, scp, text, complaint):
         read_transcribed(tmp_path / "k")
 
 
-def test_kaldi_segments_are_refused(put, tmp_path):
-    for name in ("wav.scp", "text", "segments"):
-        put(f"k/{name}", "a b")
-    with pytest.raises(ValueError, match="segments: write each to a file"):
-        read_transcribed(tmp_path / "k")
+def test_kaldi_segments_are_parts_of_files(put, record, tmp_path):
+    audio = record("k/long.wav", 800)
+    put("k/wav.scp", f"long {audio}")
+    put("k/segments", "a long 0 0.05", "b long 0.05 -1")
+    put("k/text", "a one", "b two")
+    items = read_transcribed(tmp_path / "k", "en")
+    assert [(item.audio, item.offset, item.seconds) for item in items] == [
+        (audio, 0, 0.05),
+        (audio, 0.05, None),
+    ]
+    hears = ByLength({400: "one"})
+    first, second = score_asr(items, hears, standard_units)
+    assert first.figures == {"seconds": 0.05} and first.percent == 0
+    assert second.figures == {"seconds": 0.05} and second.percent == 100
 
 
 def test_manifest(put, tmp_path):
@@ -97,18 +110,33 @@ def test_manifest(put, tmp_path):
 @pytest.mark.parametrize(
     ("line", "complaint"),
     [
-        ("{", "not JSON"),
-        ("[1]", "an object of keys"),
-        ('{"audio": "a.wav"}', 'needs "text"'),
-        ('{"audio": "a.wav", "text": " "}', 'needs "text"'),
-        ('{"audio": 3, "text": "x"}', 'needs "audio"'),
-        ('{"audio": "a.wav", "text": "x", "language": 1}', 'needs "language"'),
+        ("{", "not valid JSON"),
+        ("[1]", "must hold a JSON object"),
+        ('{"audio": "a.wav"}', 'a.wav has no "text"'),
+        ('{"audio": "a.wav", "text": " "}', 'a.wav has no "text"'),
+        ('{"audio": 3, "text": "x"}', "audio must be a string"),
+        ('{"audio": "a.wav", "text": "x", "language": 1}', "language must be a string"),
+        (
+            '{"audio": "a.wav", "text": "x", "source": "me"}',
+            'write "corpus" or',
+        ),
+        ('{"codes": "a.cat", "text": "x"}', "has codes and no audio"),
     ],
 )
 def test_manifest_lines_are_checked(put, line, complaint):
     path = put("m.jsonl", '{"audio": "z.wav", "text": "x"}', line)
     with pytest.raises(ValueError, match=rf"m\.jsonl, line 2.*{complaint}"):
-        read_manifest(path)
+        read_transcribed(path)
+
+
+def test_audio_with_texts_of_the_same_name(put, record, tmp_path):
+    audio = record("plain/deep/a.wav")
+    put("plain/deep/a.txt", "Hello.")
+    found = [Transcribed("deep/a", audio, "Hello.", "en")]
+    assert read_transcribed(tmp_path / "plain", "en") == found
+    record("plain/b.wav")
+    with pytest.raises(ValueError, match=r'b\.wav has no "text"'):
+        read_transcribed(tmp_path / "plain")
 
 
 def test_an_unknown_layout_is_told_the_known_ones(record, tmp_path):

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from catok import Encoded, save_audio
@@ -50,6 +51,16 @@ class Broken:
         raise RuntimeError("the codec\nfell over")
 
 
+class Odd:
+    """States its bits as a NumPy number, and times that are none."""
+
+    name, settings = "odd", ("bits", "time")
+
+    def run(self, audio: torch.Tensor, sample_rate: int) -> Iterator[Output]:
+        yield Output("bits", audio, np.int64(300), 0.1, 0.1)
+        yield Output("time", audio, 300, float("nan"), 0.1)
+
+
 class Level:
     """Two columns: the ratio of the peaks, and one that refuses recordings called `quiet`."""
 
@@ -85,23 +96,25 @@ class Words:
 
 
 def build_system(text: str, *, device: str):
-    """original, NAME:GAIN,..., broken; names with "slow" pause, with "codes" keep codes."""
+    """original, NAME:GAIN,..., broken, odd; names with "slow" pause, with "codes" keep codes."""
     assert device == "cpu"
     if text == "original":
         return Gain("original", ("1",))
-    if text == "broken":
-        return Broken()
+    if text in ("broken", "odd"):
+        return Broken() if text == "broken" else Odd()
     name, _, gains = text.partition(":")
     pause = 0.15 if "slow" in name else 0.0
     return Gain(name, tuple(gains.split(",")), pause, "codes" in name)
 
 
 def build_metrics(names, options: MetricOptions):
-    """level, words."""
+    """level, words; absent, which is left out."""
     known = {"level": Level, "words": Words}
-    if set(names) - set(known):
+    if set(names) - set(known) - {"absent"}:
         raise ValueError(f"unknown metrics {names}")
-    return [known[name]() for name in names]
+    return [known[name]() for name in names if name != "absent"], (
+        {"absent": "its model is not there"} if "absent" in names else {}
+    )
 
 
 def evaluation(data: Path, *models: str, **changes) -> Evaluation:

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import math
 import os
 import signal
 import subprocess
@@ -15,10 +16,12 @@ import pytest
 import torch
 
 from catok import Encoded, load_audio, save_audio
+from catok.evaluation.report.page import write_report
 from catok.evaluation.rowfile import RowFile
 from catok.evaluation.run.evaluate import evaluate
 from catok.evaluation.run.recordings import Selection
 from catok.evaluation.run.rows import place
+from catok.io.lock import folder_lock
 
 from .fakes import evaluation, noise
 
@@ -251,7 +254,7 @@ def test_contradictions(data, tmp_path):
     out = tmp_path / "out"
     evaluate(evaluation(data, "gain:0.5"), out)
     for changes in (
-        {"metrics": ("level", "words")},
+        {"metrics": ("words",)},
         {"selection": Selection(limit=2)},
         {"selection": Selection(seed=1)},
     ):
@@ -263,6 +266,120 @@ def test_contradictions(data, tmp_path):
     with pytest.raises(ValueError, match="recordings: 3 then, 4 now"):
         evaluate(evaluation(data, "gain:0.5"), out)
     assert len(rows_of(out)) == 6
+
+
+def test_more_metrics_fill_only_their_columns(data, tmp_path):
+    out = tmp_path / "out"
+    evaluate(evaluation(data, "gain:0.5", "codes:1", "broken"), out)
+    before = {place(row): row for row in rows_of(out)}
+    text = (out / "rows.jsonl").read_text()
+    (out / "rows.jsonl").write_text(text.replace('"ratio": 0.5', '"ratio": 0.123'))
+    seen = []
+    grown = evaluation(data, "gain:0.5", "codes:1", "broken", metrics=("level", "words"))
+    summary = evaluate(grown, out, report=seen.append)
+    assert [p.done for p in seen] == [1, 2, 3]
+    after = {place(row): row for row in rows_of(out)}
+    assert len((out / "rows.jsonl").read_text().splitlines()) == len(after) == len(before)
+    for key, row in after.items():
+        if "system" not in row["errors"]:
+            assert row.keys() - before[key].keys() == {"wer", "words", "word_errors"}
+            assert row["encode_seconds"] == before[key]["encode_seconds"]
+    assert group(summary, "gain", "0.5").figures["ratio"].mean == pytest.approx(0.123)  # is kept
+    whole = evaluate(grown, tmp_path / "whole")
+    assert (
+        group(summary, "gain", "0.5").figures["wer"] == group(whole, "gain", "0.5").figures["wer"]
+    )
+    evaluate(grown, out, report=seen.append)
+    assert len(seen) == 3  # nothing was lacking
+    with pytest.raises(ValueError, match="ask for words too"):
+        evaluate(evaluation(data, "gain:0.5"), out)
+
+
+def test_a_system_that_changes_is_not_mixed_in_with_new_metrics(data, tmp_path):
+    out = tmp_path / "out"
+    evaluate(evaluation(data, "gain:0.5"), out)
+    text = (out / "rows.jsonl").read_text()
+    (out / "rows.jsonl").write_text(text.replace('"bits": 300', '"bits": 299'))  # of a.wav
+    evaluate(evaluation(data, "gain:0.5", metrics=("level", "words")), out)
+    rows = {row["key"]: row for row in rows_of(out) if row["system"] == "gain"}
+    assert "299 when it was first scored" in rows["a.wav"]["errors"]["wer"]
+    assert rows["a.wav"]["wer"] is None and rows["a.wav"]["ratio"] is not None
+    assert rows["b.wav"]["errors"] == {} and rows["b.wav"]["wer"] is not None
+
+
+def test_metrics_of_a_preset_that_cannot_be_had_are_told(data, tmp_path):
+    asked = evaluation(data, "gain:0.5", metrics=("level", "absent"))
+    summary = evaluate(asked, tmp_path / "out")
+    assert summary.left_out == {"absent": "its model is not there"}
+    assert "left out: absent: its model is not there" in (tmp_path / "out/summary.md").read_text()
+
+
+def test_a_recording_that_is_replaced_is_not_mixed_in(data, tmp_path):
+    out = tmp_path / "out"
+    evaluate(evaluation(data, "gain:0.5", "codes:1", examples=1), out)
+    before = rows_of(out)
+    noise(data.parent, "a.wav", 0.8)
+    with pytest.raises(ValueError, match=r"a\.wav has changed .* --retry, or choose another"):
+        evaluate(evaluation(data, "gain:0.5,0.25", "codes:1"), out)
+    assert rows_of(out) == before
+    with pytest.raises(ValueError, match=r"a\.wav has changed .*by codes at 1 too"):
+        evaluate(evaluation(data, "gain:0.5,0.25", retry=True), out)
+    assert rows_of(out) == before
+    seen = []
+    again = evaluation(data, "gain:0.5,0.25", "codes:1", retry=True, examples=1)
+    summary = evaluate(again, out, report=seen.append)
+    assert {row["seconds"] for row in rows_of(out) if row["key"] == "a.wav"} == {0.8}
+    fresh = evaluate(replace(again, retry=False), tmp_path / "fresh")
+    assert summary.groups == fresh.groups and summary.codebooks == fresh.codebooks
+    for example in summary.examples:
+        for clip in example.clips:
+            assert (out / clip.path).read_bytes() == (tmp_path / "fresh" / clip.path).read_bytes()
+
+
+def test_other_texts_of_the_same_recordings_are_refused(data, tmp_path):
+    evaluate(evaluation(data, "gain:0.5", metrics=("words",)), tmp_path / "out")
+    data.write_text(data.read_text().replace("four", "five"))
+    with pytest.raises(ValueError, match="recordings_sha1"):
+        evaluate(evaluation(data, "gain:0.5", metrics=("words",)), tmp_path / "out")
+
+
+def test_two_runs_do_not_share_a_folder(data, tmp_path):
+    with folder_lock(tmp_path / "out"), pytest.raises(ValueError, match="in use by process"):
+        evaluate(evaluation(data, "gain:0.5"), tmp_path / "out")
+    evaluate(evaluation(data, "gain:0.5"), tmp_path / "out")
+
+
+def test_every_number_is_finite_or_has_a_reason(data, tmp_path):
+    out = tmp_path / "out"
+    evaluate(evaluation(data, "odd", "gain:0.5", metrics=("level", "words")), out)
+    for row in rows_of(out):
+        for name, value in row.items():
+            assert not isinstance(value, float) or math.isfinite(value)
+            if value is None and name in ("ratio", "picky", "wer", "words", "word_errors"):
+                assert row["errors"].get(name) or row["notes"][name]
+    rows = {place(row): row for row in rows_of(out)}
+    assert rows["a.wav", "original", "1"]["notes"] == {"picky": "infinite"}
+    assert rows["c.wav", "gain", "0.5"]["notes"]["wer"] == "a metric of speech"
+    assert rows["a.wav", "odd", "bits"]["bits"] == 300
+    assert type(rows["a.wav", "odd", "bits"]["bits"]) is int
+    assert "nan" in rows["a.wav", "odd", "time"]["errors"]["system"]
+
+
+def test_names_are_shown_and_not_obeyed(tmp_path):
+    folder = tmp_path / "data"
+    folder.mkdir()
+    noise(folder, "x.wav")
+    name = b"\xe9\x1b[31m|<b>_x_.wav"
+    os.rename(folder / "x.wav", os.fsencode(folder) + b"/" + name)
+    noise(folder, "fine.wav")
+    summary = evaluate(evaluation(folder, "broken"), tmp_path / "out")
+    text = (tmp_path / "out" / "summary.md").read_bytes().decode()
+    assert "\x1b" not in text and "<b>" not in text
+    assert r"\\udce9\\x1b\[31m\|&lt;b&gt;\_x\_.wav" in text
+    assert summary.recordings == 2 and len(rows_of(tmp_path / "out")) == 6
+    table = pyarrow.parquet.read_table(tmp_path / "out" / "rows.parquet").to_pylist()
+    assert {row["key"] for row in table} == {"fine.wav", r"\udce9\x1b[31m|<b>_x_.wav"}
+    assert "<b>" not in write_report(tmp_path / "out", summary).read_text()
 
 
 def test_other_weights_under_the_same_name_are_refused(data, tmp_path):

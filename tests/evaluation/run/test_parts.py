@@ -6,10 +6,15 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from catok.evaluation.folder import ResultsFolder
 from catok.evaluation.metrics.base import Column
+from catok.evaluation.run.best import best_places
 from catok.evaluation.run.flags import flag
+from catok.evaluation.run.provenance import shareable
 from catok.evaluation.run.record import RunRecord, SystemFacts
-from catok.evaluation.run.statistics import mean, ratio
+from catok.evaluation.run.rows import place
+from catok.evaluation.run.statistics import Estimate, mean, ratio
+from catok.evaluation.run.summary import Group, labels
 
 RATE = 8000
 VALUES = st.lists(st.floats(-100, 100), min_size=1, max_size=30)
@@ -56,20 +61,75 @@ def test_rates_are_pooled():
 
 
 def test_the_record_keeps_systems_and_refuses_other_settings(tmp_path):
-    settings = {"metrics": ("stoi",), "limit": None}
+    settings = {"metrics": {"stoi": {}, "words": {"asr": None}}, "limit": None}
     columns = [Column("x", "X", "lower")]
-    record = RunRecord(tmp_path, settings)
-    record.add([SystemFacts("a:1", "model", "a", ("1",))], columns)
-    again = RunRecord(tmp_path, settings)
+
+    def record(**changes) -> RunRecord:
+        return RunRecord(ResultsFolder(tmp_path, place), settings | changes)
+
+    record().add([SystemFacts("a:1", "model", "a", ("1",))], columns)
+    again = record()
     assert again.columns == columns
     again.add([SystemFacts("b", "baseline", "b", ("9",))], columns)
     again.add([SystemFacts("a:2", "model", "a", ("2",))], columns)
-    kept = {s.name: s.settings for s in RunRecord(tmp_path, settings).systems}
+    kept = {s.name: s.settings for s in record().systems}
     assert kept == {"a": ("1", "2"), "b": ("9",)}
-    with pytest.raises(ValueError, match="metrics.*stoi.*pesq.*another output folder"):
-        RunRecord(tmp_path, {"metrics": ("pesq",), "limit": None})
+    with pytest.raises(ValueError, match="limit: None then, 3 now.*another output folder"):
+        record(limit=3)
+    with pytest.raises(ValueError, match="added to, not taken from: ask for words too"):
+        record(metrics={"stoi": {}, "pesq": {}})
+    with pytest.raises(ValueError, match="metrics.*None.*base.*another output folder"):
+        record(metrics={"stoi": {}, "words": {"asr": "base"}})
+    grown = settings["metrics"] | {"pesq": {}}
+    record(metrics=grown).add([], [Column("y", "Y")])
+    assert [column.name for column in record(metrics=grown).columns] == ["x", "y"]
+    settings["metrics"] = grown
     with pytest.raises(ValueError, match="two systems are called a"):
         again.add([SystemFacts(t, "model", "a", ("1",)) for t in ("x/a", "y/a")], columns)
     (tmp_path / "run.json").write_text("{")
     with pytest.raises(ValueError, match="damaged"):
-        RunRecord(tmp_path, settings)
+        record()
+
+
+def group(system: str, kbps: float | None, value: float | None, kind="model") -> Group:
+    found = {"x": Estimate(value, None, None, 1)}
+    return Group(system, f"{kbps} kbps", kind, "all", 1, 0, 1.0, kbps, None, None, None, found)
+
+
+def best(better: str, *groups: Group) -> set[str]:
+    found = best_places(groups, [Column("x", "X", better, digits=2)])
+    return {f"{system} {setting}" for system, setting, _ in found}
+
+
+def test_the_best_of_a_class_of_bitrates():
+    table = (
+        group("original", None, 1.0, "original"),
+        group("a", 0.51, 0.5),
+        group("a", 1.01, 0.6),
+        group("a", 2.01, 0.8),
+        group("b", 0.9, 0.7, "baseline"),
+        group("b", 1.6, 0.801, "baseline"),  # as written the same as 0.8
+        group("c", 1.7, 0.7, "baseline"),
+        group("b", 3.2, None, "baseline"),
+    )
+    assert best("higher", *table) == {"b 0.9 kbps", "a 2.01 kbps", "b 1.6 kbps"}
+    assert best("lower", *table) == {"a 1.01 kbps", "c 1.7 kbps"}
+    assert best("neither", *table) == set()
+    assert best("lower", *table[:4]) == {"a 0.51 kbps"}  # no rivals: the best of all
+    assert best("lower", table[0], table[1]) == set()
+
+
+def test_systems_are_called_by_what_tells_their_paths_apart():
+    names = ["tiny", "/home/me/a/model", "/home/me/b/model", "/x/other", "runs/model", "e\x1b[1m"]
+    assert list(labels(names).values()) == [
+        *("tiny", "a/model", "b/model", "other", "runs/model", "e\\x1b[1m")
+    ]
+
+
+def test_a_command_line_to_share_has_no_absolute_paths():
+    line = ["/home/me/.venv/bin/catok", "evaluate", "--data", "/home/me/sets/a b/test.jsonl"]
+    line += ["--out=/tmp/out", "--baselines", "encodec=/models/encodec:6", "-o", "x/y"]
+    assert shareable(line) == (
+        "catok evaluate --data 'a b/test.jsonl' --out=tmp/out --baselines "
+        "encodec=models/encodec:6 -o x/y"
+    )

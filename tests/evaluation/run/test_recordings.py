@@ -2,15 +2,20 @@
 
 import hashlib
 import json
+import os
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+import torch
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from catok import load_audio
+from catok.evaluation.run.evaluate import evaluate
 from catok.evaluation.run.recordings import Recording, Selection, choose, read_recordings
 
-from .fakes import noise
+from .fakes import evaluation, noise
 
 
 def test_a_folder(tmp_path):
@@ -27,15 +32,15 @@ def test_a_folder(tmp_path):
 def test_a_manifest(tmp_path):
     noise(tmp_path, "x.wav", 0.6)
     lines = [
-        {"audio": "x.wav", "speaker": "not needed"},
+        {"audio": "x.wav", "mood": "not needed"},
         {"audio": "gone.wav", "duration": 2, "domain": "music", "text": "la", "language": "en"},
     ]
-    lines[1] |= {"band_edge": 8000, "source": "corpus"}
+    lines[1] |= {"band_edge": 8000, "corpus": "c", "speaker": "s"}
     (tmp_path / "m.jsonl").write_text("\n\n".join(map(json.dumps, lines)))
     first, second = read_recordings(tmp_path / "m.jsonl")
     assert first == Recording("x.wav", tmp_path / "x.wav", 0.6)
     gone = tmp_path / "gone.wav"
-    assert second == Recording("gone.wav", gone, 2.0, "music", "en", "la", 8000.0, "corpus")
+    assert second == Recording("gone.wav", gone, 2.0, "music", "en", "la", 8000.0, "c", "s")
 
 
 @pytest.mark.parametrize(
@@ -44,13 +49,77 @@ def test_a_manifest(tmp_path):
         ('{"audio": "x.wav", "duration": 1}\n{"duration": 1}\n', "line 2"),
         ("[1]\n", "line 1"),
         ('{"audio": "x.wav", "duration": 1}\n' * 2, "lists x.wav 2 times"),
-        ("\n", "lists no audio"),
+        ("\n", "lists no recordings"),
+        ('{"codes": "x.cat"}\n', "codes and no audio"),
+        ('{"audio": "x.wav", "source": "c"}\n', 'line 1: .*write "corpus"'),
+        ('{"audio": "x.wav", "langauge": "en"}\n', "'language' is meant"),
     ],
 )
 def test_malformed_manifests(tmp_path, content, message):
     (tmp_path / "m.jsonl").write_text(content)
     with pytest.raises(ValueError, match=message):
         read_recordings(tmp_path / "m.jsonl")
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        *(("corpus", 1089), ("language", 5), ("domain", 5), ("text", ["a"]), ("duration", 10**400)),
+        *(("band_edge", float("nan")), ("band_edge", "8k"), ("duration", -1), ("domain", {})),
+    ],
+)
+def test_ill_typed_values_are_found_before_anything_is_scored(tmp_path, key, value):
+    noise(tmp_path, "x.wav")
+    lines = [{"audio": "x.wav"}, {"audio": "y.wav", key: value}]
+    (tmp_path / "m.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    with pytest.raises(ValueError, match=r"m\.jsonl, line 2"):
+        evaluate(evaluation(tmp_path / "m.jsonl", "gain:0.5"), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_parts_of_a_file(tmp_path):
+    noise(tmp_path, "x.wav", 3.0)
+    lines = [
+        {"audio": "x.wav", "offset": 0.5, "duration": 1},
+        {"audio": "x.wav", "offset": 2, "id": "end"},
+        {"audio": "x.wav", "offset": 9, "duration": 1},
+    ]
+    (tmp_path / "m.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    first, second, third = read_recordings(tmp_path / "m.jsonl")
+    assert (first.key, first.seconds, second.key, second.seconds) == ("x.wav@0.5", 1, "end", 1)
+    whole, _ = load_audio(tmp_path / "x.wav")
+    assert torch.equal(first.load()[0], whole[:, 500:1500])
+    assert torch.equal(second.load()[0], whole[:, 2000:])
+    with pytest.raises(ValueError, match="ends before 9 s"):
+        third.load()
+
+
+def test_names_that_are_not_utf8(tmp_path):
+    noise(tmp_path, "x.wav")
+    name = os.fsencode(tmp_path) + b"/caf\xe9.wav"
+    os.rename(tmp_path / "x.wav", name)
+    (recording,) = choose(read_recordings(tmp_path), Selection())
+    assert recording.key == "caf\\udce9.wav" and recording.path.exists()
+    assert recording.stem.isprintable()
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.text() | st.integers(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=5,
+)
+KEYS = ("audio", "duration", "offset", "domain", "language", "text", "band_edge", "corpus", "id")
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(st.dictionaries(st.sampled_from(KEYS), VALUES), max_size=3) | st.binary())
+def test_any_manifest_is_read_or_refused(tmp_path_factory, lines):
+    path = tmp_path_factory.mktemp("m") / "m.jsonl"
+    text = lines if isinstance(lines, bytes) else "\n".join(map(json.dumps, lines)).encode()
+    path.write_bytes(text)
+    with suppress(ValueError):
+        for recording in choose(read_recordings(path), Selection()):
+            assert recording.key.encode() and "/" not in recording.stem
 
 
 def test_a_missing_path(tmp_path):

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from catok.evaluation.identity import model_identity
 from catok.evaluation.metrics.base import Metric
 from catok.evaluation.metrics.intelligibility import Intelligibility
 from catok.evaluation.metrics.naturalness import DnsmosMetric, UtmosMetric
@@ -16,10 +17,10 @@ from catok.evaluation.transcribers import build_transcriber
 
 @dataclass(frozen=True)
 class MetricOptions:
-    """Models behind the metrics; None takes what is packaged.
+    """Models behind the metrics; None takes the default.
 
-    `speaker`: folder or hub id of a `WavLMForXVector`; `utmos`: a TorchScript file; `asr`: a name,
-    folder or hub id for `build_transcriber`; `language`: of recordings that do not say theirs.
+    `speaker`: for `build_embedder`; `utmos`: a TorchScript file; `asr`: for `build_transcriber`;
+    `language`: of recordings that do not say theirs.
     """
 
     speaker: str | None = None
@@ -30,10 +31,12 @@ class MetricOptions:
 
 @dataclass(frozen=True)
 class Choice:
-    """One line that says what it is, and how it is built."""
+    """One line that says what it is, how it is built, and by which options: models, and others."""
 
     description: str
     build: Callable[[MetricOptions], Metric]
+    models: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
 
 
 def _utmos(options: MetricOptions) -> Metric:
@@ -58,12 +61,15 @@ METRICS = {
     "speaker": Choice(
         "is it the same voice: cosine of speaker embeddings",
         lambda options: SpeakerSimilarity(build_embedder(options.speaker)),
+        models=("speaker",),
     ),
     "dnsmos": Choice("naturalness: DNSMOS P.835 and P.808", lambda _: DnsmosMetric()),
-    "utmos": Choice("naturalness: UTMOS, with weights of yours", _utmos),
+    "utmos": Choice("naturalness: UTMOS, with weights of yours", _utmos, models=("utmos",)),
     "words": Choice(
         "are the words the same: WER and CER by a speech recogniser",
         _words,
+        models=("asr",),
+        others=("language",),
     ),
 }
 
@@ -99,3 +105,45 @@ def build_metrics(names: str | Sequence[str], options: MetricOptions | None = No
     """
     options = options or MetricOptions()
     return [METRICS[name].build(options) for name in metric_names(names, options)]
+
+
+def build_available(
+    names: str | Sequence[str], options: MetricOptions | None = None
+) -> tuple[list[Metric], dict[str, str]]:
+    """As `build_metrics`, but what only a preset asks for and cannot be built is left out.
+
+    Returns the metrics, and by the names of those left out why. Raises ValueError for a metric
+    that is asked for by its own name.
+    """
+    options = options or MetricOptions()
+    own = [names] if isinstance(names, str) else names
+    metrics, left_out = list[Metric](), dict[str, str]()
+    for name in metric_names(names, options):
+        try:
+            metrics.append(METRICS[name].build(options))
+        except ValueError as error:
+            if name in own:
+                raise
+            left_out[name] = str(error)
+    return metrics, left_out
+
+
+def metric_settings(
+    names: Sequence[str], options: MetricOptions
+) -> dict[str, dict[str, str | None]]:
+    """What figures depend on, by the metric's name: identities of models, and other options.
+
+    Presets are written out; names that are not known here stand for themselves.
+    """
+    settings = {}
+    for name in dict.fromkeys(n for given in names for n in PRESETS.get(given, (given,))):
+        choice = METRICS.get(name)
+        models, others = (choice.models, choice.others) if choice else ((), ())
+        known = {option: getattr(options, option) for option in (*models, *others)}
+        settings[name] = {
+            option: value and model_identity(value) if option in models else value
+            for option, value in known.items()
+        }
+    if "speech" in names and options.utmos is not None:
+        settings["utmos"] = {"utmos": model_identity(options.utmos)}
+    return settings

@@ -1,4 +1,4 @@
-"""The packaged speaker embedder: Resemblyzer's voice encoder (Wan et al. 2018, GE2E).
+"""A small speaker embedder out of a package: Resemblyzer's voice encoder (Wan et al. 2018, GE2E).
 
 Three LSTM layers over 40 mel bands of 25 ms every 10 ms, a linear layer, ReLU and length 1; a
 recording is the mean over pieces of 1.6 s. Only the weights are taken from the package Resemblyzer
@@ -18,7 +18,7 @@ from catok.evaluation.metrics.signals import METRIC_RATE
 from catok.evaluation.metrics.voice_activity import voiced
 from catok.modules.mel import mel_filters
 
-INSTALL = "pip install catok[eval] && pip install --no-deps Resemblyzer"
+INSTALL = 'pip install "catok[eval,offline]" && pip install --no-deps Resemblyzer'
 SHORTEST = 0.5  # seconds of voice; less says little of the speaker
 _WINDOW, _HOP, _BANDS, _WIDTH = 400, 160, 40, 256
 _PIECE, _STEP = 160, 77  # frames of a piece and from one to the next: 1.3 pieces a second
@@ -33,7 +33,7 @@ class VoiceEncoder:
 
     def __init__(self) -> None:
         """Raises ValueError when Resemblyzer or webrtcvad is not installed."""
-        extra("webrtcvad")
+        extra("webrtcvad", INSTALL)
         weights = package_file("resemblyzer", "pretrained.pt", INSTALL)
         state = torch.load(weights, map_location="cpu", weights_only=True)["model_state"]
         self.lstm = nn.LSTM(_BANDS, _WIDTH, num_layers=3, batch_first=True)

@@ -9,6 +9,7 @@ from catok.audio.resampling import mix
 from catok.evaluation.metrics.alignment import count_errors
 from catok.evaluation.metrics.base import Column
 from catok.evaluation.metrics.normalise import characters, normalise, words
+from catok.evaluation.metrics.originals import Originals
 from catok.evaluation.metrics.signals import refuse_silence
 from catok.evaluation.sample import Sample
 from catok.evaluation.transcribers.base import Transcriber
@@ -26,37 +27,44 @@ def _columns(suffix: str, against: str) -> tuple[Column, ...]:
 
 
 class WordErrors:
-    """WER and CER. Transcripts of originals are kept under the sample's key.
+    """WER and CER, and what was recognised. The last originals' transcripts are kept, by their
+    samples.
 
     `language`: of samples that do not say theirs.
     """
 
     speech_only = True
-    columns = _columns("", "") + _columns("_original", " to original")
+    columns = (
+        *_columns("", ""),
+        *_columns("_original", " to original"),
+        Column("hypothesis", "recognised", "neither", kind="text"),
+    )
 
     def __init__(self, transcriber: Transcriber, language: str | None = None) -> None:
         self.transcriber = transcriber
         self.language = language
-        self._originals: dict[str, str] = {}
+        self._originals = Originals[str]()
 
-    def __call__(self, sample: Sample) -> dict[str, float]:
+    def __call__(self, sample: Sample) -> dict[str, float | str]:
         """Without a true text, or without words heard in the original, those columns are missing.
 
         Raises ValueError when neither is there, or when the transcriber refuses the audio.
         """
         language = sample.language or self.language
-        if sample.key not in self._originals:
-            self._originals[sample.key] = self._hear(sample, "reference", language)
+        original = self._originals.get(
+            (sample.reference_sha1, language), lambda: self._hear(sample, "reference", language)
+        )
         references = {
             "": normalise(sample.text or "", language),
-            "_original": normalise(self._originals[sample.key], language),
+            "_original": normalise(original, language),
         }
         if not any(references.values()):
             raise ValueError(
                 "there is no text, and no words are heard in the original: leave word errors out"
             )
-        heard = normalise(self._hear(sample, "output", language), language)
-        figures: dict[str, float] = {}
+        hypothesis = self._hear(sample, "output", language)
+        heard = normalise(hypothesis, language)
+        figures: dict[str, float | str] = {"hypothesis": hypothesis}
         for suffix, reference in references.items():
             if reference:
                 figures |= error_figures(reference, heard, suffix)

@@ -25,7 +25,10 @@ class WavLMEmbedder:
         Raises ValueError when transformers is missing or `source` holds no such model.
         """
         self.name = Path(source).name if Path(source).exists() else source
-        advice = "Give a folder or hub id such as microsoft/wavlm-base-plus-sv"
+        advice = (
+            "Give the folder or hub id of a model such as microsoft/wavlm-base-plus-sv, or "
+            "resemblyzer, which needs no hub (docs/metrics.md)"
+        )
         with from_transformers("a WavLM speaker model", source, advice) as load:
             kind = load("AutoConfig").model_type
             if kind != "wavlm":

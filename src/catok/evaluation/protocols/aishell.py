@@ -3,9 +3,8 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from catok.data.kaldi import read_table
 from catok.evaluation.protocols.items import Transcribed, checked
-from catok.evaluation.protocols.kaldi import read_kaldi
-from catok.evaluation.protocols.tables import table
 
 TRANSCRIPTS = "aishell_transcript*.txt"
 
@@ -28,19 +27,17 @@ def find_transcript(folder: Path) -> Path | None:
     return None
 
 
-def read_aishell(folder: str | Path) -> list[Transcribed]:
-    """The utterances below data_aishell/wav/test (AISHELL-1) or of iOS/test (AISHELL-2).
+def read_aishell1(folder: str | Path) -> list[Transcribed]:
+    """The utterances below a folder such as data_aishell/wav/test.
 
-    As in the corpus's own recipes, recordings of AISHELL-1 without a transcript are left out; of
-    AISHELL-2 they are errors (see `read_kaldi`). Raises ValueError where no transcripts are found.
+    As in the corpus's own recipes, recordings without a transcript are left out. Raises ValueError
+    where no transcripts are found.
     """
     folder = Path(folder)
-    if is_aishell2(folder):
-        return read_kaldi(folder, "zh", texts="trans.txt")
     transcript = find_transcript(folder)
     if transcript is None:
-        raise ValueError(f"{folder} has neither trans.txt nor, in or above it, {TRANSCRIPTS}")
-    return checked(_recordings(folder, table(transcript)), folder)
+        raise ValueError(f"there is no {TRANSCRIPTS} in or above {folder}")
+    return checked(_recordings(folder, read_table(transcript)), folder)
 
 
 def _recordings(folder: Path, texts: dict[str, str]) -> Iterator[Transcribed]:

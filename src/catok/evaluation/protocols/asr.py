@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from catok.audio import load_audio
+from catok.evaluation.part import load_part
 from catok.evaluation.protocols.items import Transcribed
 from catok.evaluation.protocols.matching import matched
 from catok.evaluation.protocols.scored import FAILURES, Scored, heard, unheard
@@ -39,7 +39,7 @@ def score_asr(
     for item in items:
         row = unheard(item.id, item.text, item.language, split)
         try:
-            audio, rate = load_audio(item.audio, channels=1)
+            audio, rate = load_part(item.audio, item.offset, item.seconds, channels=1)
             row = heard(row, transcriber.transcribe(audio[0], rate, item.language), split)
             yield replace(row, figures={"seconds": audio.shape[1] / rate})
         except FAILURES as error:

@@ -8,12 +8,17 @@ from typing import TypeVar
 
 @dataclass(frozen=True)
 class Transcribed:
-    """A recording and what is said in it. `language`: its code, such as "en", where known."""
+    """A recording and what is said in it. `language`: its code, such as "en", where known.
+
+    With an `offset` it is a part of the file: so many `seconds` from there, or all that follows.
+    """
 
     id: str
     audio: Path
     text: str
     language: str | None = None
+    offset: float | None = None
+    seconds: float | None = None
 
 
 @dataclass(frozen=True)

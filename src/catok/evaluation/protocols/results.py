@@ -7,11 +7,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from catok.evaluation.folder import ROWS
 from catok.evaluation.protocols.scored import Scored
 from catok.evaluation.protocols.summary import COUNTS, summarise, worst
+from catok.evaluation.text import markdown, markdown_table
 from catok.io.files import replacing
 
-ROWS = "rows.jsonl"
 RATES = ("mean", "corpus", "mean_of_all", "corpus_of_all")  # per cent
 
 
@@ -32,21 +33,22 @@ def write_results(
     content = {"facts": dict(facts), "summary": summary}
     _write(folder / "summary.json", json.dumps(content, ensure_ascii=False, indent=1) + "\n")
     _write(folder / "summary.csv", _csv(summary))
-    _write(folder / "summary.md", markdown(rows, facts, bad))
+    _write(folder / "summary.md", as_markdown(rows, facts, bad))
     return folder / "summary.md"
 
 
-def markdown(rows: Sequence[Scored], facts: Mapping[str, Any], bad: int = 20) -> str:
+def as_markdown(rows: Sequence[Scored], facts: Mapping[str, Any], bad: int = 20) -> str:
     """The summary for people: a table, what is missing or failed, and the worst utterances."""
-    parts = ["\n".join(f"- {name}: {value}" for name, value in facts.items())]
+    parts = ["\n".join(f"- {name}: {markdown(str(value))}" for name, value in facts.items())]
     parts.append(summary_table(rows))
     lost = [row for row in rows if row.outcome != "scored"]
     if lost:
-        table = [[row.id, row.outcome, row.reason or ""] for row in lost]
-        parts += ["## Missing or failed", _table(["utterance", "outcome", "reason"], table)]
+        table = [list(map(markdown, (row.id, row.outcome, row.reason or ""))) for row in lost]
+        head = ["utterance", "outcome", "reason"]
+        parts += ["## Missing or failed", markdown_table([head, *table])]
     listed = worst(rows, bad)
     if listed:
-        parts += [f"## The {len(listed)} worst", _table(*_worst(listed))]
+        parts += [f"## The {len(listed)} worst", markdown_table(_worst(listed))]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -60,18 +62,19 @@ def summary_table(rows: Sequence[Scored]) -> str:
         if name.endswith(COUNTS) and values == [line["scored"] for line in summary]:
             continue  # all that were scored have the figure
         table.append([f"{name} %" if name in RATES else name, *(_cell(name, v) for v in values)])
-    return _table(table[0], table[1:])
+    return markdown_table(table)
 
 
-def _worst(rows: Sequence[Scored]) -> tuple[list[str], list[list[str]]]:
-    table = []
+def _worst(rows: Sequence[Scored]) -> list[list[str]]:
+    table = [["utterance", "rate", "sub/del/ins", "text", "recognised"]]
     for row in rows:
         assert row.errors is not None
         errors, of = row.errors, row.length
         counts = f"{errors.substitutions}/{errors.deletions}/{errors.insertions} of {of}"
         rate = f"{row.measure.upper()} {row.percent:.1f} %"
-        table.append([row.id, rate, counts, row.text, row.hypothesis or ""])
-    return ["utterance", "rate", "sub/del/ins", "text", "recognised"], table
+        texts = map(markdown, (row.text, row.hypothesis or ""))
+        table.append([markdown(row.id), rate, counts, *texts])
+    return table
 
 
 def _cell(name: str, value: Any) -> str:
@@ -79,16 +82,7 @@ def _cell(name: str, value: Any) -> str:
         return ""
     if name in RATES:
         return f"{value:.2f}"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(map(_escaped, line)) + " |" for line in lines)
-
-
-def _escaped(cell: str) -> str:
-    return " ".join(cell.split()).replace("|", "\\|")
+    return f"{value:.4g}" if isinstance(value, float) else markdown(str(value))
 
 
 def _csv(rows: Sequence[Mapping[str, Any]]) -> str:
@@ -102,4 +96,4 @@ def _csv(rows: Sequence[Mapping[str, Any]]) -> str:
 
 def _write(path: Path, text: str) -> None:
     with replacing(path) as temporary:
-        Path(temporary).write_text(text, encoding="utf-8")
+        Path(temporary).write_text(text, encoding="utf-8", errors="backslashreplace")

@@ -22,8 +22,8 @@ class Scored:
     `measure`: errors are counted per word ("wer") or per character ("cer"). `length`: of the
     text, in words or characters. `hypothesis` and `errors`: what was recognised, and how that
     differs from `text`; None where the outcome is not "scored". `figures`: others, by name.
-    `reason`: why it failed, or why figures are lacking. `audio_sha1`: of the file that was heard,
-    where a run that may be resumed has noted it.
+    `reason`: why it failed, or why figures are lacking. `audio_sha1`: of the files that were
+    heard, where a run that may be resumed has noted it.
     """
 
     id: str

@@ -93,7 +93,13 @@ def _figures(
         except FAILURES as error:
             reasons.append(str(error))
             continue
-        figures |= {name: value for name, value in found.items() if math.isfinite(value)}
+        for name, value in found.items():
+            if isinstance(value, str):
+                continue
+            if math.isfinite(value):
+                figures[name] = value
+            else:
+                reasons.append(f"{name} is not a finite number")
     return figures, reasons
 
 

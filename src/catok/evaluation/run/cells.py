@@ -7,6 +7,10 @@ from catok.evaluation.run.statistics import Estimate
 from catok.evaluation.run.summary import Group
 
 NOTHING = "\u2013"
+BEST = (
+    "Bold: the best of those at a similar bitrate (classes end at 0.5, 1, 2, 4, ... kbit/s); the "
+    "best of all where no two systems share a class."
+)
 ARROWS = {"higher": " ↑", "lower": " ↓", "neither": ""}
 
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from glob import escape
 from pathlib import Path
 
 import torch
@@ -28,6 +29,11 @@ def keep_codes(out: Path, system: str, recording: Recording, encoded: Encoded) -
     path.parent.mkdir(parents=True, exist_ok=True)
     encoded.save(path)
     return path
+
+
+def code_files(out: Path, recording: Recording) -> list[Path]:
+    """The codes of a recording by every system."""
+    return sorted((out / "codes").glob(f"*/{escape(recording.stem)}.cat"))
 
 
 def use_of_codes(out: Path, system: str, recordings: Sequence[Recording]) -> CodeUse | None:

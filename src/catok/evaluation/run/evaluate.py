@@ -1,7 +1,7 @@
 """`evaluate`: recordings through systems and metrics, into a folder that can be gone on with."""
 
 import hashlib
-import shlex
+import json
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
@@ -9,20 +9,24 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from catok.evaluation.metrics.base import Metric
-from catok.evaluation.metrics.suite import MetricOptions, build_metrics
+from catok.evaluation.folder import ResultsFolder
+from catok.evaluation.metrics.base import Column, Metric
+from catok.evaluation.metrics.suite import MetricOptions, build_available, metric_settings
 from catok.evaluation.rowfile import Row, RowFile
+from catok.evaluation.run.changed import drop_changed
 from catok.evaluation.run.crew import Crew
 from catok.evaluation.run.examples import ExampleTask, make_clips, pick
-from catok.evaluation.run.provenance import provenance
-from catok.evaluation.run.record import Kind, RunRecord, SystemFacts
+from catok.evaluation.run.provenance import provenance, shareable
+from catok.evaluation.run.record import METRICS, Kind, RunRecord
 from catok.evaluation.run.recordings import Recording, Selection, choose, read_recordings
-from catok.evaluation.run.rows import Place, failed, place
+from catok.evaluation.run.rows import Place, failed, lacking, place
 from catok.evaluation.run.scoring import Recipe, Task, Tools, describe, score
 from catok.evaluation.run.summary import Summary, summarise
 from catok.evaluation.run.tables import check_parquet, write_tables
 from catok.evaluation.systems.base import System
 from catok.evaluation.systems.registry import build_system
+from catok.evaluation.text import readable
+from catok.io.lock import folder_lock
 
 ORIGINAL = "original"
 
@@ -33,9 +37,10 @@ class Evaluation:
 
     `data`: a folder or manifest (see `read_recordings`). `models`, `baselines`: systems as
     `build_system` names them; the original itself always comes first. `metrics`: names as
-    `build_metrics` takes them. `workers` processes of `threads` PyTorch threads each (None: the
+    `build_available` takes them. `workers` processes of `threads` PyTorch threads each (None: the
     cores shared out); neural codecs compute on `device`. `examples`: recordings per domain to
-    listen to. `retry`: rows with errors are made again. The two builders can be replaced, by
+    listen to. `retry`: rows with errors are made again, and those of recordings that
+    have changed. The two builders can be replaced, by
     functions that a fresh process can import.
     """
 
@@ -51,7 +56,9 @@ class Evaluation:
     examples: int = 2
     retry: bool = False
     build_system: Callable[..., System] = build_system
-    build_metrics: Callable[[Sequence[str], MetricOptions], Sequence[Metric]] = build_metrics
+    build_metrics: Callable[[Sequence[str], MetricOptions], tuple[list[Metric], dict[str, str]]] = (
+        build_available
+    )
 
     @property
     def systems(self) -> tuple[tuple[str, Kind], ...]:
@@ -84,9 +91,11 @@ def evaluate(
 
     Writes rows.jsonl as it goes, codes/, examples/ and at the end rows.parquet and
     summary.json/csv/md. A run that was stopped goes on where it was; systems that are new are
-    added. `command`: how it was called, for the record. Raises ValueError where `out` holds results
-    with other data, another selection or other metrics, or of other weights, and where a system or
-    metric cannot be built.
+    added, and of metrics that are new the columns. `command`: how it was called, for the record.
+
+    Raises ValueError where `out` holds results with other data or another selection, with metrics
+    that are not asked for now, of other weights, or of recordings that have changed since (see
+    `retry`), where another run is at work in it, and where a system or metric cannot be built.
     """
     check_parquet()
     out = out.resolve()
@@ -94,63 +103,78 @@ def evaluate(
     if Path(evaluation.data).is_dir():  # which may hold the results
         listed = [r for r in listed if not r.path.resolve().is_relative_to(out)]
     recordings = choose(listed, evaluation.selection)
-    out.mkdir(parents=True, exist_ok=True)
-    record = RunRecord(out, _settings(evaluation, recordings))
-    rows = RowFile(out / "rows.jsonl", place)
-    if evaluation.retry:
-        rows.drop([row for row in rows.rows if failed(row)])
+    with folder_lock(out):
+        return _evaluate(evaluation, out, recordings, command or shareable(sys.argv), report)
+
+
+def _evaluate(
+    evaluation: Evaluation,
+    out: Path,
+    recordings: Sequence[Recording],
+    command: str,
+    report: Callable[[Progress], None],
+) -> Summary:
+    folder = ResultsFolder(out, place)
+    record, rows = RunRecord(folder, _settings(evaluation, recordings)), folder.rows
     recipe = Recipe(
         evaluation.systems,
         partial(evaluation.build_system, device=evaluation.device),
         partial(evaluation.build_metrics, evaluation.metrics, evaluation.options),
     )
     with Crew(partial(Tools, recipe), evaluation.workers, evaluation.threads) as crew:
-        facts, columns = crew.one(describe, evaluation.systems)
-        record.add(facts, columns)
-        tasks = _tasks(recordings, facts, rows, out)
+        facts = crew.one(describe, evaluation.systems)
+        wanted = [(system.name, s) for system in facts.systems for s in system.settings]
+        drop_changed(out, recordings, rows, wanted, evaluation.retry)
+        record.add(facts.systems, facts.columns)
+        if evaluation.retry:
+            rows.drop([row for row in rows.rows if failed(row)])
+        tasks = _tasks(recordings, wanted, facts.columns, rows, out)
         named = {recording.key: recording for recording in recordings}
         weights = {row["system"]: row["weights"] for row in rows.rows if row["weights"]}
         for done, made in enumerate(crew.each(score, tasks), 1):
             _check_weights(weights, made)
             rows.append(made)
             report(Progress(done, len(tasks), named[made[0]["key"]]))
+        if any(row is not None for task in tasks for row in task.wanted.values()):
+            rows.compact()
         shown = pick(recordings, rows.rows, evaluation.examples)
         for _ in crew.each(make_clips, [ExampleTask(recording, out) for recording in shown]):
             pass
-    source = provenance(command or shlex.join(sys.argv), evaluation.workers, evaluation.threads)
-    summary = summarise(
-        rows.rows, recordings, shown, record.systems, columns, record.settings, source, out
-    )
-    write_tables(out, summary, rows.rows)
+    source = provenance(command, evaluation.workers, evaluation.threads)
+    summary = summarise(rows.rows, recordings, shown, record, facts.left_out, source, out)
+    write_tables(out, summary, rows.rows, record.columns)
     return summary
 
 
 def _settings(evaluation: Evaluation, recordings: Sequence[Recording]) -> dict[str, Any]:
-    keys = "\n".join(recording.key for recording in recordings)
+    known = (asdict(recording) | {"path": None, "seconds": None} for recording in recordings)
+    digest = hashlib.sha1("\n".join(map(json.dumps, known)).encode()).hexdigest()
     return {
-        "data": str(Path(evaluation.data).resolve()),
+        "data": readable(str(Path(evaluation.data).resolve())),
         "selection": asdict(evaluation.selection),
         "recordings": len(recordings),
-        "recordings_sha1": hashlib.sha1(keys.encode()).hexdigest(),
-        "metrics": list(evaluation.metrics),
-        "options": asdict(evaluation.options),
+        "recordings_sha1": digest,
+        METRICS: metric_settings(evaluation.metrics, evaluation.options),
     }
 
 
 def _tasks(
-    recordings: Sequence[Recording], systems: Sequence[SystemFacts], rows: RowFile[Place], out: Path
+    recordings: Sequence[Recording],
+    wanted: Sequence[tuple[str, str]],
+    columns: Sequence[Column],
+    rows: RowFile[Place],
+    out: Path,
 ) -> list[Task]:
-    """What is missing, by recording."""
+    """What is missing, by recording: rows, and columns of rows."""
     tasks = []
     for recording in recordings:
-        places = [
-            Place(recording.key, system.name, setting)
-            for system in systems
-            for setting in system.settings
-        ]
-        wanted = frozenset(place for place in places if place not in rows)
-        if wanted:
-            tasks.append(Task(recording, wanted, out))
+        places = [Place(recording.key, system, setting) for system, setting in wanted]
+        there = {place: rows.get(place) for place in places}
+        missing = {
+            place: row for place, row in there.items() if row is None or lacking(row, columns)
+        }
+        if missing:
+            tasks.append(Task(recording, missing, out))
     return tasks
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from catok.audio import load_audio, save_audio
+from catok.audio import save_audio
 from catok.evaluation.rowfile import Row
 from catok.evaluation.run.codes import slug
 from catok.evaluation.run.recordings import Recording
@@ -38,7 +38,12 @@ def pick(recordings: Sequence[Recording], rows: Sequence[Row], per_domain: int) 
 
 def clip_path(out: Path, recording: Recording, system: str, setting: str) -> Path:
     """Where the clip of one system at one setting is."""
-    return out / "examples" / recording.stem / f"{slug(system)}@{slug(setting)}.flac"
+    return clips_folder(out, recording) / f"{slug(system)}@{slug(setting)}.flac"
+
+
+def clips_folder(out: Path, recording: Recording) -> Path:
+    """Where all clips of a recording are."""
+    return out / "examples" / recording.stem
 
 
 def loudest(audio: Tensor, sample_rate: int, seconds: float = CLIP_SECONDS) -> Tensor:
@@ -57,7 +62,7 @@ def make_clips(tools: Tools, task: ExampleTask) -> None:
 
     The clip is coded by itself, so it differs a little from the same place of the whole recording.
     """
-    audio, rate = load_audio(task.recording.path)
+    audio, rate = task.recording.load()
     clip = loudest(audio, rate)
     for system in tools.systems:
         paths = {s: clip_path(task.out, task.recording, system.name, s) for s in system.settings}

@@ -2,10 +2,14 @@
 
 import os
 import platform
+import shlex
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
+
+from catok.evaluation.text import readable
 
 PACKAGES = (
     "torch",
@@ -14,6 +18,7 @@ PACKAGES = (
     "pystoi",
     "pesq",
     "jiwer",
+    "onnxruntime",
     "speechmos",
     "faster-whisper",
     "transformers",
@@ -43,6 +48,24 @@ def provenance(command: str, workers: int, threads: int | None) -> dict[str, Any
             "system": platform.platform(),
         },
     }
+
+
+def shareable(arguments: Sequence[str]) -> str:
+    """A command line as one would type it, with what is absolute in it cut to the last parts."""
+    program, *rest = arguments
+    name = "catok" if Path(program).stem in ("catok", "__main__") else Path(program).name
+    return readable(shlex.join([name, *map(short_path, rest)]))
+
+
+def short_path(argument: str) -> str:
+    """An absolute path, also after "KIND=" or "--option=", without the folders above its last two
+    parts; any other argument as it is.
+    """
+    head, equals, tail = argument.rpartition("=")
+    path = PurePath(tail)
+    if not path.is_absolute() or len(path.parts) < 2:
+        return argument
+    return head + equals + str(PurePath(*path.parts[1:][-2:]))
 
 
 def _version(name: str) -> str | None:

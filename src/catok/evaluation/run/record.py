@@ -1,16 +1,15 @@
 """run.json: what the rows of a folder are of, so that only what belongs together is added to it."""
 
-import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any, Literal
 
+from catok.evaluation.folder import RUN, ResultsFolder, check_settings, damaged, plain
 from catok.evaluation.metrics.base import Column
-from catok.evaluation.settings import check_settings
 from catok.io.config import read_config
-from catok.io.files import replacing
 
 Kind = Literal["original", "model", "baseline"]
+METRICS = "metrics"  # the setting that may grow
 
 
 @dataclass(frozen=True)
@@ -26,19 +25,22 @@ class SystemFacts:
 class RunRecord:
     """The settings, systems and columns of a folder of results.
 
-    Raises ValueError where the folder was made with other settings.
+    `settings["metrics"]`: by metric, what its figures depend on; more metrics may be asked for than
+    before. Raises ValueError where the folder was made with other settings, or with metrics that
+    are not asked for now.
     """
 
-    def __init__(self, folder: Path, settings: dict[str, Any]) -> None:
-        self.path = folder / "run.json"
-        self.settings = json.loads(json.dumps(settings))
+    def __init__(self, folder: ResultsFolder, settings: dict[str, Any]) -> None:
+        self._folder = folder
+        self.settings = plain(settings)
         self.systems: list[SystemFacts] = []
         self.columns: list[Column] = []
-        if self.path.is_file():
+        if folder.record:
             self._read()
+            self._check(folder.record["settings"])
 
-    def add(self, systems: list[SystemFacts], columns: list[Column]) -> None:
-        """Note what this run is made with; systems of earlier runs are kept.
+    def add(self, systems: list[SystemFacts], columns: Sequence[Column]) -> None:
+        """Note what this run is made with; systems and columns of earlier runs are kept.
 
         Raises ValueError where two of `systems` have one name.
         """
@@ -54,25 +56,35 @@ class RunRecord:
                 settings = tuple(dict.fromkeys((*known.settings, *system.settings)))
                 system = SystemFacts(system.text, system.kind, system.name, settings)
             merged[system.name] = system
-        self.systems, self.columns = list(merged.values()), columns
-        content = {
-            "settings": self.settings,
-            "systems": [asdict(system) for system in self.systems],
-            "columns": [asdict(column) for column in columns],
-        }
-        with replacing(self.path) as temporary:
-            Path(temporary).write_text(json.dumps(content, indent=1) + "\n")
+        self.systems = list(merged.values())
+        before = {column.name: column for column in self.columns}
+        self.columns = list((before | {column.name: column for column in columns}).values())
+        self._folder.write(
+            {
+                "settings": self.settings,
+                "systems": [asdict(system) for system in self.systems],
+                "columns": [asdict(column) for column in self.columns],
+            }
+        )
 
     def _read(self) -> None:
+        record = self._folder.record
         try:
-            content = json.loads(self.path.read_text())
-            before = content["settings"]
-            self.systems = [
-                read_config(SystemFacts, item, "systems") for item in content["systems"]
-            ]
-            self.columns = [read_config(Column, item, "columns") for item in content["columns"]]
+            self.systems = [read_config(SystemFacts, item, "systems") for item in record["systems"]]
+            self.columns = [read_config(Column, item, "columns") for item in record["columns"]]
         except (ValueError, LookupError, TypeError) as error:
+            raise damaged(self._folder.path / RUN, error) from error
+
+    def _check(self, before: dict[str, Any]) -> None:
+        known, now = before.get(METRICS), self.settings[METRICS]
+        if not isinstance(known, dict):
+            known = {}
+        missing = [name for name in known if name not in now]
+        if missing:
             raise ValueError(
-                f"{self.path} is damaged: choose another output folder ({error})"
-            ) from error
-        check_settings(self.path.parent, before, self.settings)
+                f"{self._folder.path} holds results with the metrics {' '.join(known)}, which can "
+                f"be added to, not taken from: ask for {' '.join(missing)} too, or choose another "
+                "output folder"
+            )
+        grown = before | {METRICS: now | known}
+        check_settings(self._folder.path, grown, self.settings)

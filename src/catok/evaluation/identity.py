@@ -1,4 +1,4 @@
-"""What tells one model from another, so that rows of two of them are never mixed."""
+"""What tells one model or recording from another, so that rows of two are never mixed."""
 
 import hashlib
 from pathlib import Path
@@ -29,3 +29,14 @@ def model_identity(name: str) -> str:
         with file.open("rb") as content:
             digest.update(hashlib.file_digest(content, "sha256").digest())
     return f"{OURS if name.startswith(OURS) else ''}{path.resolve().name} {digest.hexdigest()[:16]}"
+
+
+def audio_sha1(path: str | Path | None) -> str | None:
+    """Twelve hex digits of the SHA-1 of a file's content; None where no file can be read."""
+    if path is None or not Path(path).is_file():
+        return None
+    try:
+        with Path(path).open("rb") as content:
+            return hashlib.file_digest(content, "sha1").hexdigest()[:12]
+    except OSError:
+        return None

@@ -1,0 +1,50 @@
+"""Recordings that are others than when they were scored: their rows never mix with new ones."""
+
+import shutil
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+from catok.evaluation.identity import audio_sha1
+from catok.evaluation.rowfile import RowFile
+from catok.evaluation.run.codes import code_files
+from catok.evaluation.run.examples import clips_folder
+from catok.evaluation.run.recordings import Recording
+from catok.evaluation.run.rows import Place
+
+
+def drop_changed(
+    out: Path,
+    recordings: Sequence[Recording],
+    rows: RowFile[Place],
+    systems: Collection[tuple[str, str]],
+    retry: bool,
+) -> None:
+    """With `retry`, remove rows, codes and clips of recordings whose files have changed.
+
+    `systems`: names and settings that will be run again. Raises ValueError without `retry`, and
+    where other systems have been scored on the file as it was.
+    """
+    scored = {row["key"]: row["audio_sha1"] for row in rows.rows}
+    changed = [
+        recording
+        for recording in recordings
+        if recording.key in scored and audio_sha1(recording.path) != scored[recording.key]
+    ]
+    if not changed:
+        return
+    keys = {recording.key for recording in changed}
+    what = f"{changed[0].key} has changed since it was scored"
+    if len(changed) > 1:
+        what = f"{len(changed)} recordings have changed since they were scored ({what})"
+    if not retry:
+        raise ValueError(f"{what}: score it again with --retry, or choose another output folder")
+    stale = [row for row in rows.rows if row["key"] in keys]
+    others = {(row["system"], row["setting"]) for row in stale}.difference(systems)
+    if others:
+        names = ", ".join(sorted(f"{system} at {setting}" for system, setting in others))
+        raise ValueError(f"{what}, by {names} too: ask for these as well")
+    rows.drop(stale)
+    for recording in changed:
+        shutil.rmtree(clips_folder(out, recording), ignore_errors=True)
+        for file in code_files(out, recording):
+            file.unlink()
