@@ -87,11 +87,11 @@ def requests(manifest: str, language: str, count: int, longest: int) -> list[Pro
     spoken = [
         r
         for r in read_recordings(manifest)
-        if r.audio and r.text and r.voice and r.language in (None, language)
+        if r.audio and r.text and r.speaker and r.language in (None, language)
     ]
     found = []
     for index, recording in enumerate(spoken):
-        others = [r for r in spoken[index + 1 :] + spoken[:index] if r.voice == recording.voice]
+        others = [r for r in spoken[index + 1 :] + spoken[:index] if r.speaker == recording.speaker]
         if not others or len(recording.text or "") > longest:
             continue
         prompt = others[0]

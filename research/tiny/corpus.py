@@ -17,7 +17,7 @@ from pathlib import Path
 
 
 def joined(manifests: Iterable[Path], out: Path) -> tuple[list[str], Counter[str]]:
-    """The lines of all manifests for a manifest in `out`, and minutes by source."""
+    """The lines of all manifests for a manifest in `out`, and minutes by corpus."""
     lines, minutes = [], Counter()
     for manifest in manifests:
         for line in manifest.read_text("utf-8").splitlines():
@@ -27,7 +27,7 @@ def joined(manifests: Iterable[Path], out: Path) -> tuple[list[str], Counter[str
                 minutes["(missing files)"] += 1
                 continue
             row["audio"] = Path(os.path.relpath(path, out.resolve())).as_posix()
-            minutes[row["source"]] += row["duration"] / 60
+            minutes[row["corpus"]] += row["duration"] / 60
             lines.append(json.dumps(row, ensure_ascii=False) + "\n")
     return lines, minutes
 

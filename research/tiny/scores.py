@@ -44,11 +44,11 @@ class Clip:
 
 
 def read_clips(manifest: Path, seed: int = 0) -> list[Clip]:
-    """`CHOSEN` many of every source, by the seed, of 2 s or more. English ones keep their text."""
+    """`CHOSEN` many of every corpus, by the seed, of 2 s or more. English ones keep their text."""
     rows = [json.loads(line) for line in manifest.read_text("utf-8").splitlines()]
     clips = []
-    for source, count in CHOSEN.items():
-        found = [r for r in rows if r["source"] == source and r["duration"] >= 2.0]
+    for corpus, count in CHOSEN.items():
+        found = [r for r in rows if r["corpus"] == corpus and r["duration"] >= 2.0]
         for row in random.Random(seed).sample(found, min(count, len(found))):
             audio, _ = load_audio(manifest.parent / row["audio"], sample_rate=24_000, channels=1)
             text = row["text"] if row["language"] == "en" else None

@@ -276,7 +276,7 @@ def test_the_corpus_from_end_to_end(tmp_path, monkeypatch, capsys):
             assert rate == 24_000 and audio.shape[1] / rate == pytest.approx(
                 row["duration"], abs=1e-4
             )
-            fields = "audio duration domain source language text band_edge speaker"
+            fields = "audio duration domain corpus language text band_edge speaker"
             assert set(row) == set(fields.split())
     everything = [row for found in rows.values() for row in found]
     speakers = [row["speaker"] for row in everything]

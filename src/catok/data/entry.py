@@ -59,11 +59,6 @@ class Entry:
     line: int = 0
     error: str | None = None
 
-    @property
-    def voice(self) -> str | None:
-        """Whose voice it is: the speaker's or, where none is named, the source's."""
-        return self.speaker or self.source
-
 
 def parse_entry(keys: Mapping[str, Any], folder: Path, line: int = 0) -> Entry:
     """The entry of a line; its paths are relative to `folder`.

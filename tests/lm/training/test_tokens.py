@@ -30,7 +30,7 @@ def manifest(tmp_path):
         draw = torch.Generator().manual_seed(index)
         audio = torch.rand(1, samples, generator=draw) - 0.5
         save_audio(tmp_path / f"{index}.wav", audio, 24_000)
-        lines.append({"audio": f"{index}.wav", "duration": 9.9, "text": "ä", "source": "me"})
+        lines.append({"audio": f"{index}.wav", "duration": 9.9, "text": "ä", "speaker": "me"})
     (tmp_path / "noise.wav").write_bytes(b"no audio")
     lines.append({"audio": "noise.wav", "duration": 1.0, "text": "gone"})
     path = tmp_path / "train.jsonl"
@@ -45,7 +45,7 @@ def test_codes_are_those_of_the_whole_recording(manifest, codec, tmp_path):
     path = write_tokens(recordings, folder, codec, report=lambda *n: counted.append(n))
     assert counted == [(1, 3), (2, 3), (3, 3)]
     found = read_recordings(path)
-    assert [(r.text, r.voice, r.frames, r.weights) for r in found] == [
+    assert [(r.text, r.speaker, r.frames, r.weights) for r in found] == [
         ("ä", "me", 3, codec.weight_hash),
         ("ä", "me", 16, codec.weight_hash),
     ]

@@ -138,7 +138,9 @@ class Corpus:
         if not config.min_seconds <= seconds <= config.max_seconds:
             self.skipped["too long" if seconds > config.max_seconds else "too short"] += 1
             return None
-        return Utterance(recording.codes, frames, said, length, recording.language, recording.voice)
+        return Utterance(
+            recording.codes, frames, said, length, recording.language, recording.speaker
+        )
 
 
 def _unfit(said: str, text: TextTokenizer, longest: int) -> tuple[str, int]:

@@ -169,6 +169,6 @@ def _line(recording: Entry, folder: Path, tok: CausalAudioTokenizer) -> str | No
         "duration": round(header.seconds, 4),
         "text": recording.text,
         "language": recording.language,
-        "speaker": recording.voice,
+        "speaker": recording.speaker,
     }
     return json.dumps({k: v for k, v in facts.items() if v is not None})
