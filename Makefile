@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test docs check format bench clean
+.PHONY: demo test gpu-check docs check format bench clean
 
 demo: .venv/demo
 	$(BIN)/python examples/demo.py --out demo-output
@@ -13,6 +13,10 @@ test: .venv/dev
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
 	OMP_NUM_THREADS=1 $(BIN)/pytest
+
+# With the Python at hand, which has a PyTorch that knows the GPU, and pytest, soundfile and soxr.
+gpu-check:
+	PYTHONPATH=src:. $(PYTHON) -m pytest tests/gpu
 
 docs: .venv/docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
