@@ -101,6 +101,7 @@ def small_presets(monkeypatch):
         return TokenizerConfig.from_dict(small_settings()) if name == "small" else preset(name)
 
     monkeypatch.setattr(build.TokenizerConfig, "preset", staticmethod(with_small))
+    monkeypatch.setattr(build.TokenizerConfig, "presets", staticmethod(lambda: ["small"]))
     monkeypatch.setitem(ensemble.PRESETS, "toy", TOY_JUDGES)
 
 

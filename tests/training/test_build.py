@@ -53,12 +53,20 @@ def test_discriminators_from_a_folder_of_their_own(published, tmp_path):
     assert same(build_networks(config).judges.state_dict(), others.state_dict())
 
 
-def test_a_folder_with_a_presets_name_is_not_in_the_way(tmp_path, monkeypatch):
-    (tmp_path / "small").mkdir()
-    (tmp_path / "toy").mkdir()
+def test_the_name_of_a_preset_is_that_preset_and_dot_slash_a_folder(
+    tmp_path, monkeypatch, small_model
+):
+    small_model.save_pretrained(tmp_path / "small")
+    others = Discriminators(replace(TOY_JUDGES, periods=(3,)))
+    others.save_pretrained(tmp_path / "toy")
+    others.save_pretrained(tmp_path / "small" / "discriminators")
     monkeypatch.chdir(tmp_path)
     made = build_networks(EVERYTHING)
     assert made.is_new and made.judges.config == TOY_JUDGES
+    adversary = replace(EVERYTHING.adversary, discriminators="./toy")
+    made = build_networks(replace(EVERYTHING, tokenizer="./small", adversary=adversary))
+    assert same(made.codec.state_dict(), small_model.state_dict())
+    assert made.judges.config == others.config
 
 
 def test_unknown_names(tmp_path):

@@ -1,7 +1,7 @@
 """Facts about every kind of folder that this package writes."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import asdict
 from pathlib import Path
 
@@ -113,12 +113,12 @@ def _tokens(folder: Path) -> list[Fact]:
 
 
 def _run(folder: Path) -> list[Fact]:
-    log = folder / "log.jsonl"
-    lines = read_text(log).splitlines() if log.exists() else []
-    last = parse_object(lines[-1], f"the last line of {log}") if lines else {}
+    from catok.training.run.logs import LOG, last_step
+
+    step = last_step(folder / LOG)
     models = sorted(path.parent.name for path in folder.glob("model*/config.json"))
     return [
-        Fact("logged_up_to_step", last.get("step", "unknown")),
+        Fact("logged_up_to_step", "unknown" if step is None else step),
         Fact("models", ", ".join(models) or "none yet"),
     ]
 
@@ -133,7 +133,7 @@ def _results(folder: Path) -> list[Fact]:
     return facts
 
 
-def _weights(files: list[Path], folder: Path, without: set[str] = frozenset()) -> list[Fact]:
+def _weights(files: list[Path], folder: Path, without: Collection[str] = ()) -> list[Fact]:
     weights = StoredWeights.open(files, folder)
     kept = [tensor for name, tensor in weights.tensors.items() if name not in without]
     return [

@@ -25,6 +25,7 @@ from catok.evaluation.systems.base import System
 from catok.evaluation.systems.registry import build_system
 from catok.io.config import read_config
 from catok.io.files import replacing
+from catok.io.json import read_json
 
 IDENTITIES = "utterances.jsonl"
 
@@ -131,10 +132,10 @@ def export_run(run: str | Path, out: str | Path) -> Exported:
     """
     path = Path(run, "run.json")
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
+        record = read_json(path)
         data, selection = record["settings"]["data"], record["settings"]["selection"]
         texts = [system["text"] for system in record["systems"]]
-    except (OSError, ValueError, LookupError, TypeError) as error:
+    except (ValueError, LookupError, TypeError) as error:
         raise ValueError(f"{run} is no finished evaluation: no good run.json ({error})") from error
     recordings = choose(read_recordings(data), read_config(Selection, selection, str(path)))
     return export_systems(recordings, [build_system(text) for text in texts], out)

@@ -107,11 +107,11 @@ def _name(row: Mapping[str, Any]) -> tuple[str, ...]:
 def _parse(line: str) -> Any:
     try:
         return json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         pass
     try:
         return ast.literal_eval(re.sub(r"(?<=: )-?(nan|inf)(?=[,}])", "None", line))
-    except (ValueError, SyntaxError):
+    except (ValueError, SyntaxError, RecursionError, MemoryError):  # the last two: nested deeply
         return None
 
 

@@ -22,7 +22,7 @@ CHECKSUMS = "crc32"  # key of the metadata: a JSON table, tensor name to CRC-32
 def float_dtype(dtype: str | torch.dtype) -> torch.dtype:
     """One of `DTYPES`, by its name or as torch's own. Raises ValueError on any other."""
     found = DTYPES.get(dtype) if isinstance(dtype, str) else dtype
-    if found not in DTYPES.values():
+    if found is None or found not in DTYPES.values():
         raise ValueError(f"dtype must be float32, bfloat16 or float16, got {dtype!r}")
     return found
 
@@ -65,7 +65,7 @@ def write_weights(
 def checksum(tensor: Tensor) -> int:
     """CRC-32 of a tensor's bytes in row-major order."""
     flat = tensor.detach().cpu().contiguous().reshape(-1)
-    return zlib.crc32(flat.view(torch.uint8).numpy())
+    return zlib.crc32(flat.view(torch.uint8).numpy().data)
 
 
 def check_finite(tensor: Tensor, what: str) -> None:

@@ -10,6 +10,8 @@ import torch
 from torch import Tensor
 
 from catok.io.files import replacing
+from catok.io.json import parse_object
+from catok.io.text import read_text
 from catok.training.losses.mel import MelLoss
 
 LOG = "log.jsonl"
@@ -70,9 +72,16 @@ class JsonLines:
             file.write(json.dumps(clean) + "\n")
 
 
+def last_step(path: Path) -> int | None:
+    """The last step in a run's log.jsonl; None where there is none."""
+    lines = read_text(path, 1 << 30).splitlines() if path.exists() else []
+    steps = (step for line in reversed(lines) if (step := _step_of(line)) < math.inf)
+    return next(map(int, steps), None)
+
+
 def _step_of(line: str) -> float:
     try:
-        return json.loads(line)["step"]
+        return float(parse_object(line, "a line")["step"])
     except (ValueError, KeyError, TypeError):
         return math.inf  # half a line of a killed process
 
