@@ -98,7 +98,9 @@ def test_errors(settings, model_folder, tmp_path, capsys):
     assert "at least 1 step" in error(model, *settings[:-1], "stages=[{steps=0}]")
     assert "no data: pass --data" in error(model, *settings[2:])
     assert "is no model folder" in error(str(tmp_path), *settings)
-    assert "train without semantic head" in error(model, *settings[:-4], "--semantic")
+    assert "the encoder is frozen" in error(model, *settings[:-4], "--semantic")
+    unfrozen = ("--semantic", "--freeze", "")
+    assert "train without semantic head" in error(model, *settings[:-4], *unfrozen)
 
 
 def test_the_embedded_model_brings_its_discriminators(settings, tmp_path):

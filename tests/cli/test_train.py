@@ -12,6 +12,8 @@ import torch
 
 from catok import CausalAudioTokenizer, save_audio
 from catok.cli import main
+from catok.cli.training import Display
+from catok.io.lock import folder_lock
 
 from .conftest import noise
 
@@ -61,24 +63,48 @@ def logged(tmp_path) -> list[dict]:
 def test_trains_and_goes_on(settings, tmp_path, capsys):
     assert main(["train", *settings]) == 0
     lines = capsys.readouterr().err.splitlines()
-    assert lines[0].startswith("step 1/2  mel ") and "ETA" in lines[0]
-    assert lines[2].startswith("step 2/2  valid_mel_1 ")
-    assert "2 of 2 steps done" in lines[3] and len(lines) == 4
+    assert lines[0].startswith("catok: 2 steps on 0.001 hours") and "validates every" in lines[0]
+    assert lines[1].startswith("step 1/2  mel ") and "ETA" in lines[1]
+    assert lines[2].startswith("step 1/2  valid_mel_1 ")
+    assert lines[4].startswith("step 2/2  valid_mel_1 ")
+    assert "2 of 2 steps done" in lines[5] and len(lines) == 6
     CausalAudioTokenizer.from_pretrained(tmp_path / "run" / "model")
 
     assert main(["train", *settings, "--threads", "1", *steps(3)]) == 0
     lines = capsys.readouterr().err.splitlines()
     assert "going on from step 2" in lines[0]
-    assert lines[1] == "step 2/3  settings_changed ['stages']"
-    assert lines[2].startswith("step 3/3")
+    assert lines[2] == "step 2/3  settings_changed ['stages']"
+    assert lines[3].startswith("step 3/3")
     assert [event["step"] for event in logged(tmp_path) if "total" in event] == [1, 2, 3]
+
+
+def test_one_run_to_a_folder(settings, tmp_path, capsys):
+    with folder_lock(tmp_path / "run"):
+        assert main(["train", *settings]) == 1
+    assert "is in use by process" in capsys.readouterr().err
+    assert not list((tmp_path / "run").iterdir()), "nothing was begun"
+
+
+def test_a_terminal_that_was_closed_ends_nothing(monkeypatch):
+    class Gone:
+        def isatty(self):
+            return False
+
+        def write(self, text):
+            raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr("sys.stderr", Gone())
+    display = Display(3)
+    display.begin(1, "run")
+    display.show({"step": 2, "audio_per_second": 1.0})
+    display.end(2, "model")
 
 
 def test_settings_replace_the_recipes(settings, tmp_path, capsys):
     changes = ["stages=[{steps=1}]", "weights.mel=0", "data.batch_size=1", "log_every=1"]
     assert main(["train", *settings, "--set", *changes]) == 0
     assert "1 of 1 steps done" in capsys.readouterr().err
-    (event,) = logged(tmp_path)
+    (event,) = (event for event in logged(tmp_path) if "total" in event)
     assert "mel" not in event and event["total"] > 0
     assert torch.load(tmp_path / "run" / "last.pt")["config"]["data"]["batch_size"] == 1
 

@@ -46,10 +46,10 @@ def settings(model_folder, tmp_path) -> list[str]:
 def test_trains_and_goes_on(settings, tmp_path, saved_model, capsys):
     assert main(["train-lm", *settings]) == 0
     lines = capsys.readouterr().err.splitlines()
-    assert lines[0].startswith("step 0/2  utterances 4")
+    assert lines[0].startswith("catok: 2 steps on 0.00")
     assert lines[1].startswith("step 1/2  total ") and "audio s/s" in lines[1]
-    assert "valid_tts_1" in lines[3] and "valid_asr_text" in lines[3]
-    assert "2 of 2 steps done" in lines[4]
+    assert "valid_tts_1" in lines[4] and "valid_asr_text" in lines[4]
+    assert "2 of 2 steps done" in lines[5]
     found = load_speech_model(tmp_path / "run" / "model", task="tts")
     assert found.tokenizer.weight_hash == saved_model.weight_hash
     folder = tmp_path / f"clips.tokens-{saved_model.weight_hash}"

@@ -36,6 +36,13 @@ def test_whole_utterances_for_a_head_that_reads(tmp_path):
         finetune_recipe(tmp_path, (), semantic=True)
 
 
+def test_a_frozen_encoder_cannot_learn_what_is_said(tmp_path):
+    for freeze in (("encoder", "quantizer"), ("encoder",)):
+        with pytest.raises(ValueError, match="the encoder is frozen"):
+            finetune_recipe(tmp_path, freeze, semantic=True)
+    assert finetune_recipe(tmp_path, ("decoder",), semantic=True).semantic is not None
+
+
 def test_parts_that_cannot_be_frozen(tmp_path):
     with pytest.raises(ValueError, match="nothing would learn"):
         finetune_recipe(tmp_path, ("encoder", "quantizer", "decoder"))

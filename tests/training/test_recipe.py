@@ -50,6 +50,21 @@ def test_a_difference_merges_tables_and_replaces_the_rest(write):
     assert config.data.batch_size == 8 and config.stages[0].steps == 7
 
 
+def test_an_override_replaces_a_table_or_one_key_of_it(write):
+    path = write("base.toml", BASE)
+    config = load_recipe(path, ["data.domain_weights={music=2.0}"])
+    assert config.data.domain_weights == {"music": 2.0} and config.data.batch_size == 3
+    config = load_recipe(path, ["data.domain_weights.music=2.0"])
+    assert config.data.domain_weights == {"speech": 1.0, "music": 2.0}
+    config = load_recipe(path, ['data.domain_weights."a.b"=3', "data.domain_weights.c = 4"])
+    assert config.data.domain_weights == {"speech": 1.0, "a.b": 3.0, "c": 4.0}
+    config = load_recipe(path, ["data={batch_size=5}"])
+    assert config.data.batch_size == 5 and config.data.crop_seconds == 2.56
+    assert override_recipe(config, ["data.domain_weights={}"]).data.domain_weights == {}
+    with pytest.raises(ValueError, match="cannot read the override"):
+        load_recipe(path, ["ema=1\nseed=2\n[x"])
+
+
 def test_overrides_have_the_last_word(write):
     path = write("child.toml", 'base = "base.toml"\n[data]\nbatch_size = 4')
     config = load_recipe(

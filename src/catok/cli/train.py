@@ -18,8 +18,8 @@ def run(
 ) -> int:
     """Train a tokenizer, or go on with the run in FOLDER.
 
-    Ctrl-C and SIGTERM end the run after the step at hand and save it. Under torchrun, every process
-    takes its share of the work.
+    Ctrl-C, SIGTERM and SIGHUP end the run after the step at hand and save it. Under torchrun, every
+    process takes its share of the work.
     """
     from catok.cli.training import train
     from catok.training.recipe import load_recipe

@@ -42,7 +42,7 @@ def run(
 ) -> int:
     """Train a token language model for synthesis, recognition or both, or go on with a run.
 
-    Recordings are encoded first, once; what is encoded stays. Ctrl-C and SIGTERM end
+    Recordings are encoded first, once; what is encoded stays. Ctrl-C, SIGTERM and SIGHUP end
     the run after the step at hand and save it. Under torchrun, every process takes its share.
     """
     from catok.cli.training import run_training

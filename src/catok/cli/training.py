@@ -3,6 +3,7 @@
 import sys
 import time
 from collections.abc import Callable
+from contextlib import nullcontext, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -11,6 +12,7 @@ from tqdm import tqdm
 
 from catok.cli.arguments import DeviceName
 from catok.cli.errors import INTERRUPTED
+from catok.io.lock import folder_lock
 
 if TYPE_CHECKING:
     import torch
@@ -79,18 +81,22 @@ def run_training(
         torch.set_num_threads(threads)
     group, place = distributed.join(pick_device(device))
     display = Display(steps)
-    trainer = build(group, place, display.show)
-    if group.first:
-        display.begin(trainer.step, out)
-    trainer.run()
-    distributed.leave(group)
+    with folder_lock(out) if group.first else nullcontext():
+        trainer = build(group, place, display.show)
+        if group.first:
+            display.begin(trainer.step, out)
+        trainer.run()
+        distributed.leave(group)
     if group.first:
         display.end(trainer.step, trainer.folder / "model")
     return 0 if trainer.step >= steps else INTERRUPTED
 
 
 class Display:
-    """Log events on stderr: a bar with speed and time left on a terminal, else lines."""
+    """Log events on stderr: a bar with speed and time left on a terminal, else lines.
+
+    Where stderr is gone, as that of a terminal that was closed, nothing is shown: the run goes on.
+    """
 
     def __init__(self, steps: int) -> None:
         self._steps = steps
@@ -107,13 +113,21 @@ class Display:
     def end(self, step: int, model: object) -> None:
         """The run ended at `step`."""
         if self._bar is not None:
-            self._bar.close()
+            with suppress(OSError):
+                self._bar.close()
             self._bar = None
         self._say(f"catok: {step} of {self._steps} steps done, model in {model}")
 
     def show(self, event: dict[str, Any]) -> None:
         """One event of the log."""
+        with suppress(OSError):
+            self._show(event)
+
+    def _show(self, event: dict[str, Any]) -> None:
         step = event["step"]
+        if "save_minutes" in event:
+            self._say(f"catok: {_plan(event)}")
+            return
         if "audio_per_second" not in event:
             numbers = [f"{name} {value}" for name, value in event.items() if name != "step"]
             self._say(f"step {step}/{self._steps}  " + "  ".join(numbers))
@@ -132,7 +146,26 @@ class Display:
             self._say("  ".join([f"step {step}/{self._steps}", *numbers, speed, f"ETA {left}"]))
 
     def _say(self, line: str) -> None:
-        if self._bar is None:
-            print(line, file=sys.stderr, flush=True)
-        else:
-            self._bar.write(line, file=sys.stderr)
+        with suppress(OSError):
+            if self._bar is None:
+                print(line, file=sys.stderr, flush=True)
+            else:
+                self._bar.write(line, file=sys.stderr)
+
+
+def _plan(event: dict[str, Any]) -> str:
+    """What a run is to do, in words."""
+    hours = event["hours"]
+    if isinstance(hours, dict):
+        hours = sum(hours.values())
+    of = f" on {hours:.3g} hours of audio" if hours else ""
+    left_out = event.get("left_out")
+    validates = event["validate_every"]
+    parts = [
+        f"{event['steps']} steps{of}, {event['parameters'] / 1e6:.3g} M parameters",
+        f"left out: {', '.join(f'{n} ({why})' for why, n in left_out.items())}" if left_out else "",
+        f"logs every {event['log_every']} steps",
+        f"validates every {validates}" if validates else "no --valid, no validation",
+        f"saves every {event['save_minutes']:g} minutes and at the end",
+    ]
+    return "; ".join(filter(None, parts))

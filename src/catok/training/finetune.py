@@ -25,9 +25,14 @@ def finetune_recipe(
     With "encoder" and "quantizer" in `freeze` the model's codes stay as they are. `adversarial`
     begins with the discriminators that were published with the model, or else with new small ones;
     `semantic`, on whole utterances, with the published language model that reads the latents, or
-    else with a new one of 0.4 M. Raises ValueError on parts that do not exist, or when nothing
-    would learn.
+    else with a new one of 0.4 M. Raises ValueError on parts that do not exist, when nothing would
+    learn, and with `semantic` where the encoder is frozen: it is what the head would teach.
     """
+    if semantic and "encoder" in freeze:
+        raise ValueError(
+            "--semantic teaches the encoder to keep what is said, and the encoder is frozen: add "
+            '--freeze "" to train all of the model (its codes change), or leave --semantic out'
+        )
     judges, reader = folder / JUDGES, None
     if semantic:
         head = folder / SEMANTIC

@@ -20,7 +20,8 @@ def override_recipe(config: TrainConfig, overrides: list[str]) -> TrainConfig:
 
 
 def read_recipe(path: str | Path, overrides: list[str] | None = None) -> dict[str, Any]:
-    """The keys of a recipe of any kind; `overrides` such as "data.batch_size=4" have the last word.
+    """The keys of a recipe of any kind; `overrides` such as "data.batch_size=4" have the last word:
+    "tasks={asr=1.0}" replaces the whole table, "tasks.asr=1.0" one key of it.
 
     A recipe may begin with `base = "other.toml"`, relative to itself: its own keys then replace the
     other's, table by table. Raises ValueError on a missing file and on bad TOML.
@@ -31,7 +32,8 @@ def read_recipe(path: str | Path, overrides: list[str] | None = None) -> dict[st
 def overridden(data: dict[str, Any], overrides: list[str]) -> dict[str, Any]:
     """A recipe's keys with `overrides` as in `read_recipe`."""
     for override in overrides:
-        data = _merge(data, _override(override))
+        keys, value = _override(override)
+        data = _replaced(data, keys, value)
     return data
 
 
@@ -62,13 +64,30 @@ def _merge(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def _override(text: str) -> dict[str, Any]:
+def _replaced(data: dict[str, Any], keys: list[str], value: Any) -> dict[str, Any]:
+    """The tables with another value at the place that `keys` lead to."""
+    first, *rest = keys
+    if rest:
+        inner = data.get(first)
+        value = _replaced(inner if isinstance(inner, dict) else {}, rest, value)
+    return data | {first: value}
+
+
+def _override(text: str) -> tuple[list[str], Any]:
+    """The keys of an override, from the outermost table in, and its value."""
     key, sign, value = text.partition("=")
     if not sign or not key.strip():
         raise ValueError(f"an override is KEY=VALUE, such as data.batch_size=4; got {text!r}")
     for candidate in (value, f'"{value}"'):
         try:
-            return parse_toml(f"{key.strip()} = {candidate}", text)
+            found: Any = parse_toml(f"{key.strip()} = {candidate}", text)
+            place: Any = parse_toml(f"{key.strip()} = 0", text)
         except ValueError:
             continue
+        keys = []
+        while isinstance(place, dict):
+            (name,) = place
+            keys.append(name)
+            place, found = place[name], found[name]
+        return keys, found
     raise ValueError(f"cannot read the override {text!r}: VALUE is written as in TOML")
