@@ -9,9 +9,9 @@ import soundfile
 import torch
 
 from catok.audio import load_audio
-from catok.corpus import tokenize as job
+from catok.corpus import job
+from catok.corpus.job import TokenizeConfig, TooManyFailures, tokenize
 from catok.corpus.ledger import TokenFolder
-from catok.corpus.tokenize import TokenizeConfig, TooManyFailures, tokenize
 from catok.io.lock import folder_lock
 
 CONFIG = TokenizeConfig(shard_size=3, rows=2, frames=4)
@@ -147,3 +147,9 @@ def test_silence_and_clipping_are_counted(small_model, tmp_path):
     assert (summary.silent, summary.clipped, summary.failures) == (1, 1, 0)
     assert summary.bottleneck in ("reading", "model")
     assert job.SILENT < 0.01
+
+
+def test_the_public_name_is_the_function():
+    import catok.corpus
+
+    assert catok.corpus.tokenize is tokenize
