@@ -85,6 +85,13 @@ def test_a_pipe_in_place_of_a_ctc_head_is_refused_at_once(tmp_path):
         CTCHead.load(tmp_path)
 
 
+@pytest.mark.parametrize("load", [lm_text.ModelTokenizer, semantic_text.ModelTokenizer])
+def test_a_pipe_among_the_files_of_a_text_tokenizer_is_refused_at_once(tmp_path, load):
+    os.mkfifo(tmp_path / "tokenizer.json")
+    with pytest.raises(ValueError, match="not a regular file"):
+        load(tmp_path)
+
+
 def test_a_text_model_of_impossible_sizes_is_refused(tmp_path):
     settings = {"model_type": "qwen3", "hidden_size": 2**20, "vocab_size": 2**30}
     (tmp_path / CONFIG).write_text(json.dumps(settings))

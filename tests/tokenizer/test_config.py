@@ -59,6 +59,9 @@ def changed(**changes):
         (changed(decoder=[{"size": 240}]), "decoder unfolds 240 steps per frame"),
         (changed(sample_rate=0), "at least 1"),
         (changed(channels=7), "whole samples of 7 channels"),
+        (changed(sample_rate=10**9), "at most 1000000"),
+        (changed(channels=1000), "at most 64"),
+        (changed(encoder=[{"size": 1}] * 100), "at most 64 stages"),
     ],
 )
 def test_impossible_configs_are_refused(settings, message):

@@ -11,10 +11,14 @@ from typing import Any
 def from_transformers(loader: Any, source: str | Path, **options: Any) -> Any:
     """What a class of transformers loads from a local folder, without network, or a hub id.
 
-    Code in the folder is refused. Raises what transformers
-    raises: ValueError, OSError, and bare Exception from its tokenizers.
+    Code in the folder is refused, and pipes and devices, which could block or never end. Raises
+    what transformers raises: ValueError, OSError, and bare Exception from its tokenizers.
     """
     local = Path(source).exists()
+    if local and Path(source).is_dir():
+        for file in Path(source).iterdir():
+            if file.exists() and not file.is_file() and not file.is_dir():
+                raise ValueError(f"{file} is not a regular file")
     return loader.from_pretrained(
         str(source), local_files_only=local, trust_remote_code=False, **options
     )

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from catok.lm.config import LanguageConfig
 from catok.lm.places import Track
-from catok.modules.transformers_buffers import restore_rotary
 from catok.modules.transformers_cache import cache_argument
+from catok.modules.transformers_weights import restore_rotary
 
 
 @dataclass(frozen=True)

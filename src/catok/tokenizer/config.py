@@ -13,6 +13,7 @@ from catok.modules.quantizer import QuantizerConfig
 from catok.modules.stack import StageConfig
 from catok.modules.transformer import TransformerConfig
 
+MAX_SAMPLE_RATE, MAX_CHANNELS, MAX_STAGES = 1_000_000, 64, 64
 PRESETS = resources.files("catok.tokenizer") / "presets"
 
 
@@ -35,11 +36,13 @@ class TokenizerConfig:
     def __post_init__(self) -> None:
         object.__setattr__(self, "encoder", tuple(self.encoder))
         object.__setattr__(self, "decoder", tuple(self.decoder) or mirror(self.encoder))
-        if self.sample_rate < 1 or self.channels < 1:
+        if not 1 <= self.sample_rate <= MAX_SAMPLE_RATE or not 1 <= self.channels <= MAX_CHANNELS:
             raise ValueError(
-                f"sample_rate and channels must be at least 1, got {self.sample_rate} and "
-                f"{self.channels}"
+                f"sample_rate must be at least 1 and at most {MAX_SAMPLE_RATE}, channels at least "
+                f"1 and at most {MAX_CHANNELS}, got {self.sample_rate} and {self.channels}"
             )
+        if max(len(self.encoder), len(self.decoder)) > MAX_STAGES:
+            raise ValueError(f"encoder and decoder have at most {MAX_STAGES} stages each")
         if _patch_product(self.encoder) != _patch_product(self.decoder):
             raise ValueError(
                 f"the decoder unfolds {_patch_product(self.decoder)} steps per frame, the encoder "

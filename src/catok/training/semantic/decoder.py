@@ -6,7 +6,10 @@ transformers is imported late: it takes seconds.
 import json
 from typing import TYPE_CHECKING, Any
 
+from catok.io.hub import find_folder
+from catok.io.stored_weights import StoredWeights
 from catok.io.transformers import from_transformers
+from catok.modules.transformers_weights import fill
 from catok.training.semantic.config import SemanticConfig
 
 if TYPE_CHECKING:
@@ -105,25 +108,20 @@ def _pretrained(name_or_folder: str) -> "PreTrainedModel":
     from transformers import AutoConfig, AutoModelForCausalLM
 
     try:
-        config = from_transformers(AutoConfig, name_or_folder)
+        folder = find_folder(name_or_folder)
+        config = from_transformers(AutoConfig, folder)
         _checked(config.model_type)
-        loaded = from_transformers(
-            AutoModelForCausalLM,
-            name_or_folder,
-            config=config,
-            attn_implementation="sdpa",
-            use_safetensors=True,  # the other format is pickled
-            output_loading_info=True,
+        weights = StoredWeights.of_folder(folder)
+        model = weights.build(
+            lambda: AutoModelForCausalLM.from_config(config, attn_implementation="sdpa")
         )
-    except Exception as error:  # hub, files and transformers have errors of their own
+        fill(model, weights)
+    except Exception as error:  # transformers has errors of its own
         raise ValueError(
             f"cannot read a language model from {name_or_folder!r} ({error}): give a local folder "
             "with config.json and model.safetensors or a hub id, and check the network"
         ) from error
-    model, report = loaded
-    if report["missing_keys"]:
-        raise ValueError(f"{name_or_folder} lacks weights: {sorted(report['missing_keys'])[:5]}")
-    return model.float().train()
+    return model.train()
 
 
 def _checked(family: Any) -> str:

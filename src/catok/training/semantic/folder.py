@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from catok.io.config import check_format, read_config
 from catok.io.files import replacing
@@ -36,12 +36,6 @@ class StoredHead:
     latent_dim: int
     decoder: dict[str, Any]
     weights: StoredWeights
-
-
-def shared_names(module: nn.Module) -> set[str]:
-    """Second names of tied parameters: they are not stored."""
-    every = {name for name, _ in module.named_parameters(remove_duplicate=False)}
-    return every - {name for name, _ in module.named_parameters()}
 
 
 def write_folder(

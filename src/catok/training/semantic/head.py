@@ -13,7 +13,7 @@ from torch.nn.utils.rnn import pad_sequence
 from torch.utils.checkpoint import checkpoint
 
 from catok.io.hub import HubOptions, find_companion
-from catok.modules.transformers_buffers import restore_rotary
+from catok.modules.transformers_weights import fill, shared_names
 from catok.tokenizer.checkpoint import SEMANTIC
 from catok.training.semantic.config import SemanticConfig
 from catok.training.semantic.decoder import (
@@ -22,7 +22,7 @@ from catok.training.semantic.decoder import (
     decoder_from_dict,
     decoder_to_dict,
 )
-from catok.training.semantic.folder import CONFIG, TEXT, read_folder, shared_names, write_folder
+from catok.training.semantic.folder import CONFIG, TEXT, read_folder, write_folder
 from catok.training.semantic.greedy import decode_greedily
 from catok.training.semantic.text import ModelTokenizer, TextTokenizer, read_text_tokenizer
 
@@ -209,11 +209,7 @@ class SemanticHead(nn.Module):
             return cls(stored.config, stored.latent_dim, language_model=decoder, text=text)
 
         head = stored.weights.build(build)
-        twice = shared_names(head)
-        wanted = {name: w for name, w in head.state_dict().items() if name not in twice}
-        head.load_state_dict(stored.weights.read(wanted), strict=False, assign=True)
-        head.language_model.tie_weights()
-        restore_rotary(head.language_model)
+        fill(head, stored.weights)
         return head
 
     def _checked(self, latents: Tensor, frame_lengths: Tensor) -> list[int]:
