@@ -5,15 +5,35 @@ from typing import TYPE_CHECKING
 from catok.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from catok.corpus.conversion import convert
+    from catok.corpus.dataset import TokenDataset
     from catok.corpus.job import TokenizeConfig, TokenizeSummary, tokenize
+    from catok.corpus.rows import CodeSpace, TokenRow
+    from catok.corpus.stats import TokenStats, token_stats
 
-__all__ = ["TokenizeConfig", "TokenizeSummary", "tokenize"]
+__all__ = [
+    "CodeSpace",
+    "TokenDataset",
+    "TokenRow",
+    "TokenStats",
+    "TokenizeConfig",
+    "TokenizeSummary",
+    "convert",
+    "token_stats",
+    "tokenize",
+]
 
 __getattr__, __dir__ = lazy_names(
     "catok.corpus",
     {
+        "CodeSpace": "catok.corpus.rows",
+        "TokenDataset": "catok.corpus.dataset",
+        "TokenRow": "catok.corpus.rows",
+        "TokenStats": "catok.corpus.stats",
         "TokenizeConfig": "catok.corpus.job",
         "TokenizeSummary": "catok.corpus.job",
+        "convert": "catok.corpus.conversion",
+        "token_stats": "catok.corpus.stats",
         "tokenize": "catok.corpus.job",
     },
 )

@@ -16,7 +16,7 @@ from catok.data.recordings import read_recordings
 from catok.data.tar import Member, open_reference
 from catok.data.webdataset import find_tars, read_samples
 
-NAMED = ("text", "language", "speaker", "domain", "source", "task")
+NAMED = ("text", "language", "speaker", "domain", "corpus", "task")
 
 
 @dataclass(frozen=True)

@@ -112,6 +112,10 @@ class TokenFolder:
         """The file of a shard."""
         return self.path / f"shard-{index:06d}{self.format.suffix}"
 
+    def files(self, index: int) -> list[Path]:
+        """All files of a shard: formats may have more than one."""
+        return sorted(self.path.glob(f"{self.shard(index).stem}.*"))
+
     def entry(self, index: int) -> ShardEntry | None:
         """What the ledger says of a shard; None where it is not done."""
         path = self._entry_path(index)
