@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -161,7 +161,7 @@ def _count(keys: Mapping[str, Any], name: str) -> int | None:
     return value
 
 
-@cache
+@lru_cache(1000)
 def _meant(key: str) -> str | None:
     """The known key that a strange one is a misspelling of, if any.
 

@@ -187,3 +187,27 @@ def test_a_folder_with_texts(tmp_path):
     (tmp_path / "a.txt").write_text("words")
     a, b = read_cuts(tmp_path)
     assert a.supervisions[0].text == "words" and not b.supervisions
+
+
+def test_lhotse_cuts_that_cannot_be_read_as_they_are(tmp_path):
+    from lhotse import AudioSource, Recording
+    from lhotse.cut import MonoCut
+
+    def lines(**changes):
+        recording = Recording("r", [AudioSource("file", [0], "a.wav")], RATE, RATE, 1.0)
+        cut = MonoCut("x", start=0.0, duration=1.0, channel=0, recording=recording).to_dict()
+        for key, value in changes.items():
+            place = cut if key in ("start", "duration") else cut["recording"]
+            place[key.removeprefix("total_")] = value
+        return write_lines(tmp_path / "cuts.jsonl", [cut])
+
+    assert len(read_cuts(lines())) == 1
+    speed = [{"name": "Speed", "kwargs": {"factor": 1.1}}]
+    for changes, said in (
+        ({"transforms": speed}, "is transformed"),
+        ({"duration": 1e305}, "must last up to"),
+        ({"total_duration": -1.0}, "must last up to"),
+        ({"start": 5.0}, "begins at 5.0 s"),
+    ):
+        with pytest.raises(ValueError, match=rf"line 1.*{said}"):
+            read_cuts(lines(**changes))

@@ -64,3 +64,12 @@ def test_damaged_shards_are_reported(tmp_path):
     assert (levels(batches) - 0.1).abs().max() < 1e-3
     assert {r.split(":")[0][-5:] for batch in batches for r in batch.skipped} >= {"z.tar"}
     assert path.exists()
+
+
+def test_what_a_shard_has_lost_is_reported(tmp_path):
+    path = write_tar(tmp_path / "x.tar", {f"{i}.wav": audio_bytes(0.1, 0.2) for i in range(9)})
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole.rstrip(b"\0")) // 512 * 512 + 512])  # without its end
+    drawn = source(read_cuts(path), crop_seconds=4.0, batch_size=2, shuffle_buffer=1)
+    found = [line for step in range(10) for line in drawn.batch(step).skipped]
+    assert len(found) == 1 and "it was cut off" in found[0]

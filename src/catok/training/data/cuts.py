@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from catok.data.entry import Entry
+from catok.data.entry import MAX_SECONDS, Entry
 
 if TYPE_CHECKING:
     from lhotse import Recording
@@ -81,11 +81,27 @@ def unreadable_cut(name: str, reason: str, domain: str | None = None) -> Cut:
     return make_cut(entry, reason, name=name, domain=domain, kind=UNREADABLE)
 
 
-def with_domain(cut: Cut, domain: str | None) -> Cut:
-    """The cut, its domain filled in where it states none."""
+def checked_cut(cut: Cut, domain: str | None) -> Cut:
+    """A cut of lhotse's that can be read here, its domain filled in where it states none.
+
+    Raises ValueError where its audio is not as it lies in one file, and on lengths that cannot be.
+    """
+    recording = recording_of(cut)
+    if getattr(recording, "transforms", None):
+        raise ValueError(f"{cut.id} is transformed (speed, volume or so): write it to a file")
+    for seconds in (cut.duration, recording.duration):
+        if not 0 < seconds <= MAX_SECONDS:
+            raise ValueError(f"{cut.id} must last up to {MAX_SECONDS:g} seconds, got {seconds!r}")
+    if not 0 <= cut.start < recording.duration:
+        raise ValueError(f"{cut.id} begins at {cut.start!r} s, outside of its recording")
     if domain is not None and domain_of(cut, "") == "":
         cut.custom = {**(cut.custom or {}), "domain": domain}
     return cut
+
+
+def is_unreadable(cut: Cut) -> bool:
+    """Whether the cut stands for audio that cannot even be listed."""
+    return recording_of(cut).sources[0].type == UNREADABLE
 
 
 def recording_of(cut: Cut) -> Recording:

@@ -16,11 +16,11 @@ from catok.data.webdataset import find_tars
 from catok.training.data import shar, webdataset
 from catok.training.data.cuts import (
     FILE,
-    UNREADABLE,
+    checked_cut,
+    is_unreadable,
     make_cut,
     recording_of,
     unreadable_cut,
-    with_domain,
 )
 
 if TYPE_CHECKING:
@@ -64,9 +64,10 @@ def read_cuts(path: str | Path, *, domain: str | None = None) -> CutSet:
     if not cuts:
         besides = left_out(path)
         raise ValueError(f"{path} lists no audio" + (f", only {besides}" if besides else ""))
-    sources = [recording_of(cut).sources[0] for cut in cuts]
-    if all(source.type == UNREADABLE for source in sources):
-        raise ValueError(f"nothing in {path} can be read: {sources[0].source!s}")
+    if all(map(is_unreadable, cuts)):
+        raise ValueError(
+            f"nothing in {path} can be read: {recording_of(cuts[0]).sources[0].source!s}"
+        )
     return CutSet(cuts)
 
 
@@ -124,7 +125,7 @@ def _read_lines(manifest: Path, domain: str | None) -> Iterator[Cut]:
     for number, keys in read_jsonl(manifest):
         try:
             if "type" in keys and "audio" not in keys:
-                yield with_domain(_lhotse_cut(keys, manifest.parent), domain)
+                yield checked_cut(_lhotse_cut(keys, manifest.parent), domain)
             else:
                 yield _cut(parse_entry(keys, manifest.parent, number), lengths, domain)
         except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError) as error:

@@ -9,7 +9,7 @@ from itertools import chain, count
 from typing import TYPE_CHECKING, Any
 
 from catok.training.data.config import DataConfig
-from catok.training.data.cuts import band_edge_of, domain_of
+from catok.training.data.cuts import band_edge_of, domain_of, is_unreadable
 from catok.training.data.shards import Shards
 
 if TYPE_CHECKING:
@@ -64,15 +64,23 @@ class Looped:
 
 @dataclass(frozen=True)
 class InProportion:
-    """Repeats or leaves out cuts so that each comes once per `seconds` of its duration."""
+    """Repeats or leaves out cuts so that each comes once per `seconds` of its duration.
+
+    What cannot even be listed comes once, so that it is reported.
+    """
 
     cuts: Iterable[Cut]
     seconds: float
     seed: str
 
     def __iter__(self) -> Iterator[Cut]:
-        due = random.Random(self.seed).random()
+        due, told = random.Random(self.seed).random(), set[str]()
         for cut in self.cuts:
+            if is_unreadable(cut):
+                if cut.id not in told:
+                    told.add(cut.id)
+                    yield cut
+                continue
             due += cut.duration / self.seconds
             for _ in range(int(due)):
                 yield cut

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from catok.data.jsonl import read_jsonl
 from catok.data.tar import Member, members
-from catok.training.data.cuts import TAR, unreadable_cut, with_domain
+from catok.training.data.cuts import TAR, checked_cut, unreadable_cut
 from catok.training.data.shards import Shards
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def _read(path: Path, domain: str | None) -> Iterator[Cut]:
             if member is not None:
                 cut.recording.sources[0].type = TAR
                 cut.recording.sources[0].source = member.reference
-                yield with_domain(cut, domain)
+                yield checked_cut(cut, domain)
         for key, _ in audio:
             raise ValueError(f"recording {key} has no line: cuts and recordings do not match")
     except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError) as error:
