@@ -235,7 +235,7 @@ def test_a_large_batch_is_not_initialised_on_whole(tmp_path, corpora, monkeypatc
 
     heard = []
     monkeypatch.setattr(loop, "FIRST_SECONDS", 1.0)
-    monkeypatch.setattr(loop, "initialise_from_audio", lambda c, audio, g: heard.append(audio))
+    monkeypatch.setattr(loop, "initialise_from_audio", lambda c, audio, g, **_: heard.append(audio))
     Trainer(CONFIG, corpora, [], tmp_path)
     assert heard[0].shape == (4, 1, 7680)
 
