@@ -106,11 +106,13 @@ def pack_codes(codes: np.ndarray, codebook_size: int) -> bytes:
     return np.packbits(bits).tobytes()
 
 
-def unpack_codes(data: bytes | memoryview, frames: int, codebook_size: int) -> np.ndarray:
-    """Undo `pack_codes`: bytes -> int64 `[frames]`; little memory is needed beside the result."""
+def unpack_codes(
+    data: bytes | memoryview, frames: int, codebook_size: int, out: np.ndarray | None = None
+) -> np.ndarray:
+    """Undo `pack_codes`: bytes -> int64 `[frames]`, in `out` if given; little memory beside it."""
     width = bits_per_code(codebook_size)
     packed = np.frombuffer(data, dtype=np.uint8)
-    codes = np.empty(frames, dtype=np.int64)
+    codes = np.empty(frames, dtype=np.int64) if out is None else out
     for start in range(0, frames, _BLOCK):
         count = min(_BLOCK, frames - start)
         bits = np.zeros((count, 32), dtype=np.uint8)
@@ -162,7 +164,7 @@ def read_cat(
         plane = data[k * header.plane_size : (k + 1) * header.plane_size]
         if zlib.crc32(plane) != header.plane_checksums[k]:
             raise ValueError(f"{name} is damaged (codebook {k + 1}): copy or encode it again")
-        codes[k] = unpack_codes(plane, header.frames, header.codebook_size)
+        unpack_codes(plane, header.frames, header.codebook_size, codes[k])
     return header, codes
 
 
