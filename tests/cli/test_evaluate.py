@@ -7,6 +7,10 @@ import pytest
 
 from catok import Encoded, load_audio, save_audio
 from catok.cli import main
+from catok.cli.evaluate import headline
+from catok.evaluation.metrics.base import Column
+from catok.evaluation.run.statistics import Estimate
+from catok.evaluation.run.summary import Group, Summary
 
 SPEECH = Path(__file__).parents[2] / "examples" / "speech.flac"
 
@@ -46,7 +50,7 @@ def test_tiny_with_fast_metrics(data, tmp_path, capsys):
     assert main([*line, "--device", "cpu", "--examples", "1"]) == 0
     assert (out / "rows.jsonl").read_bytes() == rows_before
     assert main([*line, "--device", "cpu", "--metrics", "audio"]) == 1
-    assert "another output folder" in capsys.readouterr().err
+    assert "can be added to, not taken from" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -67,3 +71,14 @@ def test_bad_arguments_are_told_in_a_line(data, tmp_path, capsys, arguments, mes
     told = capsys.readouterr().err
     assert told.startswith("catok: error: ") and told.count("\n") == 1
     assert message in told
+
+
+def test_a_wide_headline_is_turned_on_a_terminal(data, tmp_path, capsys):
+    columns = [Column(f"x{n}", f"some long title {n}") for n in range(9)]
+    found = {column.name: Estimate(0.5, None, None, 1) for column in columns}
+    group = Group("tiny", "1 kbps", "model", "all", 1, 0, 1.0, 1.0, 8, 0.1, 0.1, found)
+    summary = Summary({}, {}, columns, [], 1, {}, {}, {}, {}, [group], {}, [], [])
+    assert headline(summary).splitlines()[1].split()[:2] == ["tiny", "1"]
+    turned = headline(summary, 80).splitlines()
+    assert turned[0].split() == ["system", "tiny"] and turned[-1].endswith("0.500")
+    assert max(map(len, turned)) <= 80

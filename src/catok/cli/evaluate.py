@@ -1,5 +1,6 @@
 """`catok evaluate`: figures, curves and a page to listen to."""
 
+import shutil
 import sys
 from typing import TYPE_CHECKING, Annotated
 
@@ -110,12 +111,18 @@ def run(
             help_behavior_hint=_NONE,
         ),
     ] = None,
-    retry: Annotated[bool, arg(help="Make rows with errors again.", help_behavior_hint="")] = False,
+    retry: Annotated[
+        bool,
+        arg(
+            help="Score again what has errors, and recordings whose files have changed.",
+            help_behavior_hint="",
+        ),
+    ] = False,
 ) -> int:
     """Measure tokenizers and other codecs on recordings.
 
-    Ctrl-C loses the recordings under way; the same command goes on. Further models and baselines
-    are added to what FOLDER holds.
+    Ctrl-C loses the recordings under way; the same command goes on. Further models, baselines and
+    metrics are added to what FOLDER holds.
     """
     from pathlib import Path
 
@@ -150,7 +157,10 @@ def run(
     with Display() as display:
         summary = evaluate(evaluation, Path(out), report=display.show)
     page = write_report(Path(out), summary)
-    print(headline(summary))
+    for name, reason in summary.left_out.items():
+        print(f"catok: {name} is left out: {reason}", file=sys.stderr)
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    print(headline(summary, width))
     print(f"catok: report in {page}", file=sys.stderr)
     return 0
 
@@ -179,8 +189,11 @@ class Display:
             print(line, file=sys.stderr, flush=True)
 
 
-def headline(summary: "Summary") -> str:
-    """The figures over all recordings, and what went wrong, as aligned lines."""
+def headline(summary: "Summary", width: int | None = None) -> str:
+    """The figures over all recordings, and what went wrong, as aligned lines.
+
+    A line per system and setting or, where that is wider than `width` characters, a column.
+    """
     from catok.evaluation.run.cells import heading, number, shown_columns, significant
     from catok.evaluation.run.summary import ALL
 
@@ -191,11 +204,17 @@ def headline(summary: "Summary") -> str:
         figures = [number(group.figures[c.name].mean, c.digits) for c in columns]
         files = str(group.files - group.failed)
         rows.append([group.system, group.setting, significant(group.kbps), files, *figures])
-    widths = [max(map(len, cells)) for cells in zip(*rows, strict=True)]
-    lines = [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    ]
+    lines = _aligned(rows)
+    if width is not None and max(map(len, lines)) > width:
+        lines = _aligned([list(cells) for cells in zip(*rows, strict=True)])
     if summary.failures:
         lines.append(f"flags and failures: {len(summary.failures)}, see summary.md")
     return "\n".join(lines)
+
+
+def _aligned(rows: list[list[str]]) -> list[str]:
+    widths = [max(map(len, cells)) for cells in zip(*rows, strict=True)]
+    return [
+        "  ".join(cell.ljust(size) for cell, size in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]

@@ -25,7 +25,7 @@ Promise.all([...document.images].map(async one => {
 """
 PLOTS = """
 document.querySelectorAll("details").forEach(one => { one.open = true; });
-[...document.querySelectorAll("svg")].map(one => {
+[...document.querySelectorAll(".plot svg")].map(one => {
   const box = one.getBoundingClientRect(), line = one.querySelector(".path");
   return [box.width, box.height, getComputedStyle(line).stroke, line.getTotalLength()];
 })
@@ -35,8 +35,25 @@ SORTED = """
   const head = document.querySelectorAll("thead")[0].rows[0].cells[place];
   head.querySelector("button").click();
   const rows = [...head.closest("table").tBodies[0].rows];
-  return [head.getAttribute("aria-sort"), rows.map(row => row.cells[place].textContent)];
+  const cells = rows.map(row => row.cells[place]);
+  const values = cells.map(cell => cell.dataset.name || cell.textContent);
+  return [head.getAttribute("aria-sort"), values];
 })
+"""
+ENLARGED = """
+(async () => {
+  const small = document.querySelector(".zoom"), dialog = document.querySelector("dialog");
+  const before = small.querySelector("img").getBoundingClientRect().width;
+  small.click();
+  const shown = [dialog.open, dialog.querySelector("img").getBoundingClientRect().width / before];
+  dialog.querySelector("button").click();
+  return [...shown, dialog.open];
+})()
+"""
+HINTS = """
+new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done(
+  [...document.querySelectorAll(".wide")].filter(one => one.clientWidth).map(one =>
+    [one.scrollWidth > one.clientWidth + 1, !one.previousElementSibling.hidden])))))
 """
 PLAYING = """
 (async () => {
@@ -67,17 +84,23 @@ def test_the_report_in_a_browser(run, tmp_path, scheme):
         background = page.ask("getComputedStyle(document.body).backgroundColor")
         assert background == {"light": "rgb(255, 255, 255)", "dark": "rgb(20, 23, 27)"}[scheme]
 
-        direction, rates = page.ask(f"({SORTED})(2)")
+        direction, rates = page.ask(f"({SORTED})(1)")
         assert direction == "ascending"
         assert rates[-1] == "\u2013"  # the original has none: last either way
         assert [float(rate) for rate in rates[:-1]] == sorted(float(r) for r in rates[:-1])
-        direction, again = page.ask(f"({SORTED})(2)")
+        direction, again = page.ask(f"({SORTED})(1)")
         assert (direction, again) == ("descending", [*rates[-2::-1], "\u2013"])
         _, names = page.ask(f"({SORTED})(0)")
         assert names == sorted(names)
         assert page.ask(PLAYING) == [True, False]
 
+        opened, times, still = page.ask(ENLARGED)
+        assert opened and times > 2 and not still
+        assert not any(wide or told for wide, told in page.ask(HINTS))
+
         page.size(360, 640)
+        hints = page.ask(HINTS)
+        assert any(wide for wide, _ in hints) and all(wide == told for wide, told in hints)
         assert page.ask("document.documentElement.scrollWidth") <= 360
         assert page.errors() == []
         assert all(url.startswith(("data:", path.as_uri())) for url in page.requests())

@@ -22,7 +22,15 @@ from catok.evaluation.report.html import tag
 from catok.evaluation.report.page import page, write_report
 from catok.evaluation.report.players import BUDGET, fit
 from catok.evaluation.report.png import palette, png
-from catok.evaluation.report.spectrogram import MELS, WIDTH, loudness, picture
+from catok.evaluation.report.spectrogram import (
+    MELS,
+    WIDTH,
+    drawing,
+    height_of,
+    loudness,
+    picture,
+    time_ticks,
+)
 from catok.evaluation.run.statistics import Estimate
 from catok.evaluation.run.summary import Clip, Example
 
@@ -68,9 +76,63 @@ def test_the_page_is_whole(elements):
     assert len(elements.named("img")) == len(elements.named("audio"))
     assert all(image["alt"] for image in elements.named("img"))
     plots = [a for a in elements.named("figure") if a.get("class") == "plot"]
-    assert len(plots) == len(elements.named("svg")) == 2 * 3  # figures x domains and all
+    assert len(plots) == 2 * 3  # figures x domains and all
+    assert len(elements.named("svg")) == len(plots) + len(elements.named("img"))
     for title in ("ratio of peaks ↑", "Domain: speech", "perplexity", "silent.wav", "7 (1 silent)"):
         assert any(title in text for text in elements.text), title
+
+
+def test_the_text_is_beside_what_was_recognised(run):
+    out, summary = run
+    (first, *clips) = summary.examples[0].clips
+    shown = [
+        replace(first, hypothesis="<i>the cat</i>", wer=25.4),
+        *(replace(clip, hypothesis="") for clip in clips),
+    ]
+    example = replace(summary.examples[0], text="the <b>cat", clips=shown)
+    elements = Elements(page(out, replace(summary, examples=[example])))
+    assert "\u201cthe <b>cat\u201d" in "".join(elements.text)
+    assert "WER 25\u00a0%" in elements.text
+    assert any("\u201c<i>the cat</i>\u201d" in text for text in elements.text)
+    assert sum("nothing recognised" in text for text in elements.text) == len(clips)
+
+
+def test_the_best_of_a_bitrate_is_bold_and_the_original_is_not(run):
+    out, summary = run
+    content = page(out, summary)
+    first = content[content.index("<tbody>") : content.index("</tbody>")]
+    rows = {re.search(r">([^<]+)<", row)[1]: row for row in first.split("<tr ")[1:]}
+    assert first.count("<strong>") > 0 and "<strong>" not in rows["original"]
+    assert first.count("<strong>") < first.count("</tr>") * 2
+
+
+def test_facts_are_those_of_catok_info(run):
+    out, summary = run
+    told = replace(summary, weights={"tiny": "1" * 16}, code_spaces={"tiny": "2" * 16})
+    told = replace(told, left_out={"speaker": "no <hub>"})
+    text = "".join(Elements(page(out, told)).text)
+    assert f"tiny {'2' * 16} (encoder and decoder too: {'1' * 16})" in text
+    assert "speaker: no <hub>" in text
+
+
+@pytest.mark.parametrize("rate", [8_000, 24_000, 48_000])
+def test_a_tone_is_at_its_tick(rate):
+    tone = torch.sin(2 * math.pi * 1000 * torch.arange(rate) / rate)[None]
+    levels = loudness(tone, rate)
+    band = int(levels[:, levels.shape[1] // 2].argmax())
+    assert height_of(1000, rate) * MELS == pytest.approx(band + 0.5, abs=0.6)
+    assert height_of(rate / 2, rate) == pytest.approx(1, abs=0.01)
+    ticks = re.findall(r'text-anchor="end">([\d.]+)<', drawing(b"", "x", rate, 1.0))
+    assert ticks == {8_000: ["0.5", "1", "2"]}.get(rate, ["0.5", "1", "2", "4", "8", "16"])[:5] or (
+        rate == 48_000 and ticks == ["0.5", "1", "2", "4", "8", "16"]
+    )
+
+
+@given(st.floats(0.05, 60))
+def test_seconds_below_a_picture(seconds):
+    ticks = time_ticks(seconds)
+    assert ticks[0] == 0 and len(ticks) <= 8 and ticks == sorted(set(ticks))
+    assert ticks[-1] <= seconds + 1e-6
 
 
 def test_nothing_comes_from_elsewhere_and_nothing_is_markup(elements):
@@ -81,7 +143,7 @@ def test_nothing_comes_from_elsewhere_and_nothing_is_markup(elements):
     names = {name for name, _ in elements.found}
     assert names.isdisjoint({"b", "i"})
     said = [text for text in elements.text if NASTY in text]
-    assert any(text.startswith("\u201c") for text in said)
+    assert any("\u201c" in text for text in said)
     assert f"Domain: {NASTY}" in elements.text
 
 

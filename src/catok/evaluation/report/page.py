@@ -1,6 +1,6 @@
 """report.html: a page that needs nothing but itself."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from importlib.resources import files
 from pathlib import Path
 from string import Template
@@ -9,12 +9,22 @@ from catok.evaluation.metrics.base import Column
 from catok.evaluation.report.curves import colour, curve
 from catok.evaluation.report.html import join, tag, text
 from catok.evaluation.report.players import players
-from catok.evaluation.run.cells import heading, interval, number, shown_columns, significant
+from catok.evaluation.run.best import Place, best_places
+from catok.evaluation.run.cells import (
+    ARROWS,
+    BEST,
+    heading,
+    interval,
+    number,
+    shown_columns,
+    significant,
+)
 from catok.evaluation.run.statistics import Estimate
 from catok.evaluation.run.summary import ALL, Failure, Group, Summary
 from catok.evaluation.run.tables import facts
 from catok.io.files import replacing
 
+FIRST = ("data", "recordings", "weights", "left out", "command", "date")  # facts above the fold
 MOST_FAILURES = 500  # lines of the list; all of them are in rows.parquet
 
 
@@ -32,10 +42,13 @@ def page(out: Path, summary: Summary) -> str:
         files("catok.evaluation.report").joinpath("page.html").read_text(encoding="utf-8")
     )
     systems = list(dict.fromkeys(g.system for g in summary.groups if g.kind != "original"))
-    pairs = "".join(tag("dt", text(k)) + tag("dd", text(v)) for k, v in facts(summary))
+    told = facts(summary)
+    first = [pair for pair in told if pair[0] in FIRST]
+    others = _folded("Versions and machine", _pairs([p for p in told if p[0] not in FIRST]), False)
     return template.substitute(
         title=text(_title(summary)),
-        facts=tag("dl", pairs),
+        facts=_pairs(first) + others,
+        best=text(BEST),
         tables=join(_table(summary, domain) for domain in summary.shown_domains()),
         legend=_legend(systems),
         curves=join(_curves(summary, domain, systems) for domain in summary.shown_domains()),
@@ -43,6 +56,14 @@ def page(out: Path, summary: Summary) -> str:
         codebooks=_codebooks(summary),
         failures=_failures(summary.failures),
     )
+
+
+def _pairs(told: Sequence[tuple[str, str]]) -> str:
+    lines = [
+        tag("dt", text(name)) + tag("dd", tag("code" if name == "command" else "span", text(value)))
+        for name, value in told
+    ]
+    return tag("dl", "".join(lines))
 
 
 def _title(summary: Summary) -> str:
@@ -61,27 +82,44 @@ def _name(domain: str) -> str:
 def _table(summary: Summary, domain: str) -> str:
     groups = summary.of_domain(domain)
     columns = shown_columns(summary.columns, groups)
-    titles = ["system", "setting", "kbit/s", "codebooks", "files", "failed"]
-    titles += [*map(heading, columns), "RTF encode", "RTF decode"]
-    rows = [_row(group, columns) for group in groups]
-    return _folded(_name(domain), _grid(titles, rows), domain == ALL)
+    titles = ["system", "kbit/s", "files", *map(heading, columns), "RTF encode", "RTF decode"]
+    best = best_places(groups, columns)
+    rows = [_row(group, columns, best) for group in groups]
+    return _folded(_name(domain), _grid(titles, rows, _name(domain)), domain == ALL)
 
 
-def _row(group: Group, columns: Sequence[Column]) -> str:
-    cells = [tag("th", text(group.system), scope="row"), tag("td", text(group.setting))]
-    cells += [_cell(group.kbps, significant(group.kbps))]
-    depth = group.num_quantizers
-    cells += [_cell(n, number(n, 0)) for n in (depth, group.files, group.failed)]
-    cells += [_figure(group.figures[column.name], column.digits) for column in columns]
+def _row(group: Group, columns: Sequence[Column], best: Collection[Place]) -> str:
+    cells = [_system(group), _cell(group.kbps, significant(group.kbps)), _files(group)]
+    for column in columns:
+        is_best = (group.system, group.setting, column.name) in best
+        cells.append(_figure(group.figures[column.name], column.digits, is_best))
     timed = group.kind != "original"
     factors = (group.encode_rtf, group.decode_rtf) if timed else (None, None)
     cells += [_cell(value, significant(value)) for value in factors]
     return tag("tr", "".join(cells), class_=group.kind)
 
 
-def _figure(found: Estimate, digits: int) -> str:
+def _system(group: Group) -> str:
+    """The name, with what it is set to below."""
+    name = text(group.system)
+    if group.kind == "original":
+        return tag("th", name, scope="row", data_name=group.system)
+    depth = group.num_quantizers
+    books = f", {depth} codebook{'s' if depth > 1 else ''}" if depth else ""
+    return tag(
+        "th", name + tag("small", text(group.setting + books)), scope="row", data_name=group.system
+    )
+
+
+def _files(group: Group) -> str:
+    lost = tag("small", f"{group.failed} failed") if group.failed else ""
+    return tag("td", str(group.files) + lost, data_v=group.files, class_="n")
+
+
+def _figure(found: Estimate, digits: int, is_best: bool) -> str:
     shown = text(number(found.mean, digits))
-    ends = interval(found, digits)
+    shown = tag("strong", shown) if is_best else shown
+    ends = interval(found, digits).replace(" to ", " \u2013 ")
     note = f"{found.scored} scored" + (f", {found.failed} failed" if found.failed else "")
     return tag(
         "td",
@@ -96,12 +134,23 @@ def _cell(value: float | None, shown: str) -> str:
     return tag("td", text(shown), data_v=value, class_="n")
 
 
-def _grid(titles: Sequence[str], rows: Sequence[str]) -> str:
+def _grid(titles: Sequence[str], rows: Sequence[str], name: str, kind: str = "figures") -> str:
+    """A table of "figures" or "texts"; it scrolls where it is wider than the page, and says so."""
     head = "".join(
-        tag("th", tag("button", text(title), type="button"), scope="col") for title in titles
+        tag("th", tag("button", text(_unbroken(title)), type="button"), scope="col")
+        for title in titles
     )
     table = tag("thead", tag("tr", head)) + tag("tbody", join(rows))
-    return tag("div", tag("table", table), class_="wide", tabindex=0)
+    hint = tag("p", "Wider than the page: scroll sideways \u2192", class_="hint", hidden=True)
+    scrolled = tag(
+        "div",
+        tag("table", table),
+        class_=f"wide {kind}",
+        tabindex=0,
+        role="region",
+        aria_label=name,
+    )
+    return hint + scrolled
 
 
 def _legend(systems: Sequence[str]) -> str:
@@ -115,6 +164,14 @@ def _curves(summary: Summary, domain: str, systems: Sequence[str]) -> str:
     plots = [plot for column in columns if (plot := curve(column, groups, systems))]
     content = tag("div", join(plots), class_="plots") if plots else tag("p", "Nothing to draw.")
     return _folded(_name(domain), content, domain == ALL)
+
+
+def _unbroken(title: str) -> str:
+    """A heading whose arrow stays with its last word."""
+    for arrow in ARROWS.values():
+        if arrow and title.endswith(arrow):
+            return title.removesuffix(arrow) + arrow.replace(" ", "\u00a0")
+    return title
 
 
 def _codebooks(summary: Summary) -> str:
@@ -132,7 +189,8 @@ def _codebooks(summary: Summary) -> str:
                 zip(use.in_use, use.entropy, use.perplexity, strict=True), 1
             )
         ]
-        grid = _grid(["codebook", "codes in use", "entropy (bits)", "perplexity"], rows)
+        titles = ["codebook", "codes in use", "entropy (bits)", "perplexity"]
+        grid = _grid(titles, rows, f"Codebooks of {system}")
         note = tag(
             "p",
             f"{use.codes[0]} frames counted. An ideal entropy coder of single codes would spend "
@@ -153,4 +211,5 @@ def _failures(failures: Sequence[Failure]) -> str:
     ]
     left = len(failures) - len(rows)
     note = tag("p", f"{left} more are in rows.parquet.") if left else ""
-    return _grid(["recording", "system", "setting", "flag", "what"], rows) + note
+    titles = ["recording", "system", "setting", "flag", "what"]
+    return _grid(titles, rows, "Flags and failures", "texts") + note

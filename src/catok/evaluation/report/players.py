@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from catok.audio import audio_info, load_audio, save_audio
-from catok.evaluation.report.html import data_url, join, tag, text, void
-from catok.evaluation.report.spectrogram import loudness, picture
+from catok.evaluation.report.html import data_url, join, tag, text
+from catok.evaluation.report.spectrogram import drawing, loudness, picture
 from catok.evaluation.run.examples import CLIP_SECONDS
 from catok.evaluation.run.summary import Clip, Example
 
 BUDGET = 4_300_000  # characters of the page for sound and pictures
 SHORTEST = 2.0  # seconds that a clip must last to be of use
-_PICTURE = 14_000  # bytes, generously
+_PICTURE = 22_000  # bytes, generously
 _BASE64 = 4 / 3
 
 
@@ -70,27 +70,46 @@ def _example(out: Path, example: Example, seconds: float) -> str:
         sound = io.BytesIO()
         sound.name = "clip.flac"
         save_audio(sound, audio, rate)
-        cards.append(_card(clip, sound.getvalue(), picture(levels, loudest)))
-    spoken = tag("p", text(f"\u201c{example.text}\u201d"), class_="said") if example.text else ""
+        drawn = drawing(picture(levels, loudest), _name(clip), rate, audio.shape[1] / rate)
+        cards.append(_card(clip, sound.getvalue(), drawn))
+    spoken = ""
+    if example.text:
+        label = tag("strong", "Text") + " of the whole recording: "
+        spoken = tag("p", label + text(f"\u201c{example.text}\u201d"), class_="said")
     title = tag("h3", text(f"{example.domain}: {example.key}"))
     return tag("section", title + spoken + tag("div", join(cards), class_="cards"))
 
 
-def _card(clip: Clip, sound: bytes, image: bytes) -> str:
-    name = f"{clip.system}, {clip.setting}" if clip.kind != "original" else "original"
-    drawn = void(
-        "img",
-        src=data_url("image/png", image),
-        alt=f"Spectrogram of {name}",
-        width=256,
-        height=96,
-        loading="lazy",
+def _name(clip: Clip) -> str:
+    return f"{clip.system}, {clip.setting}" if clip.kind != "original" else "original"
+
+
+def _card(clip: Clip, sound: bytes, drawn: str) -> str:
+    name = _name(clip)
+    title = tag("strong", text(clip.system))
+    if clip.kind != "original":
+        title += " " + tag("span", text(clip.setting))
+    zoom = tag(
+        "button", drawn, type="button", class_="zoom", aria_label=f"Enlarge: {name}", data_name=name
     )
-    heard = tag(
+    player = tag(
         "audio",
         controls=True,
         preload="metadata",
         src=data_url("audio/flac", sound),
         aria_label=name,
     )
-    return tag("figure", drawn + heard + tag("figcaption", text(name)), class_="card")
+    return tag(
+        "figure",
+        tag("figcaption", title) + zoom + player + _recognised(clip),
+        class_=f"card {clip.kind}",
+    )
+
+
+def _recognised(clip: Clip) -> str:
+    """What a recogniser made of the whole recording, where it was asked."""
+    if clip.hypothesis is None:
+        return ""
+    rate = "" if clip.wer is None else tag("strong", f"WER {clip.wer:.0f}\u00a0%") + " "
+    said = f"\u201c{clip.hypothesis}\u201d" if clip.hypothesis else "nothing recognised"
+    return tag("p", rate + text(said), class_="said")

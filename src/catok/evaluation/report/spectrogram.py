@@ -1,4 +1,4 @@
-"""Mel spectrograms as small pictures, all of one recording on one scale."""
+"""Mel spectrograms as small pictures with axes, all of one recording on one scale."""
 
 import math
 
@@ -7,14 +7,18 @@ import torch
 from torch import Tensor
 
 from catok.audio.resampling import mix
+from catok.evaluation.report.html import data_url, tag, void
 from catok.evaluation.report.png import png
-from catok.modules.mel import mel_filters
+from catok.modules.mel import hz_to_mel, mel_filters
 from catok.modules.stft import stft_magnitude
 
-MELS, WIDTH = 64, 256  # pixels
+MELS, WIDTH = 80, 280  # pixels
 RANGE = 70.0  # dB below the loudest place of the original
 COLOURS = 40
+KHZ = (0.5, 1, 2, 4, 8, 16)  # of ticks
 _WINDOW_SECONDS = 0.064
+_LEFT, _TOP, _BOTTOM, _HEIGHT = 32, 16, 19, 108  # of the picture in its frame, in units of a pixel
+_FRAME = (_LEFT + WIDTH + 10, _TOP + _HEIGHT + _BOTTOM)
 
 
 def loudness(audio: Tensor, sample_rate: int) -> Tensor:
@@ -33,3 +37,49 @@ def picture(levels: Tensor, loudest: float) -> bytes:
     """A PNG of what `loudness` gives; `loudest` in dB is the lightest colour."""
     scaled = (levels.flip(0) - (loudest - RANGE)) / RANGE * COLOURS
     return png(scaled.clamp(0, COLOURS - 1).numpy().astype(np.uint8), COLOURS)
+
+
+def height_of(hz: float, sample_rate: int) -> float:
+    """Where a frequency is in the picture: 0 its bottom, 1 its top.
+
+    The middle of mel band m, from 0, is m + 1 of MELS + 1 steps to half the sample rate.
+    """
+    mel, top = hz_to_mel(torch.tensor([hz, sample_rate / 2], dtype=torch.float64)).tolist()
+    return (mel / top * (MELS + 1) - 0.5) / MELS
+
+
+def drawing(image: bytes, name: str, sample_rate: int, seconds: float) -> str:
+    """The picture in a frame with axes: kHz upwards, seconds to the right."""
+    width, height = _FRAME
+    bottom = _TOP + _HEIGHT
+    parts = [tag("text", "kHz", x=2, y=12, class_="unit")]
+    for khz in KHZ:
+        share = height_of(1000 * khz, sample_rate)
+        if share < 0.95:
+            at = round(bottom - share * _HEIGHT, 1)
+            parts.append(tag("line", x1=_LEFT - 4, x2=_LEFT, y1=at, y2=at))
+            parts.append(
+                tag("text", f"{khz:g}", x=_LEFT - 7, y=round(at + 4, 1), text_anchor="end")
+            )
+    for second in time_ticks(seconds):
+        at = round(_LEFT + second / seconds * WIDTH, 1)
+        label = f"{second:g} s" if second == 0 else f"{second:g}"
+        parts.append(tag("line", x1=at, x2=at, y1=bottom, y2=bottom + 4))
+        parts.append(tag("text", label, x=at, y=bottom + 16, text_anchor="middle"))
+    axes = tag("svg", "".join(parts), viewBox=f"0 0 {width} {height}", aria_hidden="true")
+    place = (_LEFT / width, _TOP / height, WIDTH / width, _HEIGHT / height)
+    style = "left:{:.3%};top:{:.3%};width:{:.3%};height:{:.3%}".format(*place)
+    shown = void(
+        "img",
+        src=data_url("image/png", image),
+        alt=f"Spectrogram of {name}",
+        style=style,
+        loading="lazy",
+    )
+    return tag("span", axes + shown, class_="spectrogram")
+
+
+def time_ticks(seconds: float) -> list[float]:
+    """Seconds to write below a picture so long: from 0, at most 7 of them."""
+    step = next(s for s in (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0) if seconds / s <= 7)
+    return [round(n * step, 1) for n in range(int(seconds / step + 1e-9) + 1)]

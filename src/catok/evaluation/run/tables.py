@@ -156,7 +156,9 @@ def _weights(summary: Summary) -> list[str]:
     texts = []
     for name, value in summary.weights.items():
         space = summary.code_spaces.get(name)
-        texts.append(f"{name} {space} (all of it: {value})" if space else f"{name} {value}")
+        texts.append(
+            f"{name} {space} (encoder and decoder too: {value})" if space else f"{name} {value}"
+        )
     return texts
 
 
