@@ -31,10 +31,11 @@ def broken(audio: Tensor) -> Iterator[Tensor]:
     rows=st.integers(1, 4),
     frames=st.integers(1, 7),
     size=st.integers(500, 9000),
+    fixed=st.booleans(),
 )
-def test_codes_are_those_of_each_recording_alone(small_model, lengths, rows, frames, size):
+def test_codes_are_those_of_each_recording_alone(small_model, lengths, rows, frames, size, fixed):
     recordings = {index: noise(length, index) for index, length in enumerate(lengths)}
-    packer = RowPacker(small_model, rows, frames)
+    packer = RowPacker(small_model, rows, frames, fixed=fixed)
     found = list(packer.encode((i, blocks(audio, size)) for i, audio in recordings.items()))
     assert sorted(item.key for item in found) == sorted(recordings)
     for item in found:
@@ -82,12 +83,15 @@ def test_bad_recordings_end_alone_and_others_go_on(small_model):
 
 
 def test_padding_is_what_recordings_do_not_fill(small_model):
-    packer = RowPacker(small_model, rows=1, frames=4)
+    packer = RowPacker(small_model, rows=1, frames=4, fixed=True)
     frame = small_model.frame_size
     list(packer.encode([("a", blocks(noise(4 * frame, 0), 1000))]))
     assert packer.work.padding == 0
     list(packer.encode([("b", blocks(noise(frame, 0), 1000))]))
     assert (packer.work.computed, packer.work.used) == (8, 5)
+    packer = RowPacker(small_model, rows=1, frames=4)
+    list(packer.encode([("b", blocks(noise(frame + 1, 0), 1000))]))
+    assert (packer.work.computed, packer.work.used) == (2, 2)
 
 
 def test_levels_are_measured(small_model):

@@ -20,6 +20,7 @@ from catok.io.lock import folder_lock
 from catok.tokenizer.tokenizer import CausalAudioTokenizer
 
 SILENT = 1e-3  # -60 dB: a peak below it is silence
+PACKING = {"cpu": (1, 256), "cuda": (64, 25)}  # rows and frames: few rows keep caches warm on CPUs
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,8 @@ class TokenizeConfig:
     """How a corpus is tokenized.
 
     `num_quantizers`: codebooks to keep (None: all). `format` and `shard_size` (recordings) of the
-    output. `rows` and `frames`: recordings encoded at once and frames of each per step. `workers`:
+    output. `rows` and `frames`: recordings encoded at once and frames of each per step (None: what
+    `benchmarks/tokenize.py` found best for the device, see `PACKING`). `workers`:
     processes that read audio ahead. `shard`: (i, n), counted from 0, takes every n-th shard only,
     for several machines on one output. `max_failures`: stop with an error beyond so many (None:
     never). `retry_failed`: make shards with failures again.
@@ -36,8 +38,8 @@ class TokenizeConfig:
     num_quantizers: int | None = None
     format: str = "parquet"
     shard_size: int = 1000
-    rows: int = 16
-    frames: int = 25
+    rows: int | None = None
+    frames: int | None = None
     workers: int = 0
     shard: tuple[int, int] = (0, 1)
     max_failures: int | None = None
@@ -45,8 +47,9 @@ class TokenizeConfig:
 
     def __post_init__(self) -> None:
         for name in ("shard_size", "rows", "frames"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ValueError(f"{name} must be at least 1, got {value}")
         index, count = self.shard
         if not 0 <= index < count:
             raise ValueError(f"shard must be i of n with 0 <= i < n, got {index} of {count}")
@@ -141,7 +144,15 @@ def _run(
 ) -> TokenizeSummary:
     summary, began = TokenizeSummary(), time.perf_counter()
     reader = Reader(tokenizer.sample_rate, tokenizer.channels, config.workers)
-    packer = RowPacker(tokenizer, config.rows, config.frames, config.num_quantizers)
+    device = tokenizer.device.type
+    rows, frames = PACKING.get(device, PACKING["cuda"])
+    packer = RowPacker(
+        tokenizer,
+        config.rows or rows,
+        config.frames or frames,
+        config.num_quantizers,
+        fixed=device != "cpu",
+    )
     shards: dict[int, _Shard] = {}
 
     def wanted() -> Iterator[Recording]:

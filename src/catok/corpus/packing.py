@@ -1,8 +1,8 @@
 """Many recordings through the rows of one exact stream, without padding to the longest.
 
-Each row encodes one recording; where it ends, the row takes the next. Every step has the same
-shape, whatever the lengths, and memory does not grow with them. Codes are those of each recording
-alone, since rows of a stream do not know each other.
+Each row encodes one recording; where it ends, the row takes the next. Memory does not grow with
+their lengths. Codes are those of each recording alone, since rows of a stream do not know each
+other.
 """
 
 from collections.abc import Iterable, Iterator
@@ -48,7 +48,11 @@ class Work:
 
 
 class RowPacker:
-    """Encodes recordings in `rows` rows of a stream, `frames` frames of each per step."""
+    """Encodes recordings in `rows` rows of a stream, at most `frames` frames of each per step.
+
+    `fixed`: every step has the full shape, for code that is compiled or captured once; otherwise a
+    step is as long as the longest piece in it.
+    """
 
     def __init__(
         self,
@@ -56,11 +60,13 @@ class RowPacker:
         rows: int = 16,
         frames: int = 25,
         num_quantizers: int | None = None,
+        *,
+        fixed: bool = False,
     ) -> None:
         if rows < 1 or frames < 1:
             raise ValueError(f"rows and frames must be at least 1, got {rows} and {frames}")
         self.tokenizer, self.rows, self.frames = tokenizer, rows, frames
-        self.num_quantizers = num_quantizers
+        self.num_quantizers, self.fixed = num_quantizers, fixed
         self.work = Work()
 
     def encode(
@@ -91,13 +97,15 @@ class RowPacker:
             if not any(rows):
                 return
             # 2. one step of all rows
-            chunk = torch.stack([self._chunk(row) for row in rows])
+            needed = max(row.frames for row in rows if row is not None)
+            steps = self.frames if self.fixed else needed
+            chunk = torch.stack([self._chunk(row, steps) for row in rows])
             active = torch.tensor([row is not None for row in rows])
             codes, state = self.tokenizer.encode_step(
                 chunk, state, active, num_quantizers=self.num_quantizers
             )
             found = codes.transpose(1, 2).to("cpu", torch.int32).numpy().astype(np.uint16)
-            self.work.computed += self.rows * self.frames
+            self.work.computed += self.rows * steps
             # 3. rows keep their frames; those that end give back their recording
             for index, row in enumerate(rows):
                 if row is None:
@@ -108,8 +116,8 @@ class RowPacker:
                     yield row.result()
                     rows[index] = None
 
-    def _chunk(self, row: "_Row | None") -> Tensor:
-        samples = self.frames * self.tokenizer.frame_size
+    def _chunk(self, row: "_Row | None", frames: int) -> Tensor:
+        samples = frames * self.tokenizer.frame_size
         chunk = torch.zeros(self.tokenizer.channels, samples, dtype=torch.float32, device="cpu")
         if row is not None:
             chunk[:, : row.filled] = row.audio
@@ -131,6 +139,11 @@ class _Row(Generic[Key]):
     def filled(self) -> int:
         """Samples per channel of the next step; 0 when the recording has ended."""
         return self.audio.shape[1]
+
+    @property
+    def frames(self) -> int:
+        """Frames of the next step, the last partial one included."""
+        return -(-self.filled // self._frame_size)
 
     def fill(self, frames: int) -> None:
         """Read the audio of the next step, whole unless the recording ends in it."""
@@ -159,10 +172,9 @@ class _Row(Generic[Key]):
 
     def keep(self, codes: np.ndarray) -> int:
         """Take the codes `[frames, K]` of the step; returns how many frames are the recording's."""
-        own = -(-self.filled // self._frame_size)
-        self._codes.append(codes[:own])
+        self._codes.append(codes[: self.frames])
         self._samples += self.filled
-        return own
+        return self.frames
 
     def result(self) -> Tokenized[Key]:
         if self.error is not None:
