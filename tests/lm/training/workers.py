@@ -5,6 +5,7 @@ from pathlib import Path
 from catok.lm.training.config import LMTrainConfig
 from catok.lm.training.loop import LMTrainer
 from catok.training.distributed import Group
+from catok.training.run.saving import is_due
 
 from .conftest import new_parts, open_codes
 
@@ -22,6 +23,8 @@ def train(group: Group, places: Path, folder: Path, config: LMTrainConfig, cut: 
         first = trainer([])
         for batches in first.batches():
             first.train_step(batches)
+            if is_due(first.step, config.log_every, config.steps):
+                first.learner.tally.reset()  # as when it is logged
             if first.step == cut:
                 break
         first.save()

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from catok import save_audio
-from catok.training.data import read_cuts
+from catok.training.data import left_out, read_cuts
 
 from .conftest import RATE, audio_bytes, levels, source, tone, write_lines
 
@@ -187,6 +187,9 @@ def test_a_folder_with_texts(tmp_path):
     (tmp_path / "a.txt").write_text("words")
     a, b = read_cuts(tmp_path)
     assert a.supervisions[0].text == "words" and not b.supervisions
+    (tmp_path / "notes.txt").write_text("of nothing")
+    (tmp_path / "paper.pdf").write_text("")
+    assert left_out(tmp_path) == "1 .pdf, 1 .txt"
 
 
 def test_lhotse_cuts_that_cannot_be_read_as_they_are(tmp_path):

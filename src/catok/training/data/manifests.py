@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from catok.audio import audio_info
 from catok.data.entry import Entry, parse_entry
-from catok.data.folders import find_audio
+from catok.data.folders import find_audio, summarize
 from catok.data.jsonl import read_jsonl
 from catok.data.kaldi import beside
 from catok.data.recordings import read_folder
@@ -72,8 +73,12 @@ def read_cuts(path: str | Path, *, domain: str | None = None) -> CutSet:
 
 
 def left_out(path: str | Path) -> str:
-    """What a folder of audio files holds besides them, such as "3 .txt"; else an empty string."""
-    return find_audio(path).summary if _is_audio_folder(Path(path)) else ""
+    """What a folder of audio holds besides it and its texts, such as "3 .pdf"; empty of others."""
+    if not _is_audio_folder(Path(path)):
+        return ""
+    found = find_audio(path)
+    texts = {text for file in found.files if (text := file.with_suffix(".txt")).is_file()}
+    return summarize(found.left_out - Counter({".txt": len(texts)}))
 
 
 def _is_audio_folder(path: Path) -> bool:
