@@ -63,7 +63,7 @@ def test_folders_that_commands_write(tmp_path, file, kind):
         (CausalAudioTokenizer, "tiny-asr", "is a speech recognition model, not .*Recognizer"),
         (Synthesizer, "tiny", "is an audio tokenizer, not a speech.*CausalAudioTokenizer"),
         (Recognizer, "tiny", "is an audio tokenizer, not a speech"),
-        (Synthesizer, "tiny-asr", "was trained for asr, not for tts"),
+        (Synthesizer, "tiny-asr", "was trained for asr, not for tts: give it to catok asr"),
     ],
 )
 def test_the_wrong_class_says_which_is_right(load, name, message):

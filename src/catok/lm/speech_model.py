@@ -7,6 +7,7 @@ from typing import Unpack
 import torch
 
 from catok.io.hub import HubOptions, embedded_models, find_folder, model_name
+from catok.io.kinds import SPEECH, folder_kind
 from catok.lm.config import TokenLMConfig
 from catok.lm.model import TokenLM
 from catok.lm.speech_config import SpeechConfig, Task
@@ -54,8 +55,8 @@ def load_speech_model(
     config = SpeechConfig.load(folder)
     if config is not None and task not in config.tasks:
         raise ValueError(
-            f"{name_or_path} was trained for {', '.join(config.tasks)}, not for {task}: give the "
-            "folder of another model"
+            f"{name_or_path} was trained for {', '.join(config.tasks)}, not for {task}: give it to "
+            f"{(folder_kind(folder) or SPEECH).use}"
         )
     model = TokenLM.from_pretrained(folder, device=device, dtype=dtype)
     if config is not None and config.text == "bytes":
