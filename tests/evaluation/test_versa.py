@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from catok import load_audio, save_audio
 from catok.evaluation.protocols.items import Prompted
 from catok.evaluation.protocols.tts import from_folder
+from catok.evaluation.run.evaluate import evaluate
 from catok.evaluation.run.recordings import read_recordings
 from catok.evaluation.systems.base import Output
 from catok.evaluation.versa import (
@@ -22,6 +23,8 @@ from catok.evaluation.versa import (
     file_name,
 )
 from catok.evaluation.versa_results import joined, read_versa, versa_means, versa_rows
+from tests.evaluation.run.fakes import evaluation
+from tests.evaluation.run.fakes import noise as write_noise
 
 RATE = 8000
 
@@ -107,6 +110,31 @@ def test_a_finished_run(tmp_path):
         export_run(tmp_path / "out", tmp_path / "again")
 
 
+def test_a_run_is_not_exported_with_other_recordings(tmp_path):
+    (tmp_path / "data").mkdir()
+    write_noise(tmp_path / "data", "a.wav")
+    evaluate(evaluation(tmp_path / "data", "gain:0.5"), tmp_path / "data" / "out")
+    record = tmp_path / "data" / "out" / "run.json"
+    content = json.loads(record.read_text())
+    content["systems"] = content["systems"][:1]  # the original, which is no fake
+    record.write_text(json.dumps(content))
+    (folder,) = export_run(tmp_path / "data" / "out", tmp_path / "versa").folders
+    assert len(as_versa_reads(folder / "pred.scp")) == 1
+    write_noise(tmp_path / "data", "a.wav", 0.7)
+    with pytest.raises(ValueError, match=r"a\.wav has changed since it was scored"):
+        export_run(tmp_path / "data" / "out", tmp_path / "versa")
+
+
+def test_parts_of_files_are_exported_as_parts(tmp_path):
+    write_noise(tmp_path, "a.wav", 2.0)
+    line = {"audio": "a.wav", "offset": 0.5, "duration": 1}
+    (tmp_path / "m.jsonl").write_text(json.dumps(line))
+    done = export_systems(read_recordings(tmp_path / "m.jsonl"), [Halves()], tmp_path / "out")
+    for folder in done.folders:
+        for path in as_versa_reads(folder / "gt.scp").values():
+            assert soundfile.info(path).duration == 1
+
+
 def speech_items(tmp_path) -> list[Prompted]:
     for name, seed in (("prompt", 1), ("target", 2), ("out/u 1", 3), ("out/u2", 4)):
         path = tmp_path / f"{name}.wav"
@@ -159,14 +187,21 @@ def test_results_as_json_and_as_older_python(tmp_path):
     lines = [
         '{"key": "a", "sdr": -1.5, "sir": Infinity, "hyp_text": "x", "vad": null, "_versa": {}}',
         "{'key': 'b', 'sdr': 2.5, 'sir': inf, 'pesq': nan, 'ref_text': \"it's\"}",
-        '{"key": "c", "real": true, "sdr": 3}',
+        '{"key": "c", "real": true, "sdr": 3, "huge": 1' + "0" * 400 + "}",
     ]
     path = tmp_path / "result.jsonl"
     path.write_text("\n".join(lines))
     assert read_versa(path) == {"a": {"sdr": -1.5}, "b": {"sdr": 2.5}, "c": {"sdr": 3.0}}
 
 
-@pytest.mark.parametrize("line", ["not a result", "[1, 2]", '{"sdr": 1}', '{"key": 3}'])
+@pytest.mark.parametrize(
+    "line",
+    [
+        *("not a result", "[1, 2]", '{"sdr": 1}', '{"key": 3}'),
+        *("[" * 100_000, "(" * 100_000, "{[]: 1}", "-" * 50_000 + "1"),
+    ],
+    ids=range(8),
+)
 def test_malformed_results_are_named(tmp_path, line):
     (tmp_path / "r").write_text('{"key": "a"}\n' + line)
     with pytest.raises(ValueError, match=r"r, line 2: needs a VERSA result"):

@@ -80,10 +80,9 @@ def read_back(
     import json
     from pathlib import Path
 
-    from catok.data.lines import numbered_lines
+    from catok.data.jsonl import read_jsonl
     from catok.evaluation.versa_results import joined, versa_means, versa_rows
     from catok.io.files import replacing
-    from catok.io.json import parse_object
 
     found = []
     for folder in folders:
@@ -92,11 +91,8 @@ def read_back(
         for name, value in versa_means(scored).items():
             print(f"{Path(folder).name}  {name}  {value:.4g}")
     if rows is not None:
-        found = joined(
-            [parse_object(line, f"{rows}, line {n}") for n, line in numbered_lines(Path(rows))],
-            found,
-        )
+        found = joined([row for _, row in read_jsonl(rows)], found)
     with replacing(out) as temporary:
         lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in found)
-        Path(temporary).write_text("".join(lines), encoding="utf-8")
+        Path(temporary).write_text("".join(lines), encoding="utf-8", errors="backslashreplace")
     return 0

@@ -18,9 +18,13 @@ from typing import Any
 from torch import Tensor
 
 from catok.audio import load_audio, save_audio
+from catok.evaluation.folder import ROWS
 from catok.evaluation.protocols.items import Prompted
 from catok.evaluation.protocols.tts import Synthesise
+from catok.evaluation.rowfile import RowFile
+from catok.evaluation.run.changed import check_unchanged
 from catok.evaluation.run.recordings import Recording, Selection, choose, read_recordings
+from catok.evaluation.run.rows import place
 from catok.evaluation.systems.base import System
 from catok.evaluation.systems.registry import build_system
 from catok.io.config import read_config
@@ -128,7 +132,7 @@ def export_run(run: str | Path, out: str | Path) -> Exported:
     """What a finished `catok evaluate` run heard: `export_systems` on its data with its systems.
 
     Audio is made anew, as a run keeps none. Raises ValueError where `run` is no such folder, or its
-    data or systems are no longer there.
+    data or systems are no longer there, or its recordings have changed since.
     """
     path = Path(run, "run.json")
     try:
@@ -137,7 +141,9 @@ def export_run(run: str | Path, out: str | Path) -> Exported:
         texts = [system["text"] for system in record["systems"]]
     except (ValueError, LookupError, TypeError) as error:
         raise ValueError(f"{run} is no finished evaluation: no good run.json ({error})") from error
-    recordings = choose(read_recordings(data), read_config(Selection, selection, str(path)))
+    listed = read_recordings(data, leave_out=Path(run))
+    recordings = choose(listed, read_config(Selection, selection, str(path)))
+    check_unchanged(recordings, RowFile(Path(run, ROWS), place).rows)
     return export_systems(recordings, [build_system(text) for text in texts], out)
 
 
@@ -153,7 +159,7 @@ def export_systems(
     failures = []
     for recording in recordings:
         try:
-            audio, rate = load_audio(recording.path)
+            audio, rate = recording.load()
         except (ValueError, OSError) as error:
             failures.append((recording.key, "", str(error)))
             continue
@@ -195,4 +201,5 @@ def _write_table(path: Path, values: Mapping[str, Any]) -> None:
 
 def _write(path: Path, lines: Iterator[str]) -> None:
     with replacing(path) as temporary:
-        Path(temporary).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+        text = "".join(f"{line}\n" for line in lines)
+        Path(temporary).write_bytes(text.encode(errors="surrogateescape"))  # paths may be any bytes

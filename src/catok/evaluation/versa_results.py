@@ -99,9 +99,10 @@ def versa_means(rows: Sequence[Row]) -> dict[str, float]:
 
 
 def _name(row: Mapping[str, Any]) -> tuple[str, ...]:
-    if "id" in row:
-        return (row["id"],)
-    return row["key"], row["system"], row["setting"]
+    names = ("id",) if "id" in row else ("key", "system", "setting")
+    if not all(isinstance(row.get(name), str) for name in names):
+        raise ValueError("a row has neither an id nor key, system and setting: give rows.jsonl")
+    return tuple(row[name] for name in names)
 
 
 def _parse(line: str) -> Any:
@@ -111,10 +112,11 @@ def _parse(line: str) -> Any:
         pass
     try:
         return ast.literal_eval(re.sub(r"(?<=: )-?(nan|inf)(?=[,}])", "None", line))
-    except (ValueError, SyntaxError, RecursionError, MemoryError):  # the last two: nested deeply
+    except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):
         return None
 
 
 def _is_figure(name: str, value: Any) -> bool:
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return not name.startswith("_") and number and math.isfinite(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return not name.startswith("_") and abs(value) < 1e300
+    return not name.startswith("_") and isinstance(value, float) and math.isfinite(value)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from catok.evaluation.folder import ResultsFolder
 from catok.evaluation.metrics.base import Column
 from catok.evaluation.run.best import best_places
+from catok.evaluation.run.codes import slug
 from catok.evaluation.run.flags import flag
 from catok.evaluation.run.provenance import shareable
 from catok.evaluation.run.record import RunRecord, SystemFacts
@@ -133,3 +134,23 @@ def test_a_command_line_to_share_has_no_absolute_paths():
         "catok evaluate --data 'a b/test.jsonl' --out=tmp/out --baselines "
         "encodec=models/encodec:6 -o x/y"
     )
+
+
+def test_names_of_systems_are_file_names_of_their_own():
+    names = [
+        "tiny",
+        "runs/a_b",
+        "runs/a/b",
+        "0.5 kbps",
+        "x" * 300,
+        "x" * 299,
+        "/",
+        "caf\udce9",
+        "é" * 80,
+        "a b",
+        "a_b ",
+    ]
+    slugs = [slug(name) for name in names]
+    assert len(set(slugs)) == len(names)
+    assert all(len(s.encode()) < 100 and "/" not in s and s.isprintable() for s in slugs)
+    assert slugs[0] == "tiny" and slugs[3] == "0.5_kbps"

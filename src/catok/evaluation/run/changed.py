@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from catok.evaluation.identity import audio_sha1
-from catok.evaluation.rowfile import RowFile
+from catok.evaluation.rowfile import Row, RowFile
 from catok.evaluation.run.codes import code_files
 from catok.evaluation.run.examples import clips_folder
 from catok.evaluation.run.recordings import Recording
@@ -24,18 +24,10 @@ def drop_changed(
     `systems`: names and settings that will be run again. Raises ValueError without `retry`, and
     where other systems have been scored on the file as it was.
     """
-    scored = {row["key"]: row["audio_sha1"] for row in rows.rows}
-    changed = [
-        recording
-        for recording in recordings
-        if recording.key in scored and audio_sha1(recording.path) != scored[recording.key]
-    ]
+    changed = _changed(recordings, rows.rows)
     if not changed:
         return
-    keys = {recording.key for recording in changed}
-    what = f"{changed[0].key} has changed since it was scored"
-    if len(changed) > 1:
-        what = f"{len(changed)} recordings have changed since they were scored ({what})"
+    keys, what = {recording.key for recording in changed}, _told(changed)
     if not retry:
         raise ValueError(f"{what}: score it again with --retry, or choose another output folder")
     stale = [row for row in rows.rows if row["key"] in keys]
@@ -48,3 +40,26 @@ def drop_changed(
         shutil.rmtree(clips_folder(out, recording), ignore_errors=True)
         for file in code_files(out, recording):
             file.unlink()
+
+
+def check_unchanged(recordings: Sequence[Recording], rows: Sequence[Row]) -> None:
+    """Raises ValueError where a recording is another than the one that rows are of."""
+    changed = _changed(recordings, rows)
+    if changed:
+        raise ValueError(f"{_told(changed)}: evaluate it again first")
+
+
+def _changed(recordings: Sequence[Recording], rows: Sequence[Row]) -> list[Recording]:
+    scored = {row["key"]: row["audio_sha1"] for row in rows}
+    return [
+        recording
+        for recording in recordings
+        if recording.key in scored and audio_sha1(recording.path) != scored[recording.key]
+    ]
+
+
+def _told(changed: Sequence[Recording]) -> str:
+    what = f"{changed[0].key} has changed since it was scored"
+    if len(changed) == 1:
+        return what
+    return f"{len(changed)} recordings have changed since they were scored ({what})"

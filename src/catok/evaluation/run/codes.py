@@ -1,5 +1,6 @@
 """The codes that the models chose: kept as `.cat` files, counted per codebook."""
 
+import hashlib
 import re
 from collections.abc import Sequence
 from glob import escape
@@ -12,10 +13,16 @@ from catok.evaluation.metrics.codes import CodeUse, code_use
 from catok.evaluation.run.recordings import Recording
 from catok.modules.usage import count_codes
 
+LONGEST = 80  # bytes of a name
+
 
 def slug(name: str) -> str:
-    """The name of a system or setting as part of a file name."""
-    return re.sub(r"[^\w.-]+", "_", name).strip("._") or "_"
+    """The name of a system or setting as part of a file name, short and no other name's."""
+    plain = re.sub(r"[^\w.-]+", "_", name).strip("._")
+    if plain == name.replace(" ", "_") and len(plain.encode()) <= LONGEST:
+        return plain
+    end = plain.encode()[-LONGEST:].decode(errors="ignore")
+    return f"{end}-{hashlib.sha1(name.encode(errors='backslashreplace')).hexdigest()[:8]}"
 
 
 def codes_folder(out: Path, system: str) -> Path:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import sys
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
@@ -99,10 +100,7 @@ def evaluate(
     """
     check_parquet()
     out = out.resolve()
-    listed = read_recordings(evaluation.data)
-    if Path(evaluation.data).is_dir():  # which may hold the results
-        listed = [r for r in listed if not r.path.resolve().is_relative_to(out)]
-    recordings = choose(listed, evaluation.selection)
+    recordings = choose(read_recordings(evaluation.data, leave_out=out), evaluation.selection)
     with folder_lock(out):
         return _evaluate(evaluation, out, recordings, command or shareable(sys.argv), report)
 
@@ -137,11 +135,12 @@ def _evaluate(
             report(Progress(done, len(tasks), named[made[0]["key"]]))
         if any(row is not None for task in tasks for row in task.wanted.values()):
             rows.compact()
+        left_out = facts.left_out | _lacking(tasks, rows, facts.columns)
         shown = pick(recordings, rows.rows, evaluation.examples)
         for _ in crew.each(make_clips, [ExampleTask(recording, out) for recording in shown]):
             pass
     source = provenance(command, evaluation.workers, evaluation.threads)
-    summary = summarise(rows.rows, recordings, shown, record, facts.left_out, source, out)
+    summary = summarise(rows.rows, recordings, shown, record, left_out, source, out)
     write_tables(out, summary, rows.rows, record.columns)
     return summary
 
@@ -176,6 +175,20 @@ def _tasks(
         if missing:
             tasks.append(Task(recording, missing, out))
     return tasks
+
+
+def _lacking(
+    tasks: Sequence[Task], rows: RowFile[Place], columns: Sequence[Column]
+) -> dict[str, str]:
+    """Columns that a worker could not fill though another could, and of how many rows."""
+    places = [place for task in tasks for place in task.wanted]
+    counts = Counter(
+        name for place in places if (row := rows.get(place)) for name in lacking(row, columns)
+    )
+    return {
+        name: f"not computed for {count} rows: run the same command again"
+        for name, count in counts.items()
+    }
 
 
 def _check_weights(known: dict[str, str], new: Sequence[Row]) -> None:

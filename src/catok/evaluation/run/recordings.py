@@ -77,13 +77,19 @@ class Selection:
             raise ValueError(f"min_seconds {low:g} is above max_seconds {high:g}: swap them")
 
 
-def read_recordings(path: str | Path) -> list[Recording]:
+def read_recordings(path: str | Path, leave_out: Path | None = None) -> list[Recording]:
     """The recordings of a folder or manifest (see `catok.data.recordings.read_recordings`).
 
-    Raises ValueError on a missing path, on a malformed line, on a recording that is listed twice,
-    on codes without audio, and when nothing is found.
+    `leave_out`: a folder of results, whose clips are no recordings of a folder around it. Raises
+    ValueError on a missing path, on a malformed line, on a recording that is listed twice, on codes
+    without audio, and when nothing is found.
     """
     found = [_recording(entry, Path(path)) for entry in read_entries(path)]
+    if leave_out is not None and Path(path).is_dir():
+        results = leave_out.resolve()
+        found = [r for r in found if not r.path.resolve().is_relative_to(results)]
+    if not found:
+        raise ValueError(f"{path} lists no recordings but results: check the path")
     key, times = Counter(recording.key for recording in found).most_common(1)[0]
     if times > 1:
         raise ValueError(f"{path} lists {key} {times} times: remove all but one")
