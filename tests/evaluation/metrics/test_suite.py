@@ -5,12 +5,15 @@ import re
 import pytest
 import torch
 
+from catok.evaluation.metrics import suite
 from catok.evaluation.metrics.suite import (
     METRICS,
     PRESETS,
     MetricOptions,
+    build_available,
     build_metrics,
     metric_names,
+    metric_settings,
 )
 from catok.evaluation.sample import Sample
 from tests.evaluation.metrics.conftest import noisy
@@ -71,3 +74,30 @@ def test_column_names_suit_files():
     names = [column.name for kind in classes for column in kind.columns]
     assert len(set(names)) == len(names)
     assert all(re.fullmatch(r"[a-z0-9_]+", name) for name in names)
+
+
+def test_what_only_a_preset_asks_for_is_left_out_where_it_cannot_be_had(monkeypatch):
+    def missing(*_):
+        raise ValueError("no\nhub")
+
+    for name in ("build_embedder", "build_transcriber", "DnsmosMetric"):
+        monkeypatch.setattr(suite, name, missing)
+    metrics, left_out = build_available("speech")
+    assert left_out == dict.fromkeys(("speaker", "dnsmos", "words"), "no hub")
+    assert len(metrics) == 4
+    with pytest.raises(ValueError, match="no\nhub"):
+        build_available(["speech", "words"])
+
+
+def test_settings_are_what_each_metric_depends_on(tmp_path):
+    (tmp_path / "utmos.pt").write_text("weights")
+    options = MetricOptions(utmos=str(tmp_path / "utmos.pt"), asr="base", language="en")
+    settings = metric_settings(["fast", "words"], options)
+    assert settings == {
+        **{name: {} for name in PRESETS["fast"]},
+        "words": {"asr": "base", "language": "en"},
+    }
+    assert metric_settings(["speech"], options).keys() == {*PRESETS["speech"], "utmos"}
+    before = metric_settings(["utmos"], options)
+    (tmp_path / "utmos.pt").write_text("others")
+    assert metric_settings(["utmos"], options) != before

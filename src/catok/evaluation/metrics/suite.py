@@ -124,7 +124,7 @@ def build_available(
         except ValueError as error:
             if name in own:
                 raise
-            left_out[name] = str(error)
+            left_out[name] = " ".join(str(error).split())
     return metrics, left_out
 
 
