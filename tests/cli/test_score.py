@@ -7,6 +7,7 @@ import pytest
 from catok import save_audio
 from catok.cli import main
 from catok.evaluation import transcribers
+from catok.io.lock import folder_lock
 
 from .conftest import noise
 
@@ -137,6 +138,23 @@ def test_tts_judges_what_is_new(folder, asked, capsys):
     for change in ("--words standard", "--language zh", "--asr base"):
         assert catok(f"{command} {change}") == 1
     assert Parrot.heard == 3
+
+
+def test_another_prompt_is_another_judgement(folder, asked):
+    command = "score tts --list meta.lst --audio out --out r --metrics"
+    assert catok(command) == 0 and Parrot.heard == 1
+    save_audio(folder / "prompt.wav", noise(9000, seed=3), 16_000)
+    assert catok(command) == 0 and Parrot.heard == 2
+    assert catok(command) == 0 and Parrot.heard == 2
+
+
+def test_two_runs_do_not_share_a_folder(folder, asked, capsys):
+    with folder_lock("r"):
+        for kind in ("asr --data m.jsonl --asr x", "tts --list meta.lst --audio out --metrics"):
+            name, _, options = kind.partition(" ")
+            assert catok(f"score {name} --out r {options}") == 1
+            assert "r is in use by process" in capsys.readouterr().err
+    assert Parrot.heard == 0
 
 
 @pytest.mark.parametrize("more", ["", "--asr x --hypotheses h"])

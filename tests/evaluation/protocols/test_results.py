@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 
 from catok.evaluation.protocols.results import write_results
 from catok.evaluation.protocols.scored import heard, unheard
@@ -45,3 +46,13 @@ def test_only_so_many_of_the_worst(tmp_path):
     text = write_results(tmp_path, rows, {}, bad=1).read_text()
     assert "## The 1 worst" in text and "| c | WER 100.0 % |" in text
     assert "worst" not in write_results(tmp_path, rows, {}, bad=0).read_text()
+
+
+def test_texts_are_shown_and_not_obeyed(tmp_path):
+    evil = "<script>x</script> [l](http://x) \x1b[31m `c` **b** caf\udce9"
+    rows = [heard(unheard(evil, "one", evil, SEED), evil, SEED), unheard(evil, evil, "en", SEED)]
+    where = write_results(tmp_path, rows, {"data": evil})
+    text = where.read_bytes().decode()  # UTF-8
+    assert "<script>" not in text and "://" not in text and "\x1b" not in text
+    assert not re.search(r"(?<!\\)[\[\]*`]", text)
+    assert [json.loads(line)["id"] for line in (tmp_path / "rows.jsonl").open()] == [evil, evil]

@@ -94,3 +94,14 @@ def test_not_a_number_is_refused(record):
     bad = torch.full((1, 800), float("nan"))
     (row,) = score_tts(items(record, "one two"), lambda _: (bad, RATE), HEARS, [LevelRatio()])
     assert "NaN" in (row.reason or "")
+
+
+def test_a_figure_that_is_no_number_is_left_out_with_a_reason(record, tmp_path):
+    class Odd(LevelRatio):
+        def __call__(self, sample):
+            return {"ratio": float("nan"), "other": float("inf"), "fine": 1.0}
+
+    record("out/u0.wav", 800)
+    (row,) = score_tts(items(record, "one two"), from_folder(tmp_path / "out"), HEARS, [Odd()])
+    assert row.figures == {"seconds": 0.1, "fine": 1.0} and row.outcome == "scored"
+    assert row.reason == "ratio is not a finite number; other is not a finite number"
