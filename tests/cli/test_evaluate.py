@@ -45,6 +45,11 @@ def test_tiny_with_fast_metrics(data, tmp_path, capsys):
     assert (out / "report.html").read_text().count("<audio") == 3
     for name in ("rows.jsonl", "rows.parquet", "summary.csv", "summary.md"):
         assert (out / name).stat().st_size > 0
+    for name in ("report.html", "summary.md", "summary.json"):  # to be shared
+        assert str(tmp_path) not in (out / name).read_text()
+    assert main(["info", "tiny"]) == 0
+    info = dict(line.split()[:2] for line in capsys.readouterr().out.splitlines())
+    assert f"weights: tiny {info['weights']} (" in (out / "summary.md").read_text()
 
     rows_before = (out / "rows.jsonl").read_bytes()
     assert main([*line, "--device", "cpu", "--examples", "1"]) == 0

@@ -2,7 +2,7 @@
 
 import pytest
 
-from catok.evaluation.identity import model_identity
+from catok.evaluation.identity import audio_sha1, model_identity
 
 
 def test_a_folder_is_known_by_its_weights_wherever_it_lies(tmp_path):
@@ -31,3 +31,13 @@ def test_files_and_names(tmp_path):
     assert model_identity("openai/whisper-large-v3") == "openai/whisper-large-v3"
     with pytest.raises(ValueError, match="no folder 'nothing'"):
         model_identity("catok:nothing")
+
+
+def test_a_recording_is_its_content(tmp_path):
+    path = tmp_path / "a.wav"
+    assert audio_sha1(path) is None and audio_sha1(None) is None and audio_sha1(tmp_path) is None
+    path.write_bytes(b"abc")
+    first = audio_sha1(path)
+    assert first == "a9993e364706"  # FIPS 180
+    path.write_bytes(b"abd")
+    assert audio_sha1(path) != first
