@@ -48,8 +48,10 @@ def read_kaldi(folder: str | Path, *, texts: str = "text") -> list[Entry]:
             offset=start,
             duration=length,
             total=total,
+            text=about["text"].get(utterance),
+            speaker=about["speaker"].get(utterance),
+            language=about["language"].get(utterance),
             line=line,
-            **{fact: table.get(utterance) for fact, table in about.items()},
         )
         found.append(entry)
     return found

@@ -16,8 +16,9 @@ def check_number(
     """ValueError unless `value` is a finite number within the bounds; None sets no bound."""
     if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value):
         raise ValueError(f"{name} must be a finite number, got {value!r}")
-    low = at_least is None or value >= at_least
-    if not (low and (above is None or value > above) and (at_most is None or value <= at_most)):
+    size = float(value)
+    low = at_least is None or size >= at_least
+    if not (low and (above is None or size > above) and (at_most is None or size <= at_most)):
         raise ValueError(f"{name} must be {_bounds(at_least, above, at_most)}, got {value}")
 
 

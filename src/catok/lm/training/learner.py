@@ -10,6 +10,7 @@ from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from catok.lm.sequence_dropout import draw_prefix
+from catok.lm.speech_config import Task
 from catok.lm.training.batches import TokenBatch
 from catok.lm.training.config import LMTrainConfig, OptimizerConfig
 from catok.lm.training.gradients import share_gradients
@@ -72,7 +73,7 @@ class Learner:
 
     def _gradients(
         self, batches: list[TokenBatch], step: int
-    ) -> tuple[dict[str, float], list[tuple[str, Any]]]:
+    ) -> tuple[dict[str, float], list[tuple[Task, Any]]]:
         """Gradients of the objective; total, norm and depth by name, and each batch's losses."""
         depth = self.prefix(step)
         self.optimizer.zero_grad(set_to_none=True)
