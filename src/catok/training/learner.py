@@ -49,7 +49,7 @@ class Learner:
         self.generator = Generator(networks.codec, networks.semantic, config).to(device).train()
         self.codec.checkpoint_activations(config.checkpoint_activations)
         if config.compile:
-            compile_codec(self.codec, self._trial().to(device))
+            compile_codec(self.codec, self._trial().to(device), autocast=config.autocast)
         distributed.broadcast(self.generator, group)
         if self.sharded:
             distributed.shard(self.generator, self.codec.quantizer, group, device)
