@@ -26,6 +26,29 @@ def test_distance_by_the_plain_formula():
     assert float(found) == pytest.approx(float(wanted), rel=1e-4)
 
 
+def test_the_gradient_is_that_of_the_formula():
+    audio, target = noise(0, 2).double().requires_grad_(), noise(1, 2).double()
+    share = torch.tensor([0.25, 1.0])
+    config = CompressedSpectrumConfig(windows=(256,), floor=1e-2)
+
+    def compressed(x):
+        window = torch.hann_window(256, dtype=torch.float64)
+        window = window / window.square().sum().sqrt()
+        z = torch.stft(x[:, 0], 256, 64, window=window, return_complex=True)
+        return z * (z.abs().square() + 1e-4).pow(-0.35), (z.abs().square() + 1e-4).pow(0.15)
+
+    (cx, mx), (cy, my) = compressed(target), compressed(audio)
+    error = (mx - my).square() + share[:, None, None] * (cx - cy).abs().square()
+    wanted = (error.sum((1, 2)) / (2 * mx.square().sum((1, 2)))).mean()
+    (expected,) = torch.autograd.grad(wanted, audio)
+    heard = audio.detach().float().requires_grad_()
+    found = CompressedSpectrumLoss(RATE, config)(heard, target.float(), depth=share)
+    assert found.item() == pytest.approx(wanted.item(), rel=1e-4)
+    (gradient,) = torch.autograd.grad(3 * found, heard)
+    error = (gradient.double() - 3 * expected).norm() / (3 * expected).norm()
+    assert float(error) < 1e-3
+
+
 def test_equal_is_nothing_silence_is_one_and_level_does_not_matter():
     loss, target = CompressedSpectrumLoss(RATE, CompressedSpectrumConfig(floor=1e-9)), noise(0)
     assert float(loss(target, target)) == 0

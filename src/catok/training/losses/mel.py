@@ -70,7 +70,9 @@ class MelLoss(nn.Module):
         if self.config.magnitude == "linear":
             return mel
         mel = mel.clamp(min=self.config.floor)
-        return mel.log10() if self.config.magnitude == "log" else mel.pow(self.config.exponent)
+        if self.config.magnitude == "log":
+            return mel.log10()
+        return (mel.log() * self.config.exponent).exp()  # pow takes twice the time
 
     def draw_scales(self, generator: torch.Generator | None = None) -> list[int]:
         """Indices of the scales of one step: all, or `scales_per_step` drawn by `generator`."""
