@@ -25,9 +25,13 @@ def library(monkeypatch):
 
 def test_folders_never_touch_the_network(library, tmp_path):
     with from_transformers("a model", tmp_path) as load:
-        assert load("AutoModel", dtype=1) == (tmp_path, {"local_files_only": True, "dtype": 1})
+        source, options = load("AutoModel", dtype=1)
+        assert source == str(tmp_path) and options["local_files_only"] and options["dtype"] == 1
+        assert options["trust_remote_code"] is False
     with from_transformers("a model", "owner/model") as load:
-        assert load("AutoModel") == ("owner/model", {"local_files_only": False})
+        source, options = load("AutoModel")
+        assert source == "owner/model" and not options["local_files_only"]
+        assert options["trust_remote_code"] is False
 
 
 def test_errors_say_what_was_wanted_and_what_to_do(library):
