@@ -169,21 +169,19 @@ def _transcribed(
     progress: "Progress",
 ) -> tuple["Transcript", float]:
     """The transcript of one file, and its length in seconds."""
-    from catok.audio import load_audio, read_blocks
-    from catok.codes import Encoded
+    from catok.audio import read_blocks
+    from catok.io.cat_file import is_cat_file
+    from catok.lm.asr import join_segments
 
-    rate, channels = recognizer.tokenizer.sample_rate, recognizer.tokenizer.channels
-    if _is_cat(job.source):
-        encoded = Encoded.load(job.source)
-        return recognizer.transcribe_codes(encoded, config), float(encoded.duration)
-    if stream:
-        blocks = read_blocks(job.source, rate, channels, BLOCK)
+    if stream and not is_cat_file(job.source):
+        tokenizer = recognizer.tokenizer
+        blocks = read_blocks(job.source, tokenizer.sample_rate, tokenizer.channels, BLOCK)
         return _streamed(recognizer, blocks, config, progress)
-    audio, _ = load_audio(job.source, sample_rate=rate, channels=channels)
-    transcript = recognizer.transcribe(audio, rate, config)
-    seconds = audio.shape[1] / rate
-    progress.advance(seconds)
-    return transcript, seconds
+    segments = []
+    for segment in recognizer.transcribe_file(job.source, config):
+        segments.append(segment)
+        progress.advance(segment.end - segment.start)
+    return join_segments(segments), segments[-1].end
 
 
 def _streamed(
@@ -221,13 +219,3 @@ def _pcm_blocks(file: BinaryIO, rate: int, recognizer: "Recognizer") -> Iterator
 
     for block in resample_blocks(blocks(), 1, rate, recognizer.tokenizer.sample_rate):
         yield mix(block, recognizer.tokenizer.channels)
-
-
-def _is_cat(source: Path | BinaryIO) -> bool:
-    from catok.io.cat_file import MAGIC
-
-    if isinstance(source, Path):
-        return source.suffix.lower() == ".cat"
-    start = source.read(len(MAGIC))
-    source.seek(0)
-    return start == MAGIC

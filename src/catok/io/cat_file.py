@@ -19,6 +19,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
@@ -86,6 +87,15 @@ class CatHeader:
     def seconds(self) -> float:
         """Length of the recording in seconds."""
         return self.samples / self.sample_rate
+
+
+def is_cat_file(source: StrPath | BinaryIO) -> bool:
+    """Whether a path ends in .cat, or a seekable file begins as one; it stays at its beginning."""
+    if isinstance(source, str | os.PathLike):
+        return Path(source).suffix.lower() == ".cat"
+    start = source.read(len(MAGIC))
+    source.seek(-len(start), os.SEEK_CUR)
+    return start == MAGIC
 
 
 def check_weight_hash(text: str) -> None:

@@ -7,6 +7,7 @@ from catok.lazy import lazy_names
 if TYPE_CHECKING:
     from catok.lm.asr.config import DecodingConfig
     from catok.lm.asr.recognizer import Recognizer
+    from catok.lm.asr.segments import Segment, join_segments
     from catok.lm.asr.transcript import Transcript
     from catok.lm.config import TokenLMConfig
     from catok.lm.model import TokenLM
@@ -30,6 +31,7 @@ __all__ = [
     "LMTrainer",
     "Recognizer",
     "SamplingConfig",
+    "Segment",
     "Speech",
     "SpeechConfig",
     "SpeechModel",
@@ -38,6 +40,7 @@ __all__ = [
     "TokenLMConfig",
     "Transcript",
     "build_parts",
+    "join_segments",
     "open_corpus",
 ]
 
@@ -50,6 +53,7 @@ __getattr__, __dir__ = lazy_names(
         "LMTrainConfig": "catok.lm.training.config",
         "LMTrainer": "catok.lm.training.loop",
         "Recognizer": "catok.lm.asr.recognizer",
+        "Segment": "catok.lm.asr.segments",
         "SamplingConfig": "catok.lm.sampling",
         "Speech": "catok.lm.tts.speech",
         "SpeechConfig": "catok.lm.speech_config",
@@ -59,6 +63,7 @@ __getattr__, __dir__ = lazy_names(
         "TokenLMConfig": "catok.lm.config",
         "Transcript": "catok.lm.asr.transcript",
         "build_parts": "catok.lm.training.build",
+        "join_segments": "catok.lm.asr.segments",
         "open_corpus": "catok.lm.training.prepare",
     },
 )

@@ -8,8 +8,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from catok import Encoded
-from catok.lm.asr import DecodingConfig, Recognizer
+from catok import Encoded, load_audio, save_audio
+from catok.lm.asr import DecodingConfig, Recognizer, join_segments
 from catok.lm.asr.ctc import CTCHead
 from catok.lm.asr.prompt import request
 from catok.lm.messages import assistant_message
@@ -268,3 +268,49 @@ def test_a_model_that_learnt_two_recordings_tells_them_apart(small_model):
         assert [word.text for word in found[0].words] == ["hi", "you"]
         assert found[0].words[0].end <= found[0].words[1].start
         assert all(each.ended for each in found)
+
+
+@pytest.mark.parametrize("config", [CTC, GREEDY, dataclasses.replace(BEAM, beam=2)])
+def test_files_give_piece_by_piece_what_the_whole_gives(recognizer, small_model, tmp_path, config):
+    config = dataclasses.replace(
+        config, timestamps=True, max_seconds=0.8, pause_window=0.3, batch=3
+    )
+    audio = noise(60_001)
+    save_audio(tmp_path / "long.wav", audio, 24_000)
+    audio = load_audio(tmp_path / "long.wav")[0]
+    small_model.encode(audio[None]).save(tmp_path / "long.cat")
+    segments = list(recognizer.transcribe_file(tmp_path / "long.wav", config))
+    assert len(segments) > 3 and segments[0].start == 0
+    assert all(before.end == after.start for before, after in pairwise(segments))
+    assert segments[-1].end == 60_001 / 24_000
+    whole = recognizer.transcribe(audio, 24_000, config)
+    same(join_segments(segments), whole)
+    blocks = audio.split([1, 2_000, 50_000, 8_000], dim=1)
+    same(join_segments(recognizer.transcribe_blocks(blocks, config)), whole)
+    codes = Encoded.load(tmp_path / "long.cat")
+    with (tmp_path / "long.cat").open("rb") as file:
+        same(
+            join_segments(recognizer.transcribe_file(file, config)),
+            recognizer.transcribe_codes(codes, config),
+        )
+
+
+def test_pieces_of_a_stream_without_end_come_while_it_runs(recognizer):
+    config = dataclasses.replace(CTC, max_seconds=0.8, pause_window=0.3, batch=2)
+    read = []
+
+    def endless():
+        while True:
+            read.append(noise(9_600, seed=len(read)))
+            yield read[-1]
+
+    segments = recognizer.transcribe_blocks(endless(), config)
+    for count in range(1, 6):
+        segment = next(segments)
+        assert len(read) * 0.4 < segment.end + 2 * 0.8 + 0.4  # no more is read than a batch needs
+        assert count == 1 or segment.start > 0
+
+
+def test_a_recording_of_nothing_is_refused(recognizer):
+    with pytest.raises(ValueError, match="no audio to transcribe"):
+        list(recognizer.transcribe_blocks([], CTC))

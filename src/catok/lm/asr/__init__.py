@@ -10,10 +10,19 @@ from catok.lazy import lazy_names
 if TYPE_CHECKING:
     from catok.lm.asr.config import DecodingConfig
     from catok.lm.asr.recognizer import Recognizer
+    from catok.lm.asr.segments import Segment, join_segments
     from catok.lm.asr.transcript import Partial, Transcript
     from catok.lm.asr.words import Word
 
-__all__ = ["DecodingConfig", "Partial", "Recognizer", "Transcript", "Word"]
+__all__ = [
+    "DecodingConfig",
+    "Partial",
+    "Recognizer",
+    "Segment",
+    "Transcript",
+    "Word",
+    "join_segments",
+]
 
 __getattr__, __dir__ = lazy_names(
     "catok.lm.asr",
@@ -21,7 +30,9 @@ __getattr__, __dir__ = lazy_names(
         "DecodingConfig": "catok.lm.asr.config",
         "Partial": "catok.lm.asr.transcript",
         "Recognizer": "catok.lm.asr.recognizer",
+        "Segment": "catok.lm.asr.segments",
         "Transcript": "catok.lm.asr.transcript",
         "Word": "catok.lm.asr.words",
+        "join_segments": "catok.lm.asr.segments",
     },
 )

@@ -18,7 +18,8 @@ class DecodingConfig:
     `ctc_weight` of the whole. `timestamps` asks for the times of words, by the CTC head.
     `num_quantizers`: codebooks read, None for the model's own choice. A text has at most
     16 + `tokens_per_second` tokens per second. Recordings above `max_seconds` are cut where the
-    last `pause_window` seconds before that are quietest. `batch` pieces are recognised at once.
+    last `pause_window` seconds before that are quietest. `batch` pieces are recognised at once:
+    memory grows with it and with `beam`, not with the recording.
     """
 
     method: Method = "beam"
@@ -30,7 +31,7 @@ class DecodingConfig:
     tokens_per_second: float = 40.0
     max_seconds: float = 30.0
     pause_window: float = 5.0
-    batch: int = 16
+    batch: int = 4
 
     def __post_init__(self) -> None:
         if self.method not in ("beam", "greedy", "ctc"):

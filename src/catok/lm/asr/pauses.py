@@ -13,6 +13,22 @@ def frame_loudness(audio: Tensor, frame_size: int) -> Tensor:
     return frames.square().mean(dim=(1, 2)).sqrt()
 
 
+class LoudnessMeter:
+    """`frame_loudness` of audio that comes in pieces of any size."""
+
+    def __init__(self, channels: int, frame_size: int) -> None:
+        self._frame_size = frame_size
+        self._waiting = torch.zeros(channels, 0, dtype=torch.float32, device="cpu")
+        self.empty = self._waiting[0]
+
+    def push(self, samples: Tensor) -> Tensor:
+        """Audio `[C, n]` (or `[n]`, mono) -> loudness `[m]` of the frames completed so far."""
+        samples = samples.reshape(len(self._waiting), -1).cpu()
+        audio = torch.cat([self._waiting, samples], dim=1)
+        self._waiting = audio[:, audio.shape[1] // self._frame_size * self._frame_size :]
+        return frame_loudness(audio, self._frame_size)
+
+
 def next_cut(loudness: Sequence[float] | Tensor, limit: int, window: int) -> int:
     """How many frames the first piece has, of a recording that is longer than `limit` frames.
 

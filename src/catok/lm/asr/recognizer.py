@@ -1,17 +1,22 @@
 """Recognizer, what a user calls: recordings or codes in, transcripts out."""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, overload
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, BinaryIO, overload
 
+import torch
 from torch import Tensor
 
+from catok.audio import read_blocks
 from catok.audio.resampling import mix, resample
 from catok.codes import Encoded
+from catok.io.cat_file import is_cat_file
+from catok.io.files import StrPath
 from catok.lm.asr.config import DecodingConfig
 from catok.lm.asr.ctc import CTCHead
 from catok.lm.asr.deciding import decide
 from catok.lm.asr.listening import Listener
 from catok.lm.asr.pauses import cut_points, frame_loudness
+from catok.lm.asr.segments import Piece, Segment, cut_stream, recognize_pieces
 from catok.lm.asr.transcript import Transcript, join_transcripts
 from catok.lm.from_pretrained import FromPretrained
 from catok.lm.model import TokenLM
@@ -19,7 +24,7 @@ from catok.lm.speech_config import SpeechConfig
 from catok.lm.speech_model import SpeechModel, check_tokenizer
 from catok.lm.text import TextTokenizer
 from catok.tokenizer.checks import check_audio, check_codes, check_finite, check_quantizers
-from catok.tokenizer.tokenizer import CausalAudioTokenizer
+from catok.tokenizer.tokenizer import LONG_FRAMES, CausalAudioTokenizer
 
 if TYPE_CHECKING:
     from catok.lm.asr.session import RecognitionSession
@@ -98,7 +103,7 @@ class Recognizer(FromPretrained):
             samples = self.converted(recording, sample_rate)
             codes.append(self.tokenizer.encode(samples[None], num_quantizers=depth).codes[0].cpu())
             loudness.append(frame_loudness(samples, self.tokenizer.frame_size))
-        return self._recognised(codes, loudness, config, depth)
+        return self._recognised(codes, loudness, config)
 
     @overload
     def transcribe_codes(
@@ -122,19 +127,49 @@ class Recognizer(FromPretrained):
         if isinstance(codes, Tensor | Encoded):
             return self.transcribe_codes([codes], config)[0]
         bare = [self._bare(each) for each in codes]
-        limit, _ = self._limits(config)
-        loudness = [
-            self._decoded_loudness(each) if each.shape[1] > limit else None for each in bare
-        ]
+        loudness = [self._loudness(each, config) for each in bare]
         found: dict[int, Transcript] = {}
         depths = [min(self.depth(config), len(each)) for each in bare]
         for depth in sorted(set(depths)):
             chosen = [index for index, each in enumerate(depths) if each == depth]
             results = self._recognised(
-                [bare[i] for i in chosen], [loudness[i] for i in chosen], config, depth
+                [bare[i][:depth] for i in chosen], [loudness[i] for i in chosen], config
             )
             found |= zip(chosen, results, strict=True)
         return [found[index] for index in range(len(bare))]
+
+    def transcribe_file(
+        self, source: StrPath | BinaryIO, config: DecodingConfig | None = None
+    ) -> Iterator[Segment]:
+        """The pieces of an audio file or a `.cat` file of any length, each as soon as it is ready.
+
+        Memory does not grow with the length. `join_segments` makes one transcript of them, which is
+        that of `transcribe` or `transcribe_codes`. Raises ValueError as those do, on damage when it
+        is reached.
+        """
+        config = config or DecodingConfig()
+        if is_cat_file(source):
+            encoded = Encoded.load(source)
+            codes, seconds = self._bare(encoded), float(encoded.duration)
+            cuts = self.pieces(codes.shape[1], self._loudness(codes, config), config)
+            depth = min(self.depth(config), len(codes))
+            rate = self.tokenizer.frame_rate
+            pieces = (
+                Piece(start / rate, min(end / rate, seconds), codes[:depth, start:end])
+                for start, end in cuts
+            )
+            return recognize_pieces(self, pieces, config)
+        tokenizer = self.tokenizer
+        blocks = read_blocks(source, tokenizer.sample_rate, tokenizer.channels)
+        return self.transcribe_blocks(blocks, config)
+
+    def transcribe_blocks(
+        self, blocks: Iterable[Tensor], config: DecodingConfig | None = None
+    ) -> Iterator[Segment]:
+        """The same of audio `[C, n]` block by block, at the tokenizer's rate and channels."""
+        config = config or DecodingConfig()
+        self.depth(config)
+        return recognize_pieces(self, cut_stream(self, blocks, config), config)
 
     def stream(
         self, config: DecodingConfig | None = None, *, partial_seconds: float = 0.64
@@ -175,6 +210,12 @@ class Recognizer(FromPretrained):
             return [(0, frames)]
         return cut_points(loudness, frames, limit, window)
 
+    def recognize(self, pieces: Sequence[Tensor], config: DecodingConfig) -> list[Transcript]:
+        """Pieces, codes `[K, F]` of one K that will be read, together and uncut."""
+        depth = len(pieces[0])
+        heard = self.listener.hear(pieces, depth)
+        return decide(self.listener, heard, config, depth, self.tokenizer.frame_rate)
+
     def _limits(self, config: DecodingConfig) -> tuple[int, int]:
         rate = self.tokenizer.frame_rate
         return max(1, int(config.max_seconds * rate)), max(1, int(config.pause_window * rate))
@@ -184,7 +225,6 @@ class Recognizer(FromPretrained):
         codes: Sequence[Tensor],
         loudness: Sequence[Tensor | None],
         config: DecodingConfig,
-        depth: int,
     ) -> list[Transcript]:
         """Cut, recognise the pieces by length in batches, join."""
         cuts = [
@@ -200,9 +240,7 @@ class Recognizer(FromPretrained):
         found: dict[int, Transcript] = {}
         for first in range(0, len(order), config.batch):
             chosen = order[first : first + config.batch]
-            heard = self.listener.hear([parts[index] for index in chosen], depth)
-            rate = self.tokenizer.frame_rate
-            found |= zip(chosen, decide(self.listener, heard, config, depth, rate), strict=True)
+            found |= zip(chosen, self.recognize([parts[i] for i in chosen], config), strict=True)
         results, first = [], 0
         for places in cuts:
             own = [found[index] for index in range(first, first + len(places))]
@@ -229,7 +267,11 @@ class Recognizer(FromPretrained):
         check_codes(codes[None], self.tokenizer.num_quantizers, self.tokenizer.codebook_size)
         return codes[: self.model.config.n_vq].cpu()
 
-    def _decoded_loudness(self, codes: Tensor) -> Tensor:
-        """Loudness of every frame, of what the codes sound like."""
-        audio = self.tokenizer.decode(codes[None])[0]
-        return frame_loudness(audio.cpu(), self.tokenizer.frame_size)
+    def _loudness(self, codes: Tensor, config: DecodingConfig) -> Tensor | None:
+        """Loudness of every frame of what the codes sound like; None where nothing is to be cut."""
+        limit, _ = self._limits(config)
+        if codes.shape[1] <= limit:
+            return None
+        decoder, size = self.tokenizer.stream_decoder(), self.tokenizer.frame_size
+        pieces = codes.split(LONG_FRAMES, dim=1)
+        return torch.cat([frame_loudness(decoder.push(each)[0].cpu(), size) for each in pieces])

@@ -7,7 +7,7 @@ from catok.io.numbers import check_number
 from catok.lm.asr.alignment import best_path, collapse
 from catok.lm.asr.config import DecodingConfig
 from catok.lm.asr.deciding import decide
-from catok.lm.asr.pauses import frame_loudness
+from catok.lm.asr.pauses import LoudnessMeter
 from catok.lm.asr.recognizer import Recognizer
 from catok.lm.asr.transcript import Partial, Transcript, join_texts, join_transcripts
 from catok.lm.asr.writing import write_greedily
@@ -38,11 +38,12 @@ class RecognitionSession:
     def _start(self) -> None:
         tokenizer = self._own.tokenizer
         self._encoder = tokenizer.stream_encoder(num_quantizers=self._depth)
-        self._waiting = torch.zeros(tokenizer.channels, 0, dtype=torch.float32, device="cpu")
+        self._meter = LoudnessMeter(tokenizer.channels, tokenizer.frame_size)
         self._done: list[Transcript] = []
+        self._settled = ""  # the text of what is done
         self._starts: list[int] = []
         self._first = 0
-        self._loudness = torch.zeros(0, dtype=torch.float32, device="cpu")
+        self._loudness = self._meter.empty
         self._begin_piece(torch.zeros(self._depth, 0, dtype=torch.int64, device="cpu"))
 
     def _begin_piece(self, codes: Tensor) -> None:
@@ -61,12 +62,9 @@ class RecognitionSession:
         For audio of another rate there is `catok.audio.resampling.resample_blocks`.
         """
         codes = self._encoder.push(samples)[0].cpu()
-        block = torch.cat([self._waiting, samples.reshape(len(self._waiting), -1).cpu()], dim=1)
-        size = self._own.tokenizer.frame_size
-        self._loudness = torch.cat([self._loudness, frame_loudness(block, size)])
-        self._waiting = block[:, block.shape[1] // size * size :]
+        self._loudness = torch.cat([self._loudness, self._meter.push(samples)])
         self._follow(codes)
-        return Partial(join_texts([*(part.text for part in self._done), self._partial()]))
+        return Partial(join_texts([self._settled, self._partial()]))
 
     def finish(self) -> Transcript:
         """The transcript of all that was pushed. Raises ValueError when nothing was."""
@@ -109,6 +107,7 @@ class RecognitionSession:
         for start, end in whole:
             settled = own.transcribe_codes(self._codes[:, start:end], self._config)
             self._done.append(settled)
+            self._settled = join_texts([self._settled, settled.text])
             self._starts.append(self._first + start)
         self._first += rest
         self._loudness = self._loudness[rest:]
