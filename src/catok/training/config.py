@@ -20,7 +20,8 @@ FREEZABLE = ("encoder", "quantizer", "decoder", "semantic")
 class OptimizerConfig:
     """AdamW, with linear warm-up and cosine decay to `final_rate` times the peak in every stage.
 
-    `learning_rate` is the peak. Multiples of it: `codebook_rate` for the codes, which have to keep
+    `learning_rate` is the peak; `hold`: the share of a stage's steps that stay there before the
+    decay begins. Multiples of it: `codebook_rate` for the codes, which have to keep
     up with latents that move while they learn; `quantizer_rate` for the quantizer's projections,
     which move the ground under the codes; `semantic_rate` for the language model;
     `discriminator_rate` for the discriminators. `clip_norm` bounds the norm of the gradient of
@@ -32,6 +33,7 @@ class OptimizerConfig:
     weight_decay: float = 0.01
     warmup_steps: int = 1000
     final_rate: float = 0.1
+    hold: float = 0.0
     codebook_rate: float = 1.0
     quantizer_rate: float = 1.0
     semantic_rate: float = 1.0
@@ -41,6 +43,8 @@ class OptimizerConfig:
     def __post_init__(self) -> None:
         if not self.learning_rate > 0 or not self.clip_norm > 0:
             raise ValueError("optimizer.learning_rate and optimizer.clip_norm must be positive")
+        if not 0 <= self.hold < 1:
+            raise ValueError(f"optimizer.hold is a share from 0 to below 1, got {self.hold}")
         if self.warmup_steps < 0:
             raise ValueError(f"optimizer.warmup_steps must not be negative: {self.warmup_steps}")
 

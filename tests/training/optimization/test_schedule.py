@@ -1,3 +1,4 @@
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -14,6 +15,15 @@ def test_warm_up_then_cosine():
     assert rates[60] == pytest.approx(0.55) and rates[110] == pytest.approx(0.1)
     assert all(a <= b for a, b in pairwise(rates[:10]))
     assert all(a >= b for a, b in pairwise(rates[10:]))
+
+
+def test_the_peak_is_held_for_its_share():
+    held = replace(CONFIG, hold=0.5)
+    rates = [learning_rate(step, TrainStage(110), held) for step in range(111)]
+    assert rates[10:61] == [1.0] * 51
+    assert rates[85] == pytest.approx(0.55) and rates[110] == pytest.approx(0.1)
+    with pytest.raises(ValueError, match="hold"):
+        OptimizerConfig(hold=1.0)
 
 
 def test_a_stage_has_a_peak_of_its_own():
