@@ -7,7 +7,16 @@ from pathlib import Path
 import catok
 
 ROOT = Path(catok.__file__).parent
-ROOMS = ("modules", "tokenizer", "corpus", "training", "lm", "evaluation", "cli")  # left to right
+ROOMS = (
+    "modules",
+    "tokenizer",
+    "corpus",
+    "training",
+    "lm",
+    "evaluation",
+    "hf",
+    "cli",
+)  # left to right
 SHARED = ("io", "audio", "data", "codes")  # left of all rooms
 
 
