@@ -28,7 +28,7 @@ def build(model: str | None, preset: str, tokenizer: str | None) -> Synthesizer:
     torch.manual_seed(0)
     config = TokenLMConfig.preset(preset)
     codec = CausalAudioTokenizer.from_pretrained(tokenizer or "tiny")
-    return Synthesizer(SpeechModel(TokenLM(config).eval(), ByteTokenizer(config), codec, None))
+    return Synthesizer(SpeechModel(TokenLM(config).eval(), ByteTokenizer(config), codec))
 
 
 def one_stream(synth: Synthesizer, text: str, seed: int, how: dict[str, Any]) -> dict[str, float]:

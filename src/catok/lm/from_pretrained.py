@@ -13,14 +13,13 @@ from catok.tokenizer.tokenizer import CausalAudioTokenizer
 
 
 class FromPretrained(ABC):
-    """Base class; the subclass names its `task` and does `from_speech_model`."""
+    """Base class; the subclass names its `task` and is made from a speech model."""
 
     task: ClassVar[Task]
 
-    @classmethod
     @abstractmethod
-    def from_speech_model(cls, speech: SpeechModel) -> Self:
-        """Made from what was loaded. Raises ValueError when a part of its own is damaged."""
+    def __init__(self, speech: SpeechModel) -> None:
+        """Raises ValueError when the subclass cannot use the model."""
 
     @classmethod
     def from_pretrained(
@@ -42,4 +41,4 @@ class FromPretrained(ABC):
         speech = load_speech_model(
             name_or_path, task=cls.task, tokenizer=tokenizer, device=device, dtype=dtype, **hub
         )
-        return cls.from_speech_model(speech)
+        return cls(speech)

@@ -8,6 +8,7 @@ import torch
 
 from catok.io.hub import HubOptions, embedded_models, find_folder, model_name
 from catok.io.kinds import SPEECH, folder_kind
+from catok.lm.asr.ctc import CTCHead
 from catok.lm.config import TokenLMConfig
 from catok.lm.model import TokenLM
 from catok.lm.speech_config import SpeechConfig, Task
@@ -19,17 +20,21 @@ RELEASED_TOKENIZER = "OpenMOSS-Team/MOSS-Audio-Tokenizer"
 
 @dataclass(frozen=True)
 class SpeechModel:
-    """What `load_speech_model` found, under which `name` and in which `folder`.
+    """The parts of a speech model. `name`: what it is called, "" if nothing.
 
-    `config` is None for a folder without `speech.json`.
+    `config` is None for a folder without `speech.json`, `ctc_head` where there is none. Raises
+    ValueError when the parts do not belong together.
     """
 
     model: TokenLM
     text: TextTokenizer
     tokenizer: CausalAudioTokenizer
-    config: SpeechConfig | None
+    config: SpeechConfig | None = None
     name: str = ""
-    folder: Path | None = None
+    ctc_head: CTCHead | None = None
+
+    def __post_init__(self) -> None:
+        check_tokenizer(self.tokenizer, self.model.config, self.config)
 
 
 def load_speech_model(
@@ -67,8 +72,9 @@ def load_speech_model(
         where = _tokenizer_place(name_or_path, folder, config, tokenizer)
         same = HubOptions(**{**hub, "revision": None})
         tokenizer = CausalAudioTokenizer.from_pretrained(where, device=device, **same)
-    check_tokenizer(tokenizer, model.config, config)
-    return SpeechModel(model, text, tokenizer, config, model_name(name_or_path), folder)
+    head = CTCHead.load(folder) if task == "asr" else None
+    head = None if head is None else head.to(model.device)
+    return SpeechModel(model, text, tokenizer, config, model_name(name_or_path), head)
 
 
 def check_tokenizer(

@@ -9,6 +9,7 @@ from catok.lm.asr.ctc import CTCHead
 from catok.lm.asr.recognizer import Recognizer
 from catok.lm.config import TokenLMConfig
 from catok.lm.speech_config import SpeechConfig
+from catok.lm.speech_model import SpeechModel
 from catok.lm.text import ByteTokenizer
 from tests.lm.conftest import build, small_config
 
@@ -30,7 +31,9 @@ def make(tokenizer, with_head: bool = True, seed: int = 0) -> Recognizer:
         bias = torch.full((config.vocab_size + 1,), -30.0)
         bias[[*ByteTokenizer(config).encode("abcdef   "), head.blank]] = 0.0  # words, readable
         head.linear.bias.data = bias.repeat(head.per_frame)
-    return Recognizer(model, ByteTokenizer(config), tokenizer, head=head, name="small")
+    return Recognizer(
+        SpeechModel(model, ByteTokenizer(config), tokenizer, name="small", ctc_head=head)
+    )
 
 
 def save_recognizer(folder: Path, recognizer: Recognizer, tokenizer: str) -> Path:

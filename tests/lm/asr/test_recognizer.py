@@ -16,6 +16,7 @@ from catok.lm.messages import assistant_message
 from catok.lm.model import TokenLM
 from catok.lm.prompt import Prompter
 from catok.lm.speech_config import SpeechConfig
+from catok.lm.speech_model import SpeechModel
 from catok.lm.text import ByteTokenizer
 from tests.lm.asr.conftest import asr_config, noise
 
@@ -235,7 +236,9 @@ def test_a_model_that_learnt_two_recordings_tells_them_apart(small_model):
     torch.manual_seed(0)
     model = TokenLM(dataclasses.replace(asr_config(), initializer_range=0.1))
     head = CTCHead(model.config.width, model.config.vocab_size, 2)
-    recognizer = Recognizer(model, ByteTokenizer(model.config), small_model, head=head)
+    recognizer = Recognizer(
+        SpeechModel(model, ByteTokenizer(model.config), small_model, ctc_head=head)
+    )
     texts, audio = ["hi you", "no 早"], [noise(24_000, seed=1), noise(30_000, seed=2)]
     prompter = Prompter(model.config, recognizer.text)
     examples = []

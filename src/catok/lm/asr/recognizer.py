@@ -12,57 +12,30 @@ from catok.codes import Encoded
 from catok.io.cat_file import is_cat_file
 from catok.io.files import StrPath
 from catok.lm.asr.config import DecodingConfig
-from catok.lm.asr.ctc import CTCHead
 from catok.lm.asr.deciding import decide
 from catok.lm.asr.listening import Listener
 from catok.lm.asr.pauses import cut_points, frame_loudness
 from catok.lm.asr.segments import Piece, Segment, cut_stream, recognize_pieces
 from catok.lm.asr.transcript import Transcript, join_transcripts
 from catok.lm.from_pretrained import FromPretrained
-from catok.lm.model import TokenLM
-from catok.lm.speech_config import SpeechConfig
-from catok.lm.speech_model import SpeechModel, check_tokenizer
-from catok.lm.text import TextTokenizer
+from catok.lm.speech_model import SpeechModel
 from catok.tokenizer.checks import check_audio, check_codes, check_finite, check_quantizers
-from catok.tokenizer.tokenizer import LONG_FRAMES, CausalAudioTokenizer
+from catok.tokenizer.tokenizer import LONG_FRAMES
 
 if TYPE_CHECKING:
     from catok.lm.asr.session import RecognitionSession
 
 
 class Recognizer(FromPretrained):
-    """A speech recogniser: language model, text tokenizer, audio tokenizer, maybe a CTC head."""
+    """A speech model that writes down what is said, with the help of a CTC head if it has one."""
 
     task = "asr"
 
-    def __init__(
-        self,
-        model: TokenLM,
-        text: TextTokenizer,
-        tokenizer: CausalAudioTokenizer,
-        *,
-        head: CTCHead | None = None,
-        config: SpeechConfig | None = None,
-        name: str = "",
-    ) -> None:
-        """Raises ValueError when the parts do not belong together."""
-        check_tokenizer(tokenizer, model.config, config)
-        self.listener = Listener(model, text, head)
-        self.model, self.text, self.tokenizer = model, text, tokenizer
-        self.config, self.name = config, name
-
-    @classmethod
-    def from_speech_model(cls, speech: SpeechModel) -> "Recognizer":
-        """With the CTC head in the model's folder, if there is one."""
-        head = None if speech.folder is None else CTCHead.load(speech.folder)
-        return cls(
-            speech.model,
-            speech.text,
-            speech.tokenizer,
-            head=head if head is None else head.to(speech.model.device),
-            config=speech.config,
-            name=speech.name,
-        )
+    def __init__(self, speech: SpeechModel) -> None:
+        """Raises ValueError when the CTC head belongs to another model."""
+        self.listener = Listener(speech.model, speech.text, speech.ctc_head)
+        self.model, self.text, self.tokenizer = speech.model, speech.text, speech.tokenizer
+        self.config, self.name = speech.config, speech.name
 
     @property
     def has_ctc(self) -> bool:

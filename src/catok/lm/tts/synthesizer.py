@@ -49,11 +49,6 @@ class Synthesizer(FromPretrained):
         available = speech.model.config.n_vq
         self.default_quantizers = check_quantizers(config and config.num_quantizers, available)
 
-    @classmethod
-    def from_speech_model(cls, speech: SpeechModel) -> "Synthesizer":
-        """The same as the constructor."""
-        return cls(speech)
-
     @property
     def sample_rate(self) -> int:
         """Of the audio it makes, in Hz."""
