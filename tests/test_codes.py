@@ -88,6 +88,32 @@ def test_rows_are_trimmed_and_stack_restores_them():
     assert again.codes[0, :, 1:].eq(0).all()
 
 
+def test_a_batch_is_a_sequence_of_its_rows():
+    batch = make(lengths=(5 * 1920, 100, 3000))
+    assert len(batch) == batch.batch_size == 3
+    assert [row.codes.shape[2] for row in batch] == [5, 1, 2]
+    for index in (-1, np.int64(2)):
+        assert torch.equal(batch[index].codes, batch.codes[2:, :, :2])
+    assert batch[1:].codes.shape[2] == 2 and batch[1:].sample_lengths.tolist() == [100, 3000]
+    assert batch[::-2].sample_lengths.tolist() == [3000, 9600]
+    for wrong in (3, -4):
+        with pytest.raises(IndexError, match="batch of 3"):
+            batch[wrong]
+    with pytest.raises(ValueError, match="no rows"):
+        batch[3:]
+    with pytest.raises(TypeError):
+        batch[1.0]
+
+
+def test_repr_says_what_one_wants_to_know():
+    batch = make(lengths=(24_000, 48_000))
+    text = repr(batch)
+    for fact in ("batch_size=2", "duration=1.00 to 2.00 s", "bitrate=", "num_quantizers="):
+        assert fact in text
+    assert "duration=1.00 s" in repr(batch[0])
+    assert "tensor" not in text and len(text) < 250
+
+
 def test_stack_refuses_what_differs():
     with pytest.raises(ValueError, match="nothing to stack"):
         Encoded.stack([])

@@ -1,6 +1,7 @@
 """`Encoded`: the codes of a batch of recordings, how long each one is, and what made them."""
 
 import math
+import operator
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import BinaryIO
@@ -8,10 +9,11 @@ from typing import BinaryIO
 import torch
 from torch import Tensor
 
+from catok.io.arrays import as_tensor
 from catok.io.cat_file import CatHeader, StrPath, check_weight_hash, read_cat, write_cat
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Encoded:
     """Codes of a batch with their lengths and provenance.
 
@@ -24,6 +26,8 @@ class Encoded:
     model_id        name of the tokenizer ("" when unknown)
     weight_hash     16 hex digits that identify its weights ("" when unknown)
 
+    Codes and lengths may be given as NumPy arrays. A batch is a sequence of its rows: `len(batch)`
+    is B, `batch[i]` a batch of one, trimmed to its own length, `batch[i:j]` the rows of a slice.
     Raises ValueError when these do not fit together: wrong dtype or layout, a code outside the
     codebook, or F different from the longest row's number of frames.
     """
@@ -44,6 +48,9 @@ class Encoded:
         if self.codebook_size < 2:
             raise ValueError(f"codebook_size must be at least 2, got {self.codebook_size}")
         check_weight_hash(self.weight_hash)
+        object.__setattr__(self, "codes", as_tensor(self.codes, "codes [B, K, F]"))
+        lengths = as_tensor(self.sample_lengths, "sample_lengths [B]")
+        object.__setattr__(self, "sample_lengths", lengths)
         _check_layout(self.codes, self.sample_lengths, self.frame_size)
         _check_range(self.codes, self.codebook_size)
 
@@ -86,18 +93,43 @@ class Encoded:
             )
         return replace(self, codes=self.codes[:, :num_quantizers])
 
-    def __getitem__(self, index: int) -> "Encoded":
-        """Row `index` as a batch of 1, codes [1, K, its own frames]; IndexError beyond the rows."""
-        if not -self.batch_size <= index < self.batch_size:
-            raise IndexError(f"row {index} of a batch of {self.batch_size}")
-        row = index % self.batch_size
-        length = self.sample_lengths[row : row + 1]
-        frames = int(_frames(length, self.frame_size))
-        return replace(self, codes=self.codes[row : row + 1, :, :frames], sample_lengths=length)
+    def __len__(self) -> int:
+        """The number of rows B."""
+        return self.batch_size
+
+    def __getitem__(self, index: int | slice) -> "Encoded":
+        """Row `index`, or the rows of a slice, as a batch of F frames, the longest row's own.
+
+        Raises IndexError beyond the rows and ValueError for a slice without any.
+        """
+        if not isinstance(index, slice):
+            index = operator.index(index)
+            if not -self.batch_size <= index < self.batch_size:
+                raise IndexError(f"row {index} of a batch of {self.batch_size}")
+            index = slice(index % self.batch_size, index % self.batch_size + 1)
+        rows = list(range(*index.indices(self.batch_size)))
+        if not rows:
+            raise ValueError(f"no rows in {index} of a batch of {self.batch_size}")
+        lengths = self.sample_lengths[rows]
+        frames = int(_frames(lengths.max(), self.frame_size))
+        return replace(self, codes=self.codes[rows, :, :frames], sample_lengths=lengths)
+
+    def __iter__(self) -> Iterator["Encoded"]:
+        return (self[row] for row in range(self.batch_size))
 
     def rows(self) -> Iterator["Encoded"]:
         """Every row in order, each trimmed to its own length."""
-        return (self[row] for row in range(self.batch_size))
+        return iter(self)
+
+    def __repr__(self) -> str:
+        shortest, longest = float(self.duration.min()), float(self.duration.max())
+        span = "" if shortest == longest else f"{shortest:.2f} to "
+        return (
+            f"Encoded(batch_size={self.batch_size}, duration={span}{longest:.2f} s, "
+            f"num_quantizers={self.num_quantizers}, bitrate={self.bitrate / 1000:g} kbit/s, "
+            f"sample_rate={self.sample_rate}, channels={self.channels}, "
+            f"model_id={self.model_id!r}, weight_hash={self.weight_hash!r})"
+        )
 
     @staticmethod
     def stack(items: Sequence["Encoded"]) -> "Encoded":
@@ -168,7 +200,7 @@ class Encoded:
         header, codes = read_cat(path_or_file, num_quantizers)
         return Encoded(
             codes=torch.from_numpy(codes)[None],
-            sample_lengths=torch.tensor([header.samples]),
+            sample_lengths=torch.tensor([header.samples], device="cpu"),
             sample_rate=header.sample_rate,
             channels=header.channels,
             frame_size=header.frame_size,

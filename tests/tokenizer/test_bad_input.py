@@ -1,5 +1,6 @@
 """Every bad input: a ValueError that names the fix, and nothing silently wrong."""
 
+import numpy as np
 import pytest
 import torch
 
@@ -20,7 +21,12 @@ GOOD = torch.zeros(1, 1, 4000)
         (torch.zeros(1, 2, 100), "takes 1 channel"),
         (torch.zeros(2, 100), r"audio\[None\]"),
         (torch.zeros(100), r"audio\[None\]"),
-        ([0.0, 1.0], "torch tensor"),
+        ([0.0, 1.0], "torch tensor or a NumPy array, got list"),
+        (np.zeros((1, 1, 100)), r'audio.astype\("float32"\)'),
+        (np.zeros((1, 1, 100), dtype=">f4"), "NumPy type >f4"),
+        (np.array([["a"]]), "NumPy type <U1"),
+        (torch.full((1, 1, 4000), -20_000.0), "samples of 20000, full scale is 1: divide"),
+        (np.full((1, 1, 4000), 20_000, dtype=np.float32), "divide it by the full scale"),
     ],
 )
 def test_audio(small_model, audio, message):
@@ -28,6 +34,33 @@ def test_audio(small_model, audio, message):
         small_model.encode(audio)
     with pytest.raises(ValueError, match=message):
         small_model.encode_step(audio, small_model.encoder_state(1))
+
+
+@pytest.mark.parametrize("absurd", [1e30, -1e30, 32_767.0, float("nan"), float("inf")])
+def test_one_absurd_sample_is_refused_and_touches_nothing(small_model, absurd):
+    """It would overflow inside the model and change codes of frames before it."""
+    audio = torch.randn(2, 1, 6 * FRAME, generator=torch.Generator().manual_seed(0)) * 0.2
+    bad = audio.clone()
+    bad[1, 0, 4 * FRAME] = absurd
+    expected = small_model.encode(audio).codes
+    with pytest.raises(ValueError, match="audio (has samples of|holds NaN)"):
+        small_model.encode(bad)
+    with pytest.raises(ValueError, match="audio (has samples of|holds NaN)"):
+        small_model.encode_step(bad, small_model.encoder_state(2))
+    session = small_model.stream_encoder(2)
+    first = session.push(audio[..., :3000])
+    with pytest.raises(ValueError, match="audio (has samples of|holds NaN)"):
+        session.push(bad[..., 3000:])
+    rest = [session.push(audio[..., 3000:]), session.flush()]
+    assert torch.equal(torch.cat([first, *rest], dim=2), expected)
+    lengths = [6 * FRAME, 4 * FRAME]  # padding may hold anything
+    assert torch.equal(small_model.encode(bad, lengths).codes[0], expected[0])
+
+
+def test_what_is_loud_but_may_be_a_recording_is_encoded(small_model):
+    loud = torch.zeros(1, 1, FRAME)
+    loud[..., 7] = 1000.0
+    assert small_model.decode(small_model.encode(loud)).isfinite().all()
 
 
 def test_one_bad_sample_late_in_a_long_recording(small_model):
@@ -44,6 +77,7 @@ def test_one_bad_sample_late_in_a_long_recording(small_model):
         (torch.tensor([0]), "from 1 to the 4000 samples"),
         (torch.tensor([4000, 4000]), r"shape \[1\]"),
         (torch.tensor([4000.0]), "whole numbers"),
+        ([None], "one number per row"),
     ],
 )
 def test_lengths(small_model, lengths, message):
@@ -77,7 +111,9 @@ def test_decoding_more_codebooks_than_the_codes_hold(small_model):
         (torch.zeros(1, 8, 0, dtype=torch.int64), r"shape \[B, K, F\]"),
         (torch.zeros(1, 8, 2, dtype=torch.int32), r"codes.long\(\)"),
         (torch.zeros(1, 8, 2), r"codes.long\(\)"),
-        ([[0]], "torch tensor"),
+        ([[0]], "torch tensor or a NumPy array, got list"),
+        (np.zeros((1, 8, 2), dtype=np.int32), r'codes.astype\("int64"\)'),
+        (np.full((1, 8, 2), 64), "valid are 0 to 63"),
     ],
 )
 def test_codes(small_model, codes, message):
@@ -102,6 +138,28 @@ def test_steps(small_model):
     for batch in (0, -1, 1.5, True):
         with pytest.raises(ValueError, match="batch_size must be"):
             small_model.decoder_state(batch)
+
+
+def test_sessions(small_model):
+    with pytest.raises(ValueError, match="batch_size must be"):
+        small_model.stream_encoder(0)
+    for piece in (torch.zeros(2, 1, 0), torch.zeros(2, 1, 100)):
+        with pytest.raises(ValueError, match="the session has 1 rows, got 2"):
+            small_model.stream_encoder().push(piece)
+    for codes in (torch.zeros(2, 8, 0, dtype=torch.int64), torch.zeros(2, 8, 1, dtype=torch.int64)):
+        with pytest.raises(ValueError, match="the session has 1 rows, got 2"):
+            small_model.stream_decoder().push(codes)
+    for bad in ([0.0], "audio", None):
+        with pytest.raises(ValueError, match="torch tensor or a NumPy array"):
+            small_model.stream_encoder().push(bad)
+        with pytest.raises(ValueError, match="torch tensor or a NumPy array"):
+            small_model.stream_decoder().push(bad)
+    player = small_model.stream_decoder()
+    player.push(torch.zeros(1, 8, 2, dtype=torch.int64))
+    for samples in (2 * FRAME - 1, 1.5, True):
+        with pytest.raises(ValueError, match="of which 3840 were returned"):
+            player.push(torch.zeros(1, 8, 1, dtype=torch.int64), samples=samples)
+    assert player.samples == 2 * FRAME
 
 
 def test_a_stream_that_belongs_to_the_other_half(small_model):

@@ -5,6 +5,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from catok.tokenizer.model import LONG_FRAMES
+
 FRAME = 1920
 
 
@@ -39,10 +41,19 @@ def test_sessions_take_any_number_of_samples(small_model, pieces, depth):
         assert session.samples == sum(pieces)
         codes = torch.cat([*parts, session.flush()], dim=2)
         assert torch.equal(codes, offline.codes)
-    player = small_model.stream_decoder(samples=sum(pieces))
-    sound = [player.push(codes[..., i : i + 1]) for i in range(codes.shape[2])]
-    whole = torch.cat([*sound, player.flush()], dim=2)
-    assert torch.allclose(whole, small_model.decode(offline), atol=1e-5)
+        assert session.samples == sum(pieces)  # still known
+        encoded = small_model.encoded(codes, session.sample_lengths)
+        assert torch.equal(encoded.sample_lengths, offline.sample_lengths)
+    known, unknown = small_model.stream_decoder(samples=sum(pieces)), small_model.stream_decoder()
+    for _ in range(2):
+        frames = codes.split(1, dim=2)
+        sound = [known.push(frame) for frame in frames]
+        late = [unknown.push(frame) for frame in frames[:-1]]
+        late.append(unknown.push(frames[-1], samples=session.samples))
+        for player, parts in ((known, sound), (unknown, late)):
+            whole = torch.cat([*parts, player.flush()], dim=2)
+            assert torch.allclose(whole, small_model.decode(offline), atol=1e-5)
+            assert player.samples == whole.shape[2] == sum(pieces)
 
 
 @settings(deadline=None, max_examples=15)
@@ -86,6 +97,51 @@ def test_idle_rows_of_a_decoder_are_silent_and_keep_their_place(small_model):
     assert torch.allclose(torch.cat((first, idle), dim=2)[0], expected[0], atol=1e-5)
     late, _ = small_model.decode_step(codes[..., 3:], state, torch.tensor([False, True]))
     assert torch.allclose(torch.cat((first, late), dim=2)[1], expected[1], atol=1e-5)
+
+
+def test_a_session_counts_one_stream_at_a_time(small_model):
+    session = small_model.stream_encoder(2)
+    session.push(noise(2, 1, 2500))
+    session.flush()
+    assert session.samples == 2500 and session.sample_lengths.tolist() == [2500, 2500]
+    session.push(noise(2, 1, 100))
+    assert session.samples == 100
+    session.flush()
+    session.flush()  # a stream of nothing
+    assert session.samples == 0
+
+
+def test_long_pieces_are_worked_off_in_short_ones(small_model, monkeypatch):
+    """Memory does not grow with a piece: no stage ever sees more than LONG_FRAMES at once."""
+    audio = noise(1, 1, 2 * LONG_FRAMES * FRAME + 5000)
+    seen = []
+    for side in (small_model.encoder, small_model.decoder):
+        step = side.step
+        monkeypatch.setattr(
+            side, "step", lambda x, *rest, step=step: (seen.append(x.shape[2]), step(x, *rest))[1]
+        )
+    whole = audio[..., : audio.shape[2] // FRAME * FRAME]
+    session, player = small_model.stream_encoder(), small_model.stream_decoder()
+    codes = session.push(audio)
+    stepped, _ = small_model.encode_step(whole, small_model.encoder_state(1))
+    sound = player.push(codes)
+    assert max(seen) <= LONG_FRAMES * FRAME and len(seen) == 9
+    monkeypatch.undo()
+    offline = small_model.encode(whole)
+    assert torch.equal(codes, offline.codes) and torch.equal(stepped, offline.codes)
+    assert torch.allclose(sound, small_model.decode(offline), atol=1e-5)
+
+
+def test_what_was_pushed_may_be_overwritten(small_model):
+    """A sound card's buffer is filled again and again."""
+    audio, buffer = noise(1, 1, 3 * FRAME), torch.zeros(1, 1, 1000)
+    session, codes = small_model.stream_encoder(), []
+    for piece in audio.split(1000, dim=2):
+        buffer[..., : piece.shape[2]] = piece
+        codes.append(session.push(buffer[..., : piece.shape[2]]))
+        buffer.fill_(9)
+    codes.append(session.flush())
+    assert torch.equal(torch.cat(codes, dim=2), small_model.encode(audio).codes)
 
 
 def test_a_session_survives_a_bad_push(small_model):

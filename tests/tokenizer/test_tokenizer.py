@@ -3,15 +3,17 @@
 import copy
 import io
 import pickle
+from dataclasses import replace
 from multiprocessing.reduction import ForkingPickler
 
+import numpy as np
 import pytest
 import torch
 import torch.multiprocessing  # teaches ForkingPickler tensors
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from catok import CausalAudioTokenizer
+from catok import CausalAudioTokenizer, Encoded
 from catok.tokenizer import tokenizer as tokenizer_module
 from tests.conftest import build, small_settings
 
@@ -101,6 +103,84 @@ def test_what_lies_past_a_rows_length_is_never_heard(small_model):
 def test_bare_codes_decode_to_whole_frames(small_model):
     codes = torch.randint(0, 64, (2, 5, 3))
     assert small_model.decode(codes).shape == (2, 1, 3 * FRAME)
+
+
+def test_numpy_arrays_are_taken_like_tensors(small_model):
+    audio = noise(2, 1, 3 * FRAME)
+    expected = small_model.encode(audio, [3 * FRAME, 100])
+    array = audio.numpy()
+    array.flags.writeable = False
+    encoded = small_model.encode(array, np.array([3 * FRAME, 100]), np.int64(8))
+    assert torch.equal(encoded.codes, expected.codes)
+    backwards = small_model.encode(array[..., ::-1]).codes
+    assert torch.equal(backwards, small_model.encode(audio.flip(2)).codes)
+    codes = expected.codes.numpy()
+    same = replace(expected, codes=codes, sample_lengths=np.array([3 * FRAME, 100]))
+    assert torch.equal(small_model.decode(same), small_model.decode(expected))
+    assert torch.equal(small_model.decode(codes), small_model.decode(expected.codes))
+    assert torch.equal(small_model.embed(codes), small_model.embed(expected.codes))
+    active = np.array([True, False])
+    steps = [
+        small_model.encode_step(given, small_model.encoder_state(2), rows)[0]
+        for given, rows in ((array, active), (audio, torch.from_numpy(active)))
+    ]
+    assert torch.equal(*steps)
+    sounds = [
+        small_model.decode_step(given, small_model.decoder_state(2), rows)[0]
+        for given, rows in ((codes, active), (expected.codes, torch.from_numpy(active)))
+    ]
+    assert torch.equal(*sounds)
+    pushed = small_model.stream_encoder(2).push(array)
+    assert torch.equal(pushed, small_model.stream_encoder(2).push(audio))
+    played = [small_model.stream_decoder(2).push(given) for given in (codes, expected.codes)]
+    assert torch.equal(*played)
+
+
+DEFAULTS = {
+    "float64": lambda: torch.set_default_dtype(torch.float64),
+    "bfloat16": lambda: torch.set_default_dtype(torch.bfloat16),
+    "device": lambda: torch.set_default_device("meta"),  # as "cuda" with a model on the CPU
+}
+
+
+@pytest.mark.parametrize("change", DEFAULTS.values(), ids=DEFAULTS)
+def test_results_do_not_depend_on_pytorchs_defaults(small_model, tmp_path, change):
+    audio, lengths = noise(2, 1, 3 * FRAME), [3 * FRAME, 4000]
+    expected = small_model.encode(audio, lengths)
+    sound = small_model.decode(expected)
+    small_model.save_pretrained(tmp_path)
+    expected[1].save(tmp_path / "x.cat")
+    try:
+        change()
+        model = CausalAudioTokenizer.from_pretrained(tmp_path)
+        assert {p.dtype for p in model.parameters()} == {torch.float32}
+        for each in (small_model, model):
+            encoded = each.encode(audio, lengths)
+            assert torch.equal(encoded.codes, expected.codes)
+            assert torch.equal(each.decode(encoded), sound)
+            session, player = each.stream_encoder(2), each.stream_decoder(2)
+            codes = [session.push(audio[..., :3000]), session.push(audio[..., 3000:])]
+            assert torch.equal(torch.cat(codes, dim=2)[0], expected.codes[0])
+            assert torch.allclose(player.push(expected.codes)[0], sound[0], atol=1e-5)
+            assert player.flush().dtype == torch.float32
+            state = each.encoder_state(2).reset([0])
+            step, _ = each.encode_step(audio, state, [True, False])
+            assert torch.equal(step[0], expected.codes[0])
+        assert torch.equal(Encoded.load(tmp_path / "x.cat").codes, expected[1].codes)
+        trained = small_model(audio, mask=torch.ones(2, 3, dtype=torch.bool, device="cpu"))
+        assert trained.audio.dtype == torch.float32
+        CausalAudioTokenizer(small_model.config)  # in the default dtype, on the default device
+    finally:
+        torch.set_default_dtype(torch.float32)
+        torch.set_default_device(None)
+
+
+def test_a_model_loaded_in_inference_mode_can_be_trained(small_model, tmp_path):
+    small_model.save_pretrained(tmp_path)
+    with torch.inference_mode():
+        model = CausalAudioTokenizer.from_pretrained(tmp_path)
+        model.decode(model.encode(noise(1, 1, FRAME)))
+    model(noise(1, 1, FRAME)).audio.sum().backward()
 
 
 def test_embed_gives_the_latents_that_the_decoder_hears(small_model):

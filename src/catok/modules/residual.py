@@ -53,9 +53,9 @@ def run_chain(inputs: Tensor, books: Stacked, cosine: bool) -> Chain:
     with torch.no_grad():
         codes, rows = _choose(start.view(-1, count, size).clone(), crossed, books.rows, cosine)
     chosen = books.rows[torch.arange(count, device=codes.device), codes]
-    lower = torch.tril(torch.ones(count, count, device=inputs.device), -1)
+    lower = torch.tril(inputs.new_ones(count, count), -1)
     lower = lower.repeat_interleave(size, 0).repeat_interleave(size, 1)
-    system = torch.eye(count * size, device=inputs.device) + crossed * lower
+    system = torch.eye(count * size, dtype=inputs.dtype, device=inputs.device) + crossed * lower
     with torch.no_grad():
         step = rows.flatten(1) - (start - rows.flatten(1) @ (crossed * lower).t())
     passed_on = torch.linalg.solve_triangular(

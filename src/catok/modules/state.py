@@ -47,15 +47,15 @@ class StackState:
         `rows`: indices, a bool mask `[B]`, or None for all rows. Raises ValueError on a row that
         does not exist.
         """
-        keep = torch.ones(self.batch_size, dtype=torch.bool)
+        keep = torch.ones(self.batch_size, dtype=torch.bool, device="cpu")
         if rows is None:
             keep[:] = False
         else:
-            rows = torch.as_tensor(rows)
+            rows = torch.as_tensor(rows, device="cpu")
             if rows.dtype == torch.bool and rows.shape != keep.shape:
                 raise ValueError(f"a row mask needs shape [{self.batch_size}], got {rows.shape}")
             try:
-                keep[rows.cpu()] = False
+                keep[rows] = False
             except IndexError as error:
                 raise ValueError(f"this state has {self.batch_size} rows, not {rows}") from error
         for stage in self.stages:

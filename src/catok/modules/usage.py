@@ -8,7 +8,7 @@ def count_codes(codes: Tensor, mask: Tensor, codebook_size: int) -> Tensor:
     """Uses per codebook and code `[K, N]` among codes `[B, K, F]` of frames in `mask` `[B, F]`."""
     flat = codes.transpose(0, 1).flatten(1)
     weight = mask.flatten().float().expand(flat.shape[0], -1)
-    used = torch.zeros(flat.shape[0], codebook_size, device=codes.device)
+    used = weight.new_zeros(flat.shape[0], codebook_size)
     return used.scatter_add_(1, flat, weight)
 
 

@@ -19,6 +19,7 @@ from catok.tokenizer.config import TokenizerConfig
 from catok.tokenizer.weight_hash import WeightHash
 
 Part = Literal["all", "encoder", "decoder"]
+LONG_FRAMES = 256  # more frames than this are worked off in pieces of as many
 
 
 @dataclass(frozen=True)
@@ -126,16 +127,16 @@ class CodecModel(nn.Module):
     @torch.no_grad()
     def embed(self, codes: Tensor) -> Tensor:
         """Codes `[B, K, F]` -> the quantized latents `[B, D, F]` float32 that the decoder hears."""
-        checks.check_codes(codes, self.num_quantizers, self.codebook_size)
+        codes = checks.check_codes(codes, self.num_quantizers, self.codebook_size)
         return self.quantizer.decode(codes.to(self.device))
 
     def encoder_state(self, batch_size: int = 1) -> StackState:
         """The state of `batch_size` streams to encode that have not begun."""
-        return self.side("encoder").initial_state(_check_batch(batch_size))
+        return self.side("encoder").initial_state(checks.check_batch_size(batch_size))
 
     def decoder_state(self, batch_size: int = 1) -> StackState:
         """The state of `batch_size` streams to decode that have not begun."""
-        return self.side("decoder").initial_state(_check_batch(batch_size))
+        return self.side("decoder").initial_state(checks.check_batch_size(batch_size))
 
     @torch.no_grad()
     def encode_step(
@@ -147,11 +148,12 @@ class CodecModel(nn.Module):
     ) -> tuple[Tensor, StackState]:
         """The next n frames of every row: `[B, C, n * frame_size]` -> codes `[B, K, n]`, new state.
 
-        Rows not `active` (bool `[B]`) keep their place and give code 0. Raises ValueError as
-        `encode` does, and on a chunk of no whole frames.
+        Rows not `active` (bool `[B]`) keep their place and give code 0. Memory beyond input and
+        output does not grow with n. Raises ValueError as `encode` does, and on a chunk of no whole
+        frames.
         """
-        checks.check_audio(chunk, self.channels)
-        checks.check_finite(chunk)
+        chunk = checks.check_audio(chunk, self.channels)
+        checks.check_samples(chunk)
         depth = checks.check_quantizers(num_quantizers, self.num_quantizers)
         if chunk.shape[2] % self.frame_size:
             raise ValueError(
@@ -160,10 +162,20 @@ class CodecModel(nn.Module):
             )
         self._check_batch_of(state, chunk.shape[0])
         active = checks.check_active(active, chunk.shape[0], self.device)
-        waveform = self.interleave(chunk.to(self.device))
-        latents, state = self.side("encoder").step(waveform, state, active)
-        codes = self.quantizer.encode(latents, depth)
+        codes, state = self.encode_frames(chunk, state, depth, active)
         return codes if active is None else codes * active[:, None, None], state
+
+    @torch.no_grad()
+    def encode_frames(
+        self, chunk: Tensor, state: StackState, depth: int, active: Tensor | None = None
+    ) -> tuple[Tensor, StackState]:
+        """`encode_step` of input that has been checked; rows not `active` give any code."""
+        codes = []
+        for piece in chunk.split(LONG_FRAMES * self.frame_size, dim=2):
+            waveform = self.interleave(piece.to(self.device))
+            latents, state = self.side("encoder").step(waveform, state, active)
+            codes.append(self.quantizer.encode(latents, depth))
+        return torch.cat(codes, dim=2), state
 
     @torch.no_grad()
     def decode_step(
@@ -172,17 +184,28 @@ class CodecModel(nn.Module):
         """The next n frames of every row: `[B, K, n]` -> audio `[B, C, n * frame_size]`, new state.
 
         Rows not `active` (bool `[B]`) keep their place and give silence; their codes are ignored.
+        Memory beyond input and output does not grow with n. Raises ValueError as `decode` does.
         """
-        checks.check_codes_layout(codes, self.num_quantizers)
+        codes = checks.check_codes_layout(codes, self.num_quantizers)
         self._check_batch_of(state, codes.shape[0])
         active = checks.check_active(active, codes.shape[0], self.device)
         codes = codes.to(self.device)
         if active is not None:
             codes = codes.masked_fill(~active[:, None, None], 0)
-        checks.check_codes(codes, self.num_quantizers, self.codebook_size)
-        latents = self.quantizer.decode(codes)
-        decoded, state = self.side("decoder").step(latents, state, active)
-        audio = self.separate(decoded.float())
+        codes = checks.check_codes(codes, self.num_quantizers, self.codebook_size)
+        batch, _, frames = codes.shape
+        audio = torch.empty(
+            batch,
+            self.channels,
+            frames * self.frame_size,
+            dtype=torch.float32,
+            device=self.device,
+        )
+        pieces = audio.split(LONG_FRAMES * self.frame_size, dim=2)
+        for piece, chunk in zip(pieces, codes.split(LONG_FRAMES, dim=2), strict=True):
+            latents = self.quantizer.decode(chunk)
+            decoded, state = self.side("decoder").step(latents, state, active)
+            piece.copy_(self.separate(decoded))
         return audio if active is None else audio * active[:, None, None], state
 
     def interleave(self, audio: Tensor) -> Tensor:
@@ -204,9 +227,3 @@ class CodecModel(nn.Module):
     def _check_batch_of(self, state: StackState, batch: int) -> None:
         if state.batch_size != batch:
             raise ValueError(f"the state has {state.batch_size} rows, the chunk {batch}")
-
-
-def _check_batch(batch_size: int) -> int:
-    if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
-        raise ValueError(f"batch_size must be a whole number of at least 1, got {batch_size!r}")
-    return batch_size

@@ -12,10 +12,8 @@ from catok.io.hub import HubOptions, find_folder, model_name, upload_folder
 from catok.io.weights import float_dtype
 from catok.tokenizer import checkpoint, checks
 from catok.tokenizer.config import TokenizerConfig
-from catok.tokenizer.model import CodecModel, Part
+from catok.tokenizer.model import LONG_FRAMES, CodecModel, Part
 from catok.tokenizer.streaming import StreamDecoder, StreamEncoder
-
-LONG_FRAMES = 256  # recordings of more frames than this are worked off in chunks of as many
 
 
 class CausalAudioTokenizer(CodecModel):
@@ -29,6 +27,7 @@ class CausalAudioTokenizer(CodecModel):
         self.model_id = model_id
 
     @classmethod
+    @torch.inference_mode(False)  # weights made in inference mode could never be trained
     def from_pretrained(
         cls,
         name_or_path: str | Path,
@@ -88,10 +87,11 @@ class CausalAudioTokenizer(CodecModel):
 
         `lengths` `[B]`: true lengths in samples, where rows are padded. No sample is lost: a last
         partial frame is completed with zeros. Memory beyond input and output does not grow with T.
-        Raises ValueError on empty, non-finite, wrongly shaped or wrongly typed input.
+        Raises ValueError on empty, non-finite, wrongly shaped or wrongly typed input, and where a
+        sample of any row is 60 dB over full scale: integers that were stored as floats.
         """
         encoder = self.side("encoder")
-        checks.check_audio(audio, self.channels)
+        audio = checks.check_audio(audio, self.channels)
         lengths = checks.check_lengths(lengths, audio.shape[0], audio.shape[2])
         depth = checks.check_quantizers(num_quantizers, self.num_quantizers)
         frames = -(-int(lengths.max()) // self.frame_size)
@@ -133,12 +133,14 @@ class CausalAudioTokenizer(CodecModel):
         if isinstance(codes, Encoded):
             self.check_code_space(codes)
             codes, lengths = codes.codes, codes.sample_lengths
-        checks.check_codes(codes, self.num_quantizers, self.codebook_size)
+        codes = checks.check_codes(codes, self.num_quantizers, self.codebook_size)
         depth = checks.check_quantizers(num_quantizers, codes.shape[1])
         batch, _, frames = codes.shape
         samples = frames * self.frame_size
-        lengths = torch.full((batch,), samples) if lengths is None else lengths
-        audio = torch.empty(batch, self.channels, int(lengths.max()), device=self.device)
+        lengths = checks.check_lengths(lengths, batch, samples)
+        audio = torch.empty(
+            batch, self.channels, int(lengths.max()), dtype=torch.float32, device=self.device
+        )
         state = self.decoder_state(batch) if frames > LONG_FRAMES else None
         for first in range(0, frames, LONG_FRAMES):
             chunk = codes[:, :depth, first : first + LONG_FRAMES].to(self.device)
@@ -167,7 +169,7 @@ class CausalAudioTokenizer(CodecModel):
         """Frames start to stop of the audio on the model's device, zero past each row's length."""
         first, last = start * self.frame_size, stop * self.frame_size
         chunk = zero_after(audio[..., first:last], lengths - first)
-        checks.check_finite(chunk)
+        checks.check_samples(chunk)
         return nn.functional.pad(chunk, (0, last - first - chunk.shape[2])).to(self.device)
 
     def check_code_space(self, encoded: Encoded) -> None:
