@@ -13,6 +13,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import catok
 from catok.codes import Encoded
 from catok.io.cat_file import bits_per_code, pack_codes, read_header, unpack_codes
 
@@ -103,6 +104,12 @@ def test_a_batch_is_a_sequence_of_its_rows():
         batch[3:]
     with pytest.raises(TypeError):
         batch[1.0]
+
+
+def test_the_package_lists_its_public_names():
+    assert set(catok.__all__) <= set(dir(catok))
+    assert not {"Any", "import_module", "lazy_names"} & set(dir(catok))
+    assert all(getattr(catok, name) for name in dir(catok))
 
 
 def test_repr_says_what_one_wants_to_know():

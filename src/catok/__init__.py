@@ -4,8 +4,9 @@ The names below are imported when they are first used, so that `catok --help` ne
 PyTorch.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from catok.lazy import lazy_names
 
 if TYPE_CHECKING:
     from catok.audio import load_audio, save_audio
@@ -16,20 +17,13 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 __all__ = ["CausalAudioTokenizer", "Encoded", "TokenizerConfig", "load_audio", "save_audio"]
 
-_HOME = {
-    "CausalAudioTokenizer": "catok.tokenizer.tokenizer",
-    "Encoded": "catok.codes",
-    "TokenizerConfig": "catok.tokenizer.config",
-    "load_audio": "catok.audio",
-    "save_audio": "catok.audio",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module 'catok' has no attribute {name!r}")
-    return getattr(import_module(_HOME[name]), name)
-
-
-def __dir__() -> list[str]:
-    return [*__all__, "__version__"]
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "CausalAudioTokenizer": "catok.tokenizer.tokenizer",
+        "Encoded": "catok.codes",
+        "TokenizerConfig": "catok.tokenizer.config",
+        "load_audio": "catok.audio",
+        "save_audio": "catok.audio",
+    },
+)

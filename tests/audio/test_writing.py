@@ -5,6 +5,7 @@ import math
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 import soundfile
 import torch
@@ -103,3 +104,18 @@ def test_writing_errors(tmp_path):
         with pytest.raises(ValueError, match="open the AudioWriter first"):
             closed.write(noise(1, 10))
     assert os.listdir(tmp_path) == []
+
+
+def test_numpy_arrays_are_written_like_tensors(tmp_path):
+    audio = torch.linspace(-1, 1, 400).reshape(2, 200)
+    save_audio(tmp_path / "tensor.wav", audio, 8000)
+    for given in (audio.numpy(), audio.double().numpy(), np.asfortranarray(audio.numpy())):
+        save_audio(tmp_path / "array.wav", given, 8000)
+        assert (tmp_path / "array.wav").read_bytes() == (tmp_path / "tensor.wav").read_bytes()
+    for bad, message in (
+        (audio.tolist(), "torch tensor or a NumPy array, got list"),
+        (np.zeros((1, 10), dtype=np.int16), "float audio"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            save_audio(tmp_path / "bad.wav", bad, 8000)
+    assert not (tmp_path / "bad.wav").exists()

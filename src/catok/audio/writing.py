@@ -10,6 +10,7 @@ import soundfile
 from torch import Tensor
 
 from catok.audio.resampling import check_rate, describe
+from catok.io.arrays import as_tensor
 from catok.io.files import StrPath, name_of, replacing
 
 _WAV = ("WAV", "PCM_16")
@@ -28,12 +29,12 @@ _WRITE_BLOCK = 1 << 16  # samples per write: some encoders fail on very large on
 
 def save_audio(
     path_or_file: StrPath | BinaryIO,
-    audio: Tensor,
+    audio: Tensor | np.ndarray,
     sample_rate: int,
     *,
     subtype: str | None = None,
 ) -> None:
-    """Write audio `[C, T]` or `[T]`, float in [-1, 1] (clipped), at `sample_rate` Hz.
+    """Write a tensor or array `[C, T]` or `[T]`, float in [-1, 1] (clipped), at `sample_rate` Hz.
 
     The suffix chooses the format (none, or a nameless file object: WAV); `subtype` is soundfile's
     name of the sample format, by default 16-bit PCM for WAV and FLAC. A path is replaced only when
@@ -41,6 +42,7 @@ def save_audio(
     Raises ValueError for audio of another shape or dtype, without samples or with NaN or Inf, for
     an unknown format and for a missing folder.
     """
+    audio = as_tensor(audio, "audio [C, T]")
     if audio.dim() not in (1, 2):
         raise ValueError(f"expected [C, T] or [T], got {describe(audio)}: save one item at a time")
     audio = audio[None] if audio.dim() == 1 else audio
@@ -101,10 +103,11 @@ class AudioWriter:
             self._stack = stack.pop_all()
         return self
 
-    def write(self, audio: Tensor) -> None:
+    def write(self, audio: Tensor | np.ndarray) -> None:
         """Append float audio `[C, n]`, clipped to [-1, 1]; n may be 0."""
         if self._file is None:
             raise ValueError("open the AudioWriter first: `with AudioWriter(...) as writer:`")
+        audio = as_tensor(audio, "audio [C, n]")
         if audio.dim() != 2 or audio.shape[0] != self.channels or not audio.is_floating_point():
             raise ValueError(
                 f"expected float audio [{self.channels}, n] for {self._name}, got {describe(audio)}"

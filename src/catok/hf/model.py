@@ -173,7 +173,7 @@ class CatokModel(PreTrainedAudioTokenizerBase):
         nothing else. Raises ValueError on what does not fit.
         """
         tok = self.tokenizer
-        checks.check_audio(input_values, tok.channels)
+        input_values = checks.check_audio(input_values, tok.channels)
         batch, _, samples = input_values.shape
         lengths = _lengths(padding_mask, batch, samples)
         depth = checks.check_quantizers(num_quantizers, tok.num_quantizers)
@@ -192,7 +192,7 @@ class CatokModel(PreTrainedAudioTokenizerBase):
             state = tok.encoder_state(batch)
         frames = -(-samples // size)
         audio = zero_after(input_values, lengths)
-        checks.check_finite(audio)
+        checks.check_samples(audio)
         audio = torch.nn.functional.pad(audio, (0, frames * size - samples)).to(tok.device)
         latents = []
         for chunk in audio.split(step * size, dim=2):

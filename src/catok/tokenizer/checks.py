@@ -62,12 +62,6 @@ def check_samples(audio: Tensor) -> None:
         check_peak(float(torch.maximum(-low, high)), "audio")
 
 
-def check_finite(audio: Tensor) -> None:
-    """Audio must hold no NaN and no infinity."""
-    if not bool(torch.isfinite(audio).all()):
-        raise ValueError("audio holds NaN or infinite samples: repair or remove them first")
-
-
 def check_lengths(lengths: Any, batch: int, longest: int) -> Tensor:
     """Lengths in samples, int64 `[B]` on the CPU; None means that all rows are full."""
     if lengths is None:

@@ -9,6 +9,7 @@ from torch import Tensor
 from catok.audio import read_blocks
 from catok.audio.resampling import mix, resample
 from catok.codes import Encoded
+from catok.io.arrays import as_tensor
 from catok.io.cat_file import is_cat_file
 from catok.io.files import StrPath
 from catok.lm.asr.config import DecodingConfig
@@ -19,7 +20,7 @@ from catok.lm.asr.segments import Piece, Segment, cut_stream, recognize_pieces
 from catok.lm.asr.transcript import Transcript, join_transcripts
 from catok.lm.from_pretrained import FromPretrained
 from catok.lm.speech_model import SpeechModel
-from catok.tokenizer.checks import check_audio, check_codes, check_finite, check_quantizers
+from catok.tokenizer.checks import check_audio, check_codes, check_quantizers, check_samples
 from catok.tokenizer.tokenizer import LONG_FRAMES
 
 if TYPE_CHECKING:
@@ -163,12 +164,11 @@ class Recognizer(FromPretrained):
         """Audio `[C, T]` or `[T]` at the tokenizer's rate and channels. Raises ValueError on what
         is no audio.
         """
-        if not isinstance(audio, Tensor):
-            raise ValueError(f"audio must be a torch tensor [C, T], got {type(audio).__name__}")
+        audio = as_tensor(audio, "audio [C, T]")
         if audio.dim() == 1:
             audio = audio[None]
         check_audio(audio[None], len(audio))
-        check_finite(audio)
+        check_samples(audio)
         return resample(
             mix(audio, self.tokenizer.channels), sample_rate, self.tokenizer.sample_rate
         )

@@ -12,7 +12,7 @@ from torch import Tensor
 from catok.audio import load_audio
 from catok.audio.resampling import mix, resample
 from catok.lm.config import TokenLMConfig
-from catok.tokenizer.checks import check_finite
+from catok.tokenizer.checks import check_samples
 from catok.tokenizer.tokenizer import CausalAudioTokenizer
 
 Reference = Tensor | tuple[Tensor, int] | str | Path
@@ -73,7 +73,7 @@ def _mono(reference: Reference, tokenizer: CausalAudioTokenizer) -> Tensor:
         raise ValueError(f"a reference must be float audio [C, T], got {found}")
     if 0 in audio.shape:
         raise ValueError(f"the reference is empty: shape {list(audio.shape)}")
-    check_finite(audio)
+    check_samples(audio)
     return resample(mix(audio.float().cpu(), 1), rate, tokenizer.sample_rate)
 
 
