@@ -1,5 +1,6 @@
 import math
 
+import pytest
 import torch
 
 from catok.modules.rope import rotate, rotations
@@ -22,6 +23,24 @@ def test_scores_depend_on_distance_only():
 
     assert math.isclose(score(5, 2), score(105, 102), abs_tol=1e-4)
     assert not math.isclose(score(5, 2), score(5, 3), abs_tol=1e-3)
+
+
+@pytest.mark.parametrize("hours", [1, 72, 24 * 365])
+def test_angles_are_exact_at_any_hour(hours):
+    """The same turn from position to position as at the beginning, 100 positions a second."""
+    start, near = hours * 360_000, torch.arange(1000)
+    cos, sin = rotations(near + start, 64, 1e4)
+    origin_cos, origin_sin = rotations(torch.tensor([start]), 64, 1e4)
+    turned = torch.complex(cos, sin) * torch.complex(origin_cos, -origin_sin)
+    assert torch.allclose(turned, torch.complex(*rotations(near, 64, 1e4)), atol=1e-6)
+
+
+def test_frequencies_are_right_to_float32():
+    near = torch.arange(8000)
+    cos, sin = rotations(near, 64, 1e4)
+    angles = near.double()[:, None] * 1e4 ** (-2 * torch.arange(32, dtype=torch.float64) / 64)
+    assert torch.allclose(cos.double(), angles.cos(), atol=2e-3)
+    assert torch.allclose(sin.double(), angles.sin(), atol=2e-3)
 
 
 def test_angles_are_float32_and_the_dtype_is_kept():

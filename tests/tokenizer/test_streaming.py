@@ -99,6 +99,23 @@ def test_idle_rows_of_a_decoder_are_silent_and_keep_their_place(small_model):
     assert torch.allclose(torch.cat((first, late), dim=2)[1], expected[1], atol=1e-5)
 
 
+@pytest.mark.parametrize("hours", [1, 72, 20_000])
+def test_a_stream_is_the_same_at_any_hour(small_model, hours):
+    audio = noise(1, 1, 40 * FRAME)
+    expected = small_model.encode(audio)
+
+    def late(state, rates):
+        for stage, rate in zip(state.stages, rates, strict=True):  # steps per second
+            stage.positions = stage.positions + int(hours * 3600 * rate)
+        return state
+
+    rates = (100, 50, 25, 12.5)
+    codes, _ = small_model.encode_step(audio, late(small_model.encoder_state(1), rates))
+    assert torch.equal(codes, expected.codes)
+    sound, _ = small_model.decode_step(codes, late(small_model.decoder_state(1), rates[::-1]))
+    assert torch.allclose(sound, small_model.decode(expected), atol=1e-5)
+
+
 def test_a_session_counts_one_stream_at_a_time(small_model):
     session = small_model.stream_encoder(2)
     session.push(noise(2, 1, 2500))

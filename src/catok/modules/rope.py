@@ -5,16 +5,21 @@ import math
 import torch
 from torch import Tensor
 
+TURN = 2**32  # an angle is a whole number of these parts of a turn
+
 
 def rotations(positions: Tensor, head_dim: int, max_period: float) -> tuple[Tensor, Tensor]:
-    """Cosines and sines of integer positions `[..., T]`: float32, each `[..., T, head_dim / 2]`.
+    """Cosines and sines of int64 positions `[..., T]`: float32, each `[..., T, head_dim / 2]`.
 
-    Angles are computed in float32 whatever the model's dtype, frequency i being
-    `max_period ** (-2 i / head_dim)`.
+    Pair i turns by `max_period ** (-2 i / head_dim)` per position, whatever the model's dtype. The
+    product is taken in whole numbers and whole turns are dropped from it, so that a stream is as
+    exact after days as at its beginning; in float32 it would drift from the first hour on.
     """
     pairs = torch.arange(head_dim // 2, device=positions.device, dtype=torch.float32)
     frequencies = torch.exp(pairs * (-math.log(max_period) * 2 / head_dim))
-    angles = positions.to(torch.float32).unsqueeze(-1) * frequencies
+    step = (frequencies * (TURN / math.tau)).round().to(torch.int64)
+    turned = (positions.unsqueeze(-1) * step + TURN // 2) % TURN - TURN // 2  # from -1/2 to 1/2
+    angles = turned.to(torch.float32) * (math.tau / TURN)
     return angles.cos(), angles.sin()
 
 
