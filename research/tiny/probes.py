@@ -66,6 +66,7 @@ class Shape:
 
 PATCHES = (240, 2, 2, 2)
 OUTPUTS = (128, 128, 160, 256)
+WIDE = (256, 256, 320, 256)  # the paper's are (384, 384, 640, 768)
 TODAY = ((256, 1), (256, 1), (256, 1), (320, 2))
 EVEN = ((256, 2), (192, 2), (192, 2), (256, 3))
 
@@ -123,6 +124,7 @@ PROBES: dict[str, Probe] = {
     "today": Probe("the recipe as it is: principal components, log mel, waveform L1"),
     "start": Probe("losses and start changed: what the others are compared with", START, today()),
     "deep": Probe("four blocks at 100 Hz in the decoder", START, DEEP),
+    "wide": Probe("twice the dimensions between stages", START, Shape(PATCHES, TODAY, TODAY, WIDE)),
     "principal": Probe("principal components again, all else as start", NEW, today()),
     "adversarial": Probe(
         "discriminators from a quarter on, in one step of four",
@@ -132,6 +134,7 @@ PROBES: dict[str, Probe] = {
     "random": Probe(
         "PyTorch's random weights, codes at random", [*NEW, 'initialise="random"'], today()
     ),
+    "batch": Probe("three times the batch", [*START, "data.batch_size=16"], today()),
     "scale 1": Probe("layer scale 1", START, today(1.0)),
     "scale 0.01": Probe("layer scale 0.01", START, today(0.01)),
     "half dropout": Probe(
@@ -147,7 +150,6 @@ PROBES: dict[str, Probe] = {
         today(),
     ),
     "both": Probe("compressed spectrum and weighted error", [*START, *WEIGHTED], today()),
-    "batch": Probe("twice the batch", [*START, "data.batch_size=10"], today()),
     "short": Probe(
         "crops of 1.28 s, twice as many",
         [*START, "data.crop_seconds=1.28", "data.batch_size=10"],
@@ -167,6 +169,14 @@ PROBES: dict[str, Probe] = {
     "spectrum 30": Probe(
         "three times the weight of the compressed spectrum",
         [*START, "weights.compressed_spectrum=30"],
+        today(),
+    ),
+    "commitment": Probe(
+        "a quarter of the commitment", [*START, "weights.commitment=0.25"], today()
+    ),
+    "no mel": Probe(
+        "compressed spectrum alone",
+        [*START, "weights.mel=0", "weights.compressed_spectrum=30"],
         today(),
     ),
     "deep adversarial": Probe("both", [*START, *adversarial(every=4, after=3000)], DEEP),
