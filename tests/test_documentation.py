@@ -26,6 +26,7 @@ def blocks(page: Path, language: str) -> list[str]:
 def workplace(tmp_path_factory):
     """A folder with the files that the pages speak of."""
     folder = tmp_path_factory.mktemp("docs")
+    (folder / "examples").symlink_to(ROOT / "examples")
     audio, rate = load_audio(ROOT / "examples" / "speech.flac")
     save_audio(folder / "speech.wav", audio[:, : 2 * rate + 7], rate)
     tok = CausalAudioTokenizer.from_pretrained("tiny")
@@ -60,6 +61,20 @@ def test_python_snippets(page, workplace, monkeypatch):
     names: dict = {}
     for block in blocks(page, "python"):
         exec(compile(block, page.name, "exec"), names)
+
+
+def test_the_first_snippets_run_as_they_stand_in_a_checkout(tmp_path, monkeypatch):
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
+    monkeypatch.chdir(tmp_path)
+    names: dict = {}
+    use, stream, *_ = blocks(ROOT / "README.md", "python")
+    exec(compile(use, "README.md", "exec"), names)
+    audio = names["audio"]
+    assert load_audio("out.wav")[0].shape == audio.shape
+    exec(compile(stream, "README.md", "exec"), names)
+    assert torch.cat(names["sound"], dim=-1).shape == (1, *audio.shape)  # nothing of the tail lost
+    assert torch.equal(names["enc"].codes, names["tok"].encode(audio[None]).codes)
+    assert int(names["enc"].sample_lengths) == audio.shape[-1]
 
 
 @pytest.mark.parametrize("page", [p for p in PAGES if blocks(p, "bash")], ids=lambda p: p.name)
