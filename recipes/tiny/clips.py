@@ -151,7 +151,29 @@ def plain(source: Source, root: Path, text_root: Path | None) -> Iterator[Clip]:
             yield Clip(path, relative.as_posix(), domain)
 
 
-_KNOWN = (asterisk, festvox, fillets, tuxpaint, queen, sphinx, plain)
+def words(source: Source, root: Path, text_root: Path | None) -> Iterator[Clip]:
+    """Letters, syllables and words in many voices, a folder per language; Italian stays unheard."""
+    share = root / "usr/share"
+    for path in share.rglob("*"):
+        if path.suffix.lower() in AUDIO_SUFFIXES and path.is_file() and not path.is_symlink():
+            stem = path.relative_to(share).with_suffix("")
+            found = re.search(r"/(?:klettres|sounds)/([a-z]{2,3})(?=[_@/])", f"/{stem.as_posix()}")
+            language = found[1] if found else source.language
+            if language != "it":
+                yield Clip(path, stem.as_posix(), "speech", language)
+
+
+def hedgewars(source: Source, root: Path, text_root: Path | None) -> Iterator[Clip]:
+    """A game: Sounds/voices/VOICE/ speak, Music/ plays, the other sounds are effects."""
+    (data,) = root.rglob("hedgewars/Data")
+    for path in data.rglob("*"):
+        if path.suffix.lower() in AUDIO_SUFFIXES and path.is_file() and not path.is_symlink():
+            stem = path.relative_to(data).with_suffix("")
+            speaks, plays = "voices" in stem.parts[:-1], stem.parts[0] == "Music"
+            yield Clip(path, stem.as_posix(), "speech" if speaks else "music" if plays else "sound")
+
+
+_KNOWN = (asterisk, festvox, fillets, tuxpaint, queen, sphinx, plain, words, hedgewars)
 
 LAYOUTS: dict[str, Callable[[Source, Path, Path | None], Iterator[Clip]]] = {
     layout.__name__: layout for layout in _KNOWN
