@@ -106,6 +106,20 @@ def test_a_batch_is_a_sequence_of_its_rows():
         batch[1.0]
 
 
+def test_torch_saves_and_loads_codes_and_checks_them():
+    def loaded(batch):
+        file = io.BytesIO()
+        torch.save(batch, file)
+        file.seek(0)
+        return torch.load(file)
+
+    assert same(loaded(make()), make())
+    forged = make()
+    object.__setattr__(forged, "codes", forged.codes.float())
+    with pytest.raises(ValueError, match="codes must be int64"):
+        loaded(forged)
+
+
 def test_the_package_lists_its_public_names():
     assert set(catok.__all__) <= set(dir(catok))
     assert not {"Any", "import_module", "lazy_names"} & set(dir(catok))

@@ -4,7 +4,7 @@ import math
 import operator
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import torch
 from torch import Tensor
@@ -53,6 +53,9 @@ class Encoded:
         object.__setattr__(self, "sample_lengths", lengths)
         _check_layout(self.codes, self.sample_lengths, self.frame_size)
         _check_range(self.codes, self.codebook_size)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(**state)  # what was pickled is checked as well
 
     @property
     def batch_size(self) -> int:
@@ -208,6 +211,11 @@ class Encoded:
             model_id=header.model_id,
             weight_hash=header.weight_hash,
         )
+
+
+torch.serialization.add_safe_globals(
+    [Encoded]
+)  # torch.load takes it with weights_only, its default
 
 
 def _frames(sample_lengths: Tensor, frame_size: int) -> Tensor:

@@ -85,6 +85,17 @@ def test_rows_pause_restart_and_end_independently(small_model, plan, seed):
             assert torch.equal(codes, small_model.encode(audio[None]).codes[0])
 
 
+def test_what_an_idle_row_is_given_is_ignored(small_model):
+    audio = noise(2, 1, 4 * FRAME)
+    expected = small_model.encode(audio).codes
+    first, state = small_model.encode_step(audio[..., : 2 * FRAME], small_model.encoder_state(2))
+    garbage = audio[..., 2 * FRAME :].clone()
+    garbage[1] = float("nan")
+    second, _ = small_model.encode_step(garbage, state, torch.tensor([True, False]))
+    assert torch.equal(torch.cat((first, second), dim=2)[0], expected[0])
+    assert second[1].eq(0).all()
+
+
 def test_idle_rows_of_a_decoder_are_silent_and_keep_their_place(small_model):
     codes = torch.randint(0, 64, (2, 8, 6), generator=torch.Generator().manual_seed(0))
     expected = small_model.decode(codes)

@@ -148,11 +148,15 @@ class CodecModel(nn.Module):
     ) -> tuple[Tensor, StackState]:
         """The next n frames of every row: `[B, C, n * frame_size]` -> codes `[B, K, n]`, new state.
 
-        Rows not `active` (bool `[B]`) keep their place and give code 0. Memory beyond input and
-        output does not grow with n. Raises ValueError as `encode` does, and on a chunk of no whole
-        frames.
+        Rows not `active` (bool `[B]`) keep their place and give code 0; their audio is ignored.
+        Memory beyond input and output does not grow with n. Raises ValueError as `encode` does, and
+        on a chunk of no whole frames.
         """
         chunk = checks.check_audio(chunk, self.channels)
+        self._check_batch_of(state, chunk.shape[0])
+        active = checks.check_active(active, chunk.shape[0], self.device)
+        if active is not None:
+            chunk = chunk.to(self.device).masked_fill(~active[:, None, None], 0)
         checks.check_samples(chunk)
         depth = checks.check_quantizers(num_quantizers, self.num_quantizers)
         if chunk.shape[2] % self.frame_size:
@@ -160,8 +164,6 @@ class CodecModel(nn.Module):
                 f"a chunk must be whole frames of {self.frame_size} samples, got {chunk.shape[2]}: "
                 "use stream_encoder() for chunks of any size"
             )
-        self._check_batch_of(state, chunk.shape[0])
-        active = checks.check_active(active, chunk.shape[0], self.device)
         codes, state = self.encode_frames(chunk, state, depth, active)
         return codes if active is None else codes * active[:, None, None], state
 
