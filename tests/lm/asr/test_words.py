@@ -31,6 +31,10 @@ def test_characters_of_scripts_without_spaces_are_words():
     assert [w for w, *_ in words_of("がカaф早 한국")] == ["が", "カ", "aф", "早", "한국"]
 
 
+def test_thai_words_are_characters_with_their_marks():
+    assert words_of("น้ำ", 1.0) == [("น้", 0, 6), ("ำ", 6, 9)]
+
+
 @settings(max_examples=30, deadline=None)
 @given(st.text(max_size=12))
 def test_spelled_pieces_join_to_the_text_and_share_out_the_tokens(text):

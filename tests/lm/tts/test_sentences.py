@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from catok.lm.tts.sentences import length, pieces, sentences, separator
+from catok.lm.tts.sentences import length, pieces, sentences
 
 
 @pytest.mark.parametrize(
@@ -56,9 +56,11 @@ def test_nothing_is_lost_and_every_piece_fits(text, limit):
     assert all(piece and piece == piece.strip() and length(piece) <= limit for piece in found)
 
 
-def test_separator_is_that_of_running_text():
-    assert separator("Hello.", "You") == " "
-    assert separator("Hello. ", "You") == separator("\u4f60\u3002", "You") == ""
+def test_korean_sentences_keep_the_space_between_them():
+    assert pieces("\uc548\ub155. \ubc18\uac11\ub2e4.") == ["\uc548\ub155. \ubc18\uac11\ub2e4."]
+
+
+def test_a_limit_below_ten_is_refused():
     with pytest.raises(ValueError, match="at least 10"):
         pieces("text", 5)
 

@@ -15,20 +15,10 @@ import unicodedata
 from functools import lru_cache
 from typing import Any
 
+from catok.data.languages import is_unspaced, language_code
 from catok.evaluation.extras import extra
 
 _APOSTROPHE = "\u2019"
-_NO_SPACES = (
-    (0x0E00, 0x0EFF),  # Thai, Lao
-    (0x1000, 0x109F),  # Burmese
-    (0x1780, 0x17FF),  # Khmer
-    (0x3005, 0x3007),  # ideographic marks
-    (0x3040, 0x30FF),  # kana
-    (0x3400, 0x4DBF),  # CJK ideographs
-    (0x4E00, 0x9FFF),
-    (0xF900, 0xFAFF),
-    (0x20000, 0x3FFFF),
-)
 
 
 def normalise(text: str, language: str | None = None) -> str:
@@ -36,14 +26,14 @@ def normalise(text: str, language: str | None = None) -> str:
 
     Raises ValueError when `language` is English and transformers is not installed.
     """
-    if language and language.lower().replace("_", "-").partition("-")[0] == "en":
+    if language_code(language) == "en":
         text = _english()(unicodedata.normalize("NFKC", text).replace(_APOSTROPHE, "'"))
     return " ".join(_plain(text).split())
 
 
 def words(text: str) -> list[str]:
     """Words of a normalised text."""
-    return "".join(f" {c} " if _stands_alone(c) else c for c in text).split()
+    return "".join(f" {c} " if is_unspaced(c) else c for c in text).split()
 
 
 def characters(text: str) -> list[str]:
@@ -60,8 +50,3 @@ def _plain(text: str) -> str:
 def _english() -> Any:
     module = extra("transformers.models.whisper.english_normalizer")
     return module.EnglishTextNormalizer({})
-
-
-def _stands_alone(character: str) -> bool:
-    code = ord(character)
-    return any(first <= code <= last for first, last in _NO_SPACES)

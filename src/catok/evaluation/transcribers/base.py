@@ -20,8 +20,3 @@ class Transcriber(Protocol):
         ValueError for other audio, and for languages that the model does not know.
         """
         ...
-
-
-def language_code(language: str | None) -> str | None:
-    """ "en-GB" or "EN_us" -> "en"."""
-    return language and language.lower().replace("_", "-").partition("-")[0]

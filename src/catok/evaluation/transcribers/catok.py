@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from catok.data.languages import language_code
 from catok.evaluation.metrics.signals import flat
-from catok.evaluation.transcribers.base import language_code
 from catok.lm.asr import DecodingConfig, Recognizer
 
 

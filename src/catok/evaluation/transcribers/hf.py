@@ -6,9 +6,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from catok.data.languages import language_code
 from catok.evaluation.from_transformers import from_transformers
 from catok.evaluation.metrics.signals import METRIC_RATE, at_metric_rate
-from catok.evaluation.transcribers.base import language_code
 
 PIECE = 30 * METRIC_RATE  # samples that Whisper hears at once; longer recordings go piece by piece
 

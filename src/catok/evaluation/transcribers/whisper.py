@@ -11,9 +11,9 @@ from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError
 from torch import Tensor
 
+from catok.data.languages import language_code
 from catok.evaluation.extras import extra, package_file
 from catok.evaluation.metrics.signals import at_metric_rate
-from catok.evaluation.transcribers.base import language_code
 from catok.evaluation.transcribers.joined import packaged_base
 
 FILES = ("model.bin", "config.json", "tokenizer.json")

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from catok.lm.asr.words import Word, stands_alone
+from catok.data.languages import space_between
+from catok.lm.asr.words import Word
 
 
 @dataclass(frozen=True)
@@ -37,8 +38,7 @@ def join_texts(texts: Sequence[str]) -> str:
     """Texts with a space between them, but none beside a script that has no spaces."""
     joined = ""
     for text in texts:
-        spaced = joined and text and not (stands_alone(joined[-1]) or stands_alone(text[0]))
-        joined += " " + text if spaced else text
+        joined += (space_between(joined, text) if joined and text else "") + text
     return joined
 
 

@@ -4,6 +4,7 @@ import unicodedata
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from catok.data.languages import is_unspaced
 from catok.lm.text import TextTokenizer
 
 BROKEN = "\ufffd"  # what a tokenizer decodes half of a character to
@@ -15,12 +16,6 @@ class Word(NamedTuple):
     text: str
     start: float
     end: float
-
-
-def stands_alone(character: str) -> bool:
-    """Whether the script of a character is written without spaces, each character a word."""
-    name = unicodedata.name(character, "")
-    return name.startswith(("CJK UNIFIED", "CJK COMPATIBILITY IDEO", "HIRAGANA", "KATAKANA LETTER"))
 
 
 def spelled(tokens: Sequence[int], text: TextTokenizer) -> list[tuple[str, int, int]]:
@@ -56,7 +51,12 @@ def timed_words(
     for piece, first, last in spelled(tokens, text):
         begins, ends = spans[first][0] * seconds, spans[last - 1][1] * seconds
         for character in piece:
-            alone = stands_alone(character)
+            is_mark = unicodedata.category(character)[0] == "M"
+            if is_mark and not current and words and is_unspaced(words[-1].text[-1]):
+                # a vowel sign or tone mark belongs to the character before, which is a word
+                words[-1] = Word(words[-1].text + character, words[-1].start, ends)
+                continue
+            alone = is_unspaced(character)
             if character.isspace() or alone:
                 close()
             if character.isspace():

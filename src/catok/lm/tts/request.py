@@ -9,9 +9,9 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from catok.data.languages import space_between
 from catok.lm.messages import assistant_message, user_message
 from catok.lm.prompt import Prompter
-from catok.lm.tts.sentences import separator
 
 Mode = Literal["clone", "continuation", "both"]
 
@@ -63,7 +63,7 @@ def build_request(
     cloned = [reference] if mode in ("clone", "both") else None
     continued = reference if mode in ("continuation", "both") else None
     if continued is not None and spoken is not None:
-        text = spoken + separator(spoken, text) + text
+        text = spoken + space_between(spoken, text) + text
 
     def prompt(said: str | None) -> Tensor:
         user = user_message(said, references=cloned, language=language)

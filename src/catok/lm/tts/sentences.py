@@ -10,6 +10,7 @@ import re
 import unicodedata
 from collections.abc import Iterator
 
+from catok.data.languages import space_between
 from catok.io.numbers import check_whole_number
 
 MAX_LENGTH = 200  # letters: about a quarter of a minute
@@ -75,13 +76,6 @@ def length(text: str) -> int:
     return sum(3 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
 
 
-def separator(before: str, after: str) -> str:
-    """What stands between two pieces in running text: nothing beside wide characters."""
-    meeting = before[-1:] + after[:1]
-    tight = any(c.isspace() or unicodedata.east_asian_width(c) in "WF" for c in meeting)
-    return "" if tight else " "
-
-
 def _abbreviated(text: str, start: int, end: int) -> bool:
     """Whether the word that a dot at `end` follows, in a sentence from `start`, is shortened."""
     begin = max(text.rfind(" ", start, end) + 1, start)
@@ -133,7 +127,7 @@ def _packed(parts: list[str], max_length: int) -> list[str]:
     total = 0
     for part in parts:
         if packed:
-            between = separator(packed[-1], part)
+            between = space_between(packed[-1], part)
             together = total + len(between) + length(part)
             if together <= max_length:
                 packed[-1] += between + part
