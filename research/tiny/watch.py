@@ -4,8 +4,8 @@
     python -m research.tiny.watch --run RUN --data CORPUS --out research/results/tiny-run.jsonl
 
 Every RUN/model-STEP/ without a row yet is scored as the probes are, word errors included, and gets
-one. `--delete` removes a scored model, so that a run of days does not fill the disk; the last stays.
-Run it now and then.
+one. `--delete` removes a scored model, so that a run of days does not fill the disk; the last one
+stays. Run it now and then.
 """
 
 import argparse
