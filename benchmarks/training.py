@@ -18,8 +18,8 @@ from common import machine, table, write_json
 from torch import Tensor
 
 from catok.training import Trainer, TrainStage, load_recipe, read_cuts
-from catok.training.losses.adversarial import generator_loss
-from catok.training.losses.feature_matching import feature_matching_loss
+from catok.training.codec.losses.adversarial import generator_loss
+from catok.training.codec.losses.feature_matching import feature_matching_loss
 
 
 def main() -> None:

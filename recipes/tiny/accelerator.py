@@ -39,15 +39,15 @@ from recipes.tiny.packing import (
 )
 from torch.utils.flop_counter import FlopCounterMode
 
-from catok.training.build import build_networks
-from catok.training.config import TrainConfig
-from catok.training.data.batch import Batch
-from catok.training.data.config import DataConfig
-from catok.training.distributed import Group
-from catok.training.learner import Learner
-from catok.training.recipe import override_recipe
-from catok.training.run.checkpoint import load_run
-from catok.training.run.runstate import RunState
+from catok.training.codec.config import TrainConfig
+from catok.training.codec.data.batch import Batch
+from catok.training.codec.data.config import DataConfig
+from catok.training.codec.learner import Learner
+from catok.training.codec.networks import build_networks
+from catok.training.codec.runstate import RunState
+from catok.training.engine.checkpoint import load_run
+from catok.training.engine.distributed import Group
+from catok.training.engine.recipe import override_recipe
 
 STATE = "state"
 COOL, LAST_RATE = 0.75, 0.02  # from this share of the time the rate falls to this share

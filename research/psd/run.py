@@ -34,16 +34,8 @@ from catok.evaluation import (
     score_tts,
     summarise,
 )
-from catok.lm import (
-    LMTrainConfig,
-    LMTrainer,
-    SamplingConfig,
-    SpeechConfig,
-    Synthesizer,
-    build_parts,
-    open_corpus,
-)
-from catok.training.recipe import read_recipe
+from catok.lm import SamplingConfig, SpeechConfig, Synthesizer
+from catok.training import LMTrainConfig, LMTrainer, build_parts, open_corpus, read_recipe
 
 RECIPE = Path(__file__).parents[2] / "recipes" / "lm" / "tts-small.toml"
 LABELS = {"full": "dropout in every step", "none": "no dropout"}

@@ -24,8 +24,8 @@ from catok import CausalAudioTokenizer, TokenizerConfig
 from catok.modules.stack import StageConfig
 from catok.modules.transformer import TransformerConfig
 from catok.training import Corpora, TrainConfig, load_recipe, override_recipe, read_cuts
-from catok.training.codebooks.initialise import initialise_from_audio
-from catok.training.data import open_source
+from catok.training.codec.data import open_source
+from catok.training.codec.init_from_data import initialise_from_audio
 
 RECIPE = Path(__file__).with_name("train.toml")
 HEAD = 32  # width of an attention head: every width must be a multiple

@@ -17,7 +17,7 @@ from catok import CausalAudioTokenizer, load_audio
 from catok.io.hub import find_folder
 from catok.tokenizer.checkpoint import JUDGES
 from catok.training import Discriminators
-from catok.training.losses.adversarial import pair_loss
+from catok.training.codec.losses.adversarial import pair_loss
 
 
 @torch.no_grad()

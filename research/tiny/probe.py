@@ -28,9 +28,9 @@ from research.tiny.scores import read_clips, score
 from research.tiny.work import Work
 
 from catok import CausalAudioTokenizer
-from catok.training.data import read_cuts
-from catok.training.loop import Trainer
-from catok.training.recipe import load_recipe
+from catok.training.codec.data import read_cuts
+from catok.training.codec.trainer import Trainer
+from catok.training.engine.recipe import load_recipe
 
 RECIPE = Path(__file__).parents[2] / "recipes/tiny/train.toml"
 CHECKPOINTS = (1 / 16, 1 / 8, 1 / 4, 1 / 2, 3 / 4, 1)

@@ -18,7 +18,7 @@ from catok import CausalAudioTokenizer, load_audio
 from catok.evaluation.metrics import pesq, stoi
 from catok.evaluation.metrics.alignment import count_errors
 from catok.evaluation.metrics.normalise import normalise, words
-from catok.training.losses.mel import MelLoss
+from catok.training.codec.losses.mel import MelLoss
 
 DEPTHS = (32, 8)
 LONGEST = 5.0  # seconds of each, but for English

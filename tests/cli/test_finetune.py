@@ -9,8 +9,8 @@ import torch
 from catok import CausalAudioTokenizer, save_audio
 from catok.cli import main
 from catok.io.hub import EMBEDDED
-from catok.training.discriminators import ensemble
-from catok.training.semantic.head import SemanticHead
+from catok.training.codec.discriminators import ensemble
+from catok.training.codec.semantic.head import SemanticHead
 
 from .conftest import noise
 from .test_train import fails

@@ -117,7 +117,7 @@ def test_corpora_may_stand_in_the_recipe(recipe, clips, tmp_path):
 
 
 def test_interrupt_saves_the_run(settings, tmp_path, monkeypatch, capsys):
-    from catok.training.loop import Trainer
+    from catok.training.codec.trainer import Trainer
 
     step = Trainer.train_step
 

@@ -73,7 +73,7 @@ def test_codes_may_lie_elsewhere(settings, tmp_path, capsys):
 
 
 def test_interrupt_saves_the_run(settings, tmp_path, monkeypatch, capsys):
-    from catok.lm.training.loop import LMTrainer
+    from catok.training.lm.trainer import LMTrainer
 
     step = LMTrainer.train_step
 

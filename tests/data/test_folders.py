@@ -105,7 +105,7 @@ def test_every_command_uses_this_walk(tmp_path):
     """Encoding and transcribing (by `plan`), training and evaluation find the same files."""
     from catok.cli.files import READS_AUDIO, plan
     from catok.evaluation.run.recordings import read_recordings
-    from catok.training.data import left_out, read_cuts
+    from catok.training.codec.data import left_out, read_cuts
 
     touch(tmp_path, "real/.hidden.wav", "real/b.oga", "tree/.git/x.wav", "tree/x.txt", "tree/y.m4a")
     save_audio(tmp_path / "tree/a.wav", torch.zeros(1, 2400), 24_000)

@@ -10,10 +10,10 @@ from dataclasses import replace
 import pytest
 import torch
 
-from catok.training.build import build_networks
-from catok.training.config import AdversaryConfig, LossWeights, TrainStage
-from catok.training.distributed import Group
-from catok.training.learner import Learner
+from catok.training.codec.config import AdversaryConfig, LossWeights, TrainStage
+from catok.training.codec.learner import Learner
+from catok.training.codec.networks import build_networks
+from catok.training.engine.distributed import Group
 from tests.conftest import build, small_settings
 from tests.training.conftest import CONFIG, small_presets
 

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from catok.modules.transformer import TransformerStage
-from catok.training import distributed
-from catok.training.codebooks.dropout import DropoutConfig
+from catok.training.codec.codebooks.dropout import DropoutConfig
+from catok.training.engine import distributed
 from tests.training.conftest import CONFIG, some_batch, weights
 
 from .conftest import JUDGED

@@ -10,8 +10,8 @@ from catok.io.hub import EMBEDDED, find_folder
 from catok.io.kinds import folder_kind
 from catok.lm.asr import Recognizer
 from catok.lm.tts import Synthesizer
-from catok.training.discriminators.ensemble import Discriminators
-from catok.training.semantic.head import SemanticHead
+from catok.training.codec.discriminators.ensemble import Discriminators
+from catok.training.codec.semantic.head import SemanticHead
 
 
 @pytest.mark.parametrize(

@@ -15,10 +15,10 @@ from catok.io.stored_weights import CONFIG, WEIGHTS
 from catok.lm import text as lm_text
 from catok.lm.asr.ctc import CTC, CTCHead
 from catok.lm.model import TokenLM
-from catok.lm.pretrained import from_text_model
 from catok.lm.speech_config import SPEECH, SpeechConfig
-from catok.training.semantic import decoder
-from catok.training.semantic import text as semantic_text
+from catok.training.codec.semantic import decoder
+from catok.training.codec.semantic import text as semantic_text
+from catok.training.lm.init_from_qwen3 import from_text_model
 from tests.lm.conftest import build, small_config
 from tests.spoiling import spoilt
 

@@ -9,18 +9,18 @@ import torch
 from recipes.tiny import accelerator, packing
 
 from catok import CausalAudioTokenizer, save_audio
-from catok.training.config import (
+from catok.training.codec.config import (
     AdversaryConfig,
     LossWeights,
     OptimizerConfig,
     TrainConfig,
     TrainStage,
 )
-from catok.training.data import read_cuts
-from catok.training.data.config import DataConfig
-from catok.training.loop import Trainer
-from catok.training.losses.mel import MelLossConfig
-from catok.training.run.checkpoint import load_run
+from catok.training.codec.data import read_cuts
+from catok.training.codec.data.config import DataConfig
+from catok.training.codec.losses.mel import MelLossConfig
+from catok.training.codec.trainer import Trainer
+from catok.training.engine.checkpoint import load_run
 from tests.conftest import small_settings
 
 

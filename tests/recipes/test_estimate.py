@@ -9,7 +9,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from catok import CausalAudioTokenizer, TokenizerConfig
-from catok.training.discriminators.ensemble import DiscriminatorConfig, Discriminators
+from catok.training.codec.discriminators.ensemble import DiscriminatorConfig, Discriminators
 
 RECIPES = Path(__file__).parents[2] / "recipes"
 spec = importlib.util.spec_from_file_location("estimate", RECIPES / "24khz" / "estimate.py")

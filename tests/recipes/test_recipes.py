@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from catok import TokenizerConfig
-from catok.training.discriminators.ensemble import DiscriminatorConfig
-from catok.training.losses.mel import WINDOWS, MelLossConfig
-from catok.training.recipe import load_recipe
-from catok.training.semantic.config import SemanticConfig
+from catok.training.codec.discriminators.ensemble import DiscriminatorConfig
+from catok.training.codec.losses.mel import WINDOWS, MelLossConfig
+from catok.training.codec.semantic.config import SemanticConfig
+from catok.training.engine.recipe import load_recipe
 
 RECIPES = Path(__file__).parents[2] / "recipes"
 SPEECH = {RECIPES / "toy" / "asr.toml", RECIPES / "toy" / "tts.toml", *(RECIPES / "lm").rglob("*")}

@@ -7,7 +7,7 @@ import torch
 from research.tiny import listen
 
 from catok import save_audio
-from catok.training.semantic.head import SemanticHead
+from catok.training.codec.semantic.head import SemanticHead
 from tests.conftest import build, small_settings
 
 pytest.importorskip("pystoi")

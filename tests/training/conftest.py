@@ -7,23 +7,23 @@ import pytest
 import torch
 
 from catok import save_audio
-from catok.training import build
-from catok.training.build import build_networks
-from catok.training.codebooks.revival import RevivalConfig
-from catok.training.config import (
+from catok.training.codec import networks
+from catok.training.codec.codebooks.revival import RevivalConfig
+from catok.training.codec.config import (
     AdversaryConfig,
     LossWeights,
     OptimizerConfig,
     TrainConfig,
     TrainStage,
 )
-from catok.training.data import Batch, DataConfig, read_cuts
-from catok.training.discriminators import ensemble
-from catok.training.distributed import Group
-from catok.training.learner import Learner
-from catok.training.loop import Trainer
-from catok.training.losses.mel import MelLossConfig
-from catok.training.semantic.config import SemanticConfig
+from catok.training.codec.data import Batch, DataConfig, read_cuts
+from catok.training.codec.discriminators import ensemble
+from catok.training.codec.learner import Learner
+from catok.training.codec.losses.mel import MelLossConfig
+from catok.training.codec.networks import build_networks
+from catok.training.codec.semantic.config import SemanticConfig
+from catok.training.codec.trainer import Trainer
+from catok.training.engine.distributed import Group
 from tests.conftest import small_settings
 
 TOY_JUDGES = ensemble.DiscriminatorConfig(
@@ -100,8 +100,8 @@ def small_presets(monkeypatch):
     def with_small(name):
         return TokenizerConfig.from_dict(small_settings()) if name == "small" else preset(name)
 
-    monkeypatch.setattr(build.TokenizerConfig, "preset", staticmethod(with_small))
-    monkeypatch.setattr(build.TokenizerConfig, "presets", staticmethod(lambda: ["small"]))
+    monkeypatch.setattr(networks.TokenizerConfig, "preset", staticmethod(with_small))
+    monkeypatch.setattr(networks.TokenizerConfig, "presets", staticmethod(lambda: ["small"]))
     monkeypatch.setitem(ensemble.PRESETS, "toy", TOY_JUDGES)
 
 

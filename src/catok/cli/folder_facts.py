@@ -82,7 +82,7 @@ def _speech(folder: Path) -> list[Fact]:
 
 
 def _discriminators(folder: Path) -> list[Fact]:
-    from catok.training.discriminators.ensemble import WEIGHTS, read_discriminator_config
+    from catok.training.codec.discriminators.ensemble import WEIGHTS, read_discriminator_config
 
     config = asdict(read_discriminator_config(folder))
     facts = [Fact(key, ", ".join(map(str, _list(value)))) for key, value in config.items()]
@@ -90,7 +90,7 @@ def _discriminators(folder: Path) -> list[Fact]:
 
 
 def _semantic(folder: Path) -> list[Fact]:
-    from catok.training.semantic.folder import WEIGHTS, read_config_of
+    from catok.training.codec.semantic.folder import WEIGHTS, read_config_of
 
     config = read_config_of(folder)
     facts = [Fact("tasks", ", ".join(config.tasks)), Fact("text", config.text)]
@@ -113,7 +113,7 @@ def _tokens(folder: Path) -> list[Fact]:
 
 
 def _run(folder: Path) -> list[Fact]:
-    from catok.training.run.logs import LOG, last_step
+    from catok.training.engine.logging import LOG, last_step
 
     step = last_step(folder / LOG)
     models = sorted(path.parent.name for path in folder.glob("model*/config.json"))

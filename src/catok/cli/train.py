@@ -22,6 +22,6 @@ def run(
     process takes its share of the work.
     """
     from catok.cli.training import train
-    from catok.training.recipe import load_recipe
+    from catok.training.engine.recipe import load_recipe
 
     return train(load_recipe(recipe, list(set)), data, valid, out, device, threads)

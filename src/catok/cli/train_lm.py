@@ -12,8 +12,8 @@ from catok.cli import arguments as shared
 if TYPE_CHECKING:
     import torch
 
-    from catok.lm.training.loop import LMTrainer
-    from catok.training.distributed import Group
+    from catok.training.engine.distributed import Group
+    from catok.training.lm.trainer import LMTrainer
 
 
 def run(
@@ -46,8 +46,8 @@ def run(
     the run after the step at hand and save it. Under torchrun, every process takes its share.
     """
     from catok.cli.training import run_training
-    from catok.lm.training.config import LMTrainConfig
-    from catok.training.recipe import read_recipe
+    from catok.training.engine.recipe import read_recipe
+    from catok.training.lm.config import LMTrainConfig
 
     config = LMTrainConfig.from_dict(read_recipe(recipe, list(set)))
 
@@ -56,9 +56,9 @@ def run(
     ) -> "LMTrainer":
         import torch
 
-        from catok.lm.training.build import build_parts
-        from catok.lm.training.loop import LMTrainer
-        from catok.lm.training.prepare import open_corpus
+        from catok.training.lm.parts import build_parts
+        from catok.training.lm.prepare import open_corpus
+        from catok.training.lm.trainer import LMTrainer
 
         torch.manual_seed(config.seed)
         parts = build_parts(config)

@@ -17,8 +17,8 @@ from catok.io.lock import folder_lock
 if TYPE_CHECKING:
     import torch
 
-    from catok.training.config import TrainConfig
-    from catok.training.distributed import Group
+    from catok.training.codec.config import TrainConfig
+    from catok.training.engine.distributed import Group
 
 
 class Runnable(Protocol):
@@ -43,8 +43,8 @@ def train(
     threads: int | None,
 ) -> int:
     """Run a tokenizer's recipe; returns the exit code."""
-    from catok.training.data import left_out, read_cuts
-    from catok.training.loop import Trainer
+    from catok.training.codec.data import left_out, read_cuts
+    from catok.training.codec.trainer import Trainer
 
     def build(
         group: "Group", place: "torch.device", report: Callable[[dict[str, Any]], None]
@@ -73,7 +73,7 @@ def run_training(
     import torch
 
     from catok.cli.models import pick_device
-    from catok.training import distributed
+    from catok.training.engine import distributed
 
     if threads is not None:
         if threads < 1:

@@ -15,10 +15,6 @@ if TYPE_CHECKING:
     from catok.lm.speech_config import SpeechConfig
     from catok.lm.speech_model import SpeechModel
     from catok.lm.text import ByteTokenizer
-    from catok.lm.training.build import build_parts
-    from catok.lm.training.config import LMTrainConfig
-    from catok.lm.training.loop import LMTrainer
-    from catok.lm.training.prepare import open_corpus
     from catok.lm.tts.choosing import Chooser
     from catok.lm.tts.speech import Speech
     from catok.lm.tts.synthesizer import Synthesizer
@@ -27,8 +23,6 @@ __all__ = [
     "ByteTokenizer",
     "Chooser",
     "DecodingConfig",
-    "LMTrainConfig",
-    "LMTrainer",
     "Recognizer",
     "SamplingConfig",
     "Segment",
@@ -39,9 +33,7 @@ __all__ = [
     "TokenLM",
     "TokenLMConfig",
     "Transcript",
-    "build_parts",
     "join_segments",
-    "open_corpus",
 ]
 
 __getattr__, __dir__ = lazy_names(
@@ -50,8 +42,6 @@ __getattr__, __dir__ = lazy_names(
         "ByteTokenizer": "catok.lm.text",
         "Chooser": "catok.lm.tts.choosing",
         "DecodingConfig": "catok.lm.asr.config",
-        "LMTrainConfig": "catok.lm.training.config",
-        "LMTrainer": "catok.lm.training.loop",
         "Recognizer": "catok.lm.asr.recognizer",
         "Segment": "catok.lm.asr.segments",
         "SamplingConfig": "catok.lm.sampling",
@@ -62,8 +52,6 @@ __getattr__, __dir__ = lazy_names(
         "TokenLM": "catok.lm.model",
         "TokenLMConfig": "catok.lm.config",
         "Transcript": "catok.lm.asr.transcript",
-        "build_parts": "catok.lm.training.build",
         "join_segments": "catok.lm.asr.segments",
-        "open_corpus": "catok.lm.training.prepare",
     },
 )

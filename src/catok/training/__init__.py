@@ -1,22 +1,26 @@
-"""Training a tokenizer from scratch: configurations, data, losses, the loop."""
+"""Training tokenizers and language models: configurations, data, losses, one engine."""
 
 from typing import TYPE_CHECKING
 
 from catok.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from catok.training.config import OptimizerConfig, TrainConfig, TrainStage
-    from catok.training.data import Corpora, read_cuts
-    from catok.training.data.config import DataConfig
-    from catok.training.discriminators.ensemble import DiscriminatorConfig, Discriminators
-    from catok.training.loop import Trainer
-    from catok.training.losses.compressed_spectrum import CompressedSpectrumConfig
-    from catok.training.losses.mel import MelLoss, MelLossConfig
-    from catok.training.losses.waveform import WaveformLossConfig
-    from catok.training.losses.weighted_waveform import WeightedWaveformConfig
-    from catok.training.recipe import load_recipe, override_recipe
-    from catok.training.semantic.config import SemanticConfig
-    from catok.training.semantic.head import SemanticHead
+    from catok.training.codec.config import OptimizerConfig, TrainConfig, TrainStage
+    from catok.training.codec.data import Corpora, read_cuts
+    from catok.training.codec.data.config import DataConfig
+    from catok.training.codec.discriminators.ensemble import DiscriminatorConfig, Discriminators
+    from catok.training.codec.losses.compressed_spectrum import CompressedSpectrumConfig
+    from catok.training.codec.losses.mel import MelLoss, MelLossConfig
+    from catok.training.codec.losses.waveform import WaveformLossConfig
+    from catok.training.codec.losses.weighted_waveform import WeightedWaveformConfig
+    from catok.training.codec.semantic.config import SemanticConfig
+    from catok.training.codec.semantic.head import SemanticHead
+    from catok.training.codec.trainer import Trainer
+    from catok.training.engine.recipe import load_recipe, override_recipe, read_recipe
+    from catok.training.lm.config import LMTrainConfig
+    from catok.training.lm.parts import build_parts
+    from catok.training.lm.prepare import open_corpus
+    from catok.training.lm.trainer import LMTrainer
 
 __all__ = [
     "CompressedSpectrumConfig",
@@ -24,6 +28,8 @@ __all__ = [
     "DataConfig",
     "DiscriminatorConfig",
     "Discriminators",
+    "LMTrainConfig",
+    "LMTrainer",
     "MelLoss",
     "MelLossConfig",
     "OptimizerConfig",
@@ -34,31 +40,39 @@ __all__ = [
     "Trainer",
     "WaveformLossConfig",
     "WeightedWaveformConfig",
+    "build_parts",
     "load_recipe",
+    "open_corpus",
     "override_recipe",
     "read_cuts",
+    "read_recipe",
 ]
 
 __getattr__, __dir__ = lazy_names(
     "catok.training",
     {
-        "CompressedSpectrumConfig": "catok.training.losses.compressed_spectrum",
-        "Corpora": "catok.training.data",
-        "DataConfig": "catok.training.data.config",
-        "DiscriminatorConfig": "catok.training.discriminators.ensemble",
-        "Discriminators": "catok.training.discriminators.ensemble",
-        "MelLoss": "catok.training.losses.mel",
-        "MelLossConfig": "catok.training.losses.mel",
-        "OptimizerConfig": "catok.training.config",
-        "SemanticConfig": "catok.training.semantic.config",
-        "SemanticHead": "catok.training.semantic.head",
-        "TrainConfig": "catok.training.config",
-        "TrainStage": "catok.training.config",
-        "Trainer": "catok.training.loop",
-        "WaveformLossConfig": "catok.training.losses.waveform",
-        "WeightedWaveformConfig": "catok.training.losses.weighted_waveform",
-        "load_recipe": "catok.training.recipe",
-        "override_recipe": "catok.training.recipe",
-        "read_cuts": "catok.training.data",
+        "CompressedSpectrumConfig": "catok.training.codec.losses.compressed_spectrum",
+        "Corpora": "catok.training.codec.data",
+        "DataConfig": "catok.training.codec.data.config",
+        "DiscriminatorConfig": "catok.training.codec.discriminators.ensemble",
+        "Discriminators": "catok.training.codec.discriminators.ensemble",
+        "LMTrainConfig": "catok.training.lm.config",
+        "LMTrainer": "catok.training.lm.trainer",
+        "MelLoss": "catok.training.codec.losses.mel",
+        "MelLossConfig": "catok.training.codec.losses.mel",
+        "OptimizerConfig": "catok.training.codec.config",
+        "SemanticConfig": "catok.training.codec.semantic.config",
+        "SemanticHead": "catok.training.codec.semantic.head",
+        "TrainConfig": "catok.training.codec.config",
+        "TrainStage": "catok.training.codec.config",
+        "Trainer": "catok.training.codec.trainer",
+        "WaveformLossConfig": "catok.training.codec.losses.waveform",
+        "WeightedWaveformConfig": "catok.training.codec.losses.weighted_waveform",
+        "build_parts": "catok.training.lm.parts",
+        "load_recipe": "catok.training.engine.recipe",
+        "open_corpus": "catok.training.lm.prepare",
+        "override_recipe": "catok.training.engine.recipe",
+        "read_cuts": "catok.training.codec.data",
+        "read_recipe": "catok.training.engine.recipe",
     },
 )

@@ -1,1 +1,0 @@
-"""Training speech synthesis and recognition on codes: manifests, batches, the loop."""

@@ -1,0 +1,1 @@
+"""Training a tokenizer: data, networks, losses; a client of the engine."""

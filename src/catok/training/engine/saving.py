@@ -1,0 +1,60 @@
+"""When a run is saved: every so many minutes and at its end, but never once it has diverged."""
+
+import time
+from collections.abc import Callable
+
+import torch
+
+from catok.training.engine.distributed import Group
+from catok.training.engine.guards import BadStepGuard
+
+
+class Saving:
+    """Calls `save` when it is time to; all processes of `group` do so together.
+
+    What is on disk stays while steps are being skipped, and where a trial finds that the next step
+    would not be finite: the step that makes a run diverge is still finite itself.
+    """
+
+    def __init__(
+        self,
+        save: Callable[[], None],
+        guard: BadStepGuard,
+        minutes: float,
+        group: Group,
+        device: torch.device,
+    ) -> None:
+        self._save, self._guard, self._seconds = save, guard, 60 * minutes
+        self._group, self._device = group, device
+        self._saved = time.monotonic()
+
+    def is_sound(self, trial: Callable[[], bool]) -> bool:
+        """Whether the state may take the place of an older one; `trial`: is a step finite?"""
+        return self._guard.in_a_row == 0 and trial()
+
+    def after_step(self, step: int, last: bool, asked: bool, trial: Callable[[], bool]) -> bool:
+        """Save if it is time to; returns whether the run ends here.
+
+        It does after the `last` step, and where any process was `asked` to stop. Raises ValueError
+        where it ends in a state that is not to be saved.
+        """
+        late = time.monotonic() - self._saved > self._seconds
+        stopping, saving = self._group.any_stop_first_save(asked, late, self._device)
+        ending = last or stopping
+        if not ending and not saving:
+            return False
+        if self.is_sound(trial):
+            self._save()
+            self._saved = time.monotonic()
+        elif ending:
+            raise ValueError(
+                f"after step {step} losses or gradients are not finite: this state is not saved, "
+                "the last checkpoint is from before. Lower optimizer.learning_rate or look for "
+                "broken recordings, and go on"
+            )
+        return ending
+
+
+def is_due(step: int, every: int, last: int) -> bool:
+    """Whether something is done after `step` steps: after the first, the last, and so many."""
+    return step in (1, last) or step % every == 0

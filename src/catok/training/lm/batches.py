@@ -1,0 +1,190 @@
+"""Batches of any step as a function of seed and step: drawn, packed by length, then read.
+
+The batches of the passes over the corpus (`plan.py`) follow each other; processes and micro-batches
+take them in turn: two processes read what one process with twice the micro-batches would.
+"""
+
+import threading
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from catok.lm.prompt import Prompter
+from catok.lm.rows import pad_labels, pad_rows
+from catok.lm.speech_config import Task
+from catok.training.lm.config import DataConfig, LMTrainConfig, MaskingConfig
+from catok.training.lm.corpus import Corpus
+from catok.training.lm.examples import Example, Sequence, build, mask_frames, thin_frames
+from catok.training.lm.plan import plan
+
+
+@dataclass(frozen=True, eq=False)
+class TokenBatch:
+    """Sequences of one task, padded on the left.
+
+    `rows`, `labels` `[B, T, 1 + n_vq]`; `mask` `[B, T]` bool: real rows; `voiced` `[B, T]` bool:
+    where the text is said, in recognition the frames of the user's recording, in synthesis the rows
+    that predict the answer's frames, each the one before. `text` `[B, S]` and `text_lengths` `[B]`:
+    the texts alone, zero-padded. `frames`: of audio, in all. `skipped`: what could not be read.
+    """
+
+    task: Task
+    rows: Tensor
+    labels: Tensor
+    mask: Tensor
+    voiced: Tensor
+    text: Tensor
+    text_lengths: Tensor
+    frames: int
+    skipped: tuple[str, ...] = ()
+
+    def to(self, device: torch.device) -> "TokenBatch":
+        """The same on `device`."""
+        moved = {
+            name: value.to(device, non_blocking=True)
+            for name, value in vars(self).items()
+            if isinstance(value, Tensor)
+        }
+        return replace(self, **moved)
+
+
+def collate(
+    task: Task, sequences: list[Sequence], prompter: Prompter, skipped: tuple[str, ...] = ()
+) -> TokenBatch:
+    """Pad sequences to the longest one."""
+    config = prompter.config
+    rows, mask = pad_rows([s.rows for s in sequences], config)
+    heard = rows[..., 0] == config.audio_user_slot_token_id
+    spoken = rows[..., 0] == config.audio_assistant_gen_slot_token_id
+    return TokenBatch(
+        task=task,
+        rows=rows,
+        labels=pad_labels([s.labels for s in sequences]),
+        mask=mask,
+        voiced=heard if task == "asr" else spoken.roll(-1, dims=1),
+        text=torch.nn.utils.rnn.pad_sequence([s.text for s in sequences], batch_first=True),
+        text_lengths=torch.tensor([len(s.text) for s in sequences]),
+        frames=int(heard.sum() + spoken.sum()),
+        skipped=skipped,
+    )
+
+
+class BatchSource:
+    """The batches of one process of `world`; what cannot be read is left out of them, and named."""
+
+    def __init__(
+        self,
+        corpus: Corpus,
+        prompter: Prompter,
+        data: DataConfig,
+        tasks: dict[Task, float],
+        *,
+        masking: MaskingConfig | None = None,
+        depth_share: float = 1.0,
+        seed: int = 0,
+        rank: int = 0,
+        world: int = 1,
+        accumulate: int = 1,
+    ) -> None:
+        self.corpus, self.prompter, self.data, self.tasks = corpus, prompter, data, tasks
+        self.masking, self.depth_share = masking or MaskingConfig(), depth_share
+        self.seed, self.rank, self.world, self.accumulate = seed, rank, world, accumulate
+        self._lock = threading.Lock()
+        self._starts: list[int] = [0]  # the first batch of each pass known so far
+        self._passes: dict[int, list[list[Example]]] = {}
+
+    def batches(self, step: int) -> list[TokenBatch]:
+        """The micro-batches of a step; the same for the same seed, whatever was asked before.
+
+        Raises ValueError where not one recording of a batch can be read.
+        """
+        first = (step * self.world + self.rank) * self.accumulate
+        return [self.batch(first + number) for number in range(self.accumulate)]
+
+    def batch(self, number: int) -> TokenBatch:
+        """Batch `number` of all processes' batches."""
+        examples = self._examples(number)
+        rng = np.random.default_rng([self.seed, 2, number])
+        sequences, skipped = [], []
+        for example in examples:
+            try:
+                sequence = build(example, self.corpus, self.prompter)
+            except (ValueError, OSError) as error:
+                skipped.append(str(error))
+                continue
+            if example.task == "asr" and self.masking.share:
+                config = self.prompter.config
+                heard = sequence.rows[:, 0] == config.audio_user_slot_token_id
+                pad = config.audio_pad_code
+                rows = mask_frames(sequence.rows, heard, self.masking, pad, rng)
+                sequence = replace(sequence, rows=rows)
+            if example.task == "tts" and self.depth_share < 1:
+                labels = thin_frames(sequence.labels, self.depth_share, rng)
+                sequence = replace(sequence, labels=labels)
+            sequences.append(sequence)
+        if not sequences:
+            raise ValueError(f"no recording of a batch can be read: {skipped[0]}")
+        return collate(examples[0].task, sequences, self.prompter, tuple(skipped))
+
+    def _examples(self, number: int) -> list[Example]:
+        with self._lock:
+            turn = int(np.searchsorted(self._starts, number, side="right")) - 1
+            while True:
+                batches = self._pass(turn)
+                if number < self._starts[turn] + len(batches):
+                    return batches[number - self._starts[turn]]
+                turn += 1
+
+    def _pass(self, turn: int) -> list[list[Example]]:
+        if turn not in self._passes:
+            if len(self._passes) > 1:
+                self._passes.clear()
+            rng = np.random.default_rng([self.seed, 1, turn])
+            self._passes[turn] = plan(self.corpus, self.prompter, self.data, self.tasks, rng)
+        batches = self._passes[turn]
+        if turn + 1 == len(self._starts):
+            self._starts.append(self._starts[turn] + len(batches))
+        return batches
+
+
+def training_source(
+    config: LMTrainConfig, corpus: Corpus, prompter: Prompter, rank: int = 0, world: int = 1
+) -> BatchSource:
+    """The batches that a recipe trains on."""
+    return BatchSource(
+        corpus,
+        prompter,
+        config.data,
+        {task: config.tasks[task] for task in config.task_names},
+        masking=config.masking,
+        depth_share=config.depth_share,
+        seed=config.seed,
+        rank=rank,
+        world=world,
+        accumulate=config.accumulate,
+    )
+
+
+def ahead(source: BatchSource, first: int, last: int, workers: int) -> Iterator[list[TokenBatch]]:
+    """The micro-batches of steps `first` to `last` - 1, prepared by `workers` threads (0: none)."""
+    if workers < 1:
+        for step in range(first, last):
+            yield source.batches(step)
+        return
+    pending: deque[Future[list[TokenBatch]]] = deque()
+    with ThreadPoolExecutor(workers, thread_name_prefix="catok-data") as pool:
+        try:
+            for step in range(first, last):
+                pending.append(pool.submit(source.batches, step))
+                if len(pending) > workers:
+                    yield pending.popleft().result()
+            while pending:
+                yield pending.popleft().result()
+        finally:
+            for future in pending:
+                future.cancel()

@@ -1,0 +1,179 @@
+"""What a training run of a token language model is: one frozen dataclass, kept with every state."""
+
+import math
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from catok.io.config import read_config
+from catok.lm.speech_config import Task
+from catok.training.lm.dropout import SequenceDropoutConfig
+
+TASKS: tuple[Task, ...] = ("tts", "asr")
+
+
+@dataclass(frozen=True)
+class OptimizerConfig:
+    """AdamW with linear warm-up and cosine decay to `final_rate` times the peak `learning_rate`.
+
+    `weight_decay` is for matrices, embeddings left out. `clip_norm` bounds the gradient's norm.
+    The paper says AdamW and 2e-4; the rest is usual for language models.
+    """
+
+    learning_rate: float = 2e-4
+    betas: tuple[float, float] = (0.9, 0.95)
+    weight_decay: float = 0.1
+    warmup_steps: int = 1000
+    final_rate: float = 0.1
+    clip_norm: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not self.learning_rate > 0 or not self.clip_norm > 0:
+            raise ValueError("optimizer.learning_rate and optimizer.clip_norm must be positive")
+        if self.warmup_steps < 0 or not 0 <= self.final_rate <= 1:
+            raise ValueError("optimizer needs warmup_steps >= 0 and final_rate from 0 to 1")
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """How recordings become batches.
+
+    `rows_per_batch`: frames and text rows of a micro-batch, padding counted. `max_seconds`,
+    `min_seconds`, `max_text` (text tokens): recordings outside these are left out and counted.
+    `clone`: share of synthesis examples that hear another recording of the same voice, of at most
+    `reference_seconds` (longer ones are cut), before they speak. `continuation`: share of them
+    that go on with a random beginning of the recording itself. `no_text`: share of them that have
+    to speak without being told the text, for guidance. `workers`: threads that prepare batches
+    ahead. `codes_in_memory`: gigabytes that codes may take up; what is beyond is read from
+    its file every time.
+    """
+
+    rows_per_batch: int = 4096
+    min_seconds: float = 0.3
+    max_seconds: float = 30.0
+    max_text: int = 1000
+    clone: float = 0.5
+    reference_seconds: float = 10.0
+    continuation: float = 0.0
+    no_text: float = 0.0
+    workers: int = 0
+    codes_in_memory: float = 8.0
+
+    def __post_init__(self) -> None:
+        if self.rows_per_batch < 1 or self.max_text < 1 or self.workers < 0:
+            raise ValueError("data needs rows_per_batch and max_text >= 1 and workers >= 0")
+        if not 0 <= self.min_seconds < self.max_seconds or not self.reference_seconds > 0:
+            raise ValueError("data needs 0 <= min_seconds < max_seconds and reference_seconds > 0")
+        if self.codes_in_memory < 0:
+            raise ValueError("data.codes_in_memory must not be negative: 0 keeps none")
+        for name in ("clone", "continuation", "no_text"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"data.{name} is a share from 0 to 1, got {getattr(self, name)}")
+
+
+@dataclass(frozen=True)
+class MaskingConfig:
+    """Hiding spans of frames from recognition, as SpecAugment does (Park et al. 2019).
+
+    A recording loses up to `share` of its frames, in spans of 1 to `longest` frames: they hold the
+    pad code in all codebooks. 0 hides nothing.
+    """
+
+    share: float = 0.0
+    longest: int = 5
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.share < 1 or self.longest < 1:
+            raise ValueError("masking needs 0 <= share < 1 and longest >= 1")
+
+
+@dataclass(frozen=True)
+class CTCConfig:
+    """`weight` of the CTC loss, 0 for none; `per_frame`: positions for text in each frame.
+
+    In recognition it teaches to listen and stays in the published model. In synthesis it teaches to
+    keep the place in the text, and is left behind after training.
+    """
+
+    weight: float = 0.0
+    per_frame: int = 4
+
+    def __post_init__(self) -> None:
+        if self.weight < 0 or self.per_frame < 1:
+            raise ValueError("ctc needs weight >= 0 and per_frame >= 1")
+
+
+@dataclass(frozen=True)
+class LMTrainConfig:
+    """A whole run.
+
+    `model`: a preset's name, a JSON file of `TokenLMConfig`'s keys, or the folder or hub id of a
+    `TokenLM` to go on with. `from_text_model`: folder or hub id of a Qwen3 whose weights, sizes and
+    text tokenizer the new model takes over. `tokenizer`: the audio tokenizer whose codes it
+    speaks. `tasks`: how often each is trained, relative to each other.
+    `channel_weights`: one for text and one per codebook; empty: all alike.
+    `depth_share`: of the frames so many, drawn at random, teach all codebooks, the others only the
+    first: below 1 a step costs less (Sesame's CSM, 2025, calls it compute amortisation).
+    `codec_embeddings`: a new model's tables and heads begin as what each code adds to the codec's
+    latent (`initialise.py`); "random" and "principal" say how that is fitted to the width.
+    `ema`: decay of the running average that is validated and published (0: the weights themselves).
+    `autocast`: bfloat16 where it is safe. `checkpoint_activations`: less memory, more time.
+    `accumulate`: micro-batches per step and process.
+    `max_bad_steps`: so many steps in a row may be skipped for NaN or infinity.
+    `log_every`, `validate_every` (steps), `validation_batches`, `save_minutes`: the loop's clock;
+    `keep_every` leaves model-STEP/ behind every so many steps (0: never).
+    """
+
+    steps: int
+    model: str = "small"
+    from_text_model: str | None = None
+    tokenizer: str = "tiny"
+    tasks: dict[str, float] = field(default_factory=lambda: {"tts": 1.0})
+    seed: int = 0
+    data: DataConfig = field(default_factory=DataConfig)
+    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    sequence_dropout: SequenceDropoutConfig = field(default_factory=SequenceDropoutConfig)
+    masking: MaskingConfig = field(default_factory=MaskingConfig)
+    ctc: CTCConfig = field(default_factory=CTCConfig)
+    channel_weights: tuple[float, ...] = ()
+    depth_share: float = 1.0
+    codec_embeddings: Literal["off", "principal", "random"] = "off"
+    ema: float = 0.0
+    autocast: bool = False
+    checkpoint_activations: bool = False
+    accumulate: int = 1
+    max_bad_steps: int = 10
+    log_every: int = 20
+    validate_every: int = 500
+    validation_batches: int = 8
+    save_minutes: float = 5.0
+    keep_every: int = 0
+    tensorboard: bool = False
+
+    def __post_init__(self) -> None:
+        unknown = sorted(set(self.tasks) - set(TASKS))
+        if unknown or not self.tasks or any(not 0 < w < math.inf for w in self.tasks.values()):
+            raise ValueError(
+                f"tasks gives {list(TASKS)} or one of them a positive weight, got {self.tasks}"
+            )
+        if not 0 <= self.ema < 1:
+            raise ValueError(f"ema is a decay from 0 to below 1, such as 0.999: {self.ema}")
+        if not 0 < self.depth_share <= 1:
+            raise ValueError(f"depth_share is above 0 and at most 1, got {self.depth_share}")
+        names = ("steps", "accumulate", "max_bad_steps", "log_every", "validate_every")
+        for name in (*names, "validation_batches"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+
+    @property
+    def task_names(self) -> tuple[Task, ...]:
+        """The tasks that are trained, in the order of `TASKS`."""
+        return tuple(task for task in TASKS if task in self.tasks)
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> "LMTrainConfig":
+        """Read `to_dict`'s output. Raises ValueError on unknown or ill-typed keys."""
+        return read_config(cls, data, "recipe")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain dictionaries and lists, for JSON."""
+        return asdict(self)

@@ -1,0 +1,165 @@
+"""The utterances that a run draws from: texts and lengths in memory, codes as needed."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from catok.data.entry import Entry
+from catok.io.cat_file import read_cat, read_header
+from catok.lm.messages import PLACEHOLDER
+from catok.lm.text import TextTokenizer
+from catok.training.lm.config import DataConfig
+
+GIGABYTE = 10**9
+
+
+@dataclass(frozen=True)
+class CodeSpace:
+    """Whose codes are read: `num_quantizers` of them per frame, `frame_rate` frames a second.
+
+    `weight_hash`: of the audio tokenizer; codes that say they are of another are refused.
+    """
+
+    num_quantizers: int
+    frame_rate: float
+    weight_hash: str = ""
+
+
+@dataclass(frozen=True)
+class Utterance:
+    """`frames` of codes in the file `codes`, and `text`, which is `text_length` tokens long."""
+
+    codes: Path
+    frames: int
+    text: str
+    text_length: int
+    language: str | None = None
+    voice: str | None = None
+
+
+class Corpus:
+    """What of some recordings can be trained on; `skipped` counts the others by reason.
+
+    Raises ValueError when nothing is left, and on codes of another tokenizer.
+    """
+
+    def __init__(
+        self,
+        recordings: Sequence[Entry],
+        text: TextTokenizer,
+        space: CodeSpace,
+        config: DataConfig,
+    ) -> None:
+        self.space = space
+        self.skipped: Counter[str] = Counter()
+        found = (self._utterance(r, text, config) for r in recordings)
+        self.utterances = [u for u in found if u is not None]
+        if not self.utterances:
+            raise ValueError(
+                f"none of {len(recordings)} recordings can be trained on: {dict(self.skipped)}"
+            )
+        self.frames = np.array([u.frames for u in self.utterances])
+        self.text_lengths = np.array([u.text_length for u in self.utterances])
+        self._pools = _by_voice(self.utterances)
+        self._kept: dict[int, np.ndarray] = {}
+        self._room = config.codes_in_memory * GIGABYTE
+
+    def __len__(self) -> int:
+        return len(self.utterances)
+
+    @property
+    def hours(self) -> float:
+        """Of all utterances together."""
+        return float(self.frames.sum()) / self.space.frame_rate / 3600
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """The tags that occur, in alphabetical order."""
+        return tuple(sorted({u.language for u in self.utterances if u.language is not None}))
+
+    def codes(self, index: int) -> Tensor:
+        """Codes `[num_quantizers, F]` int64 of an utterance.
+
+        They stay in memory, 16 bits each, as long as there is room. Raises ValueError where the
+        file cannot be read.
+        """
+        kept = self._kept.get(index)
+        if kept is None:
+            path = self.utterances[index].codes
+            kept = read_cat(path, self.space.num_quantizers)[1].astype(np.int16)
+            if kept.shape[1] != self.utterances[index].frames:
+                raise ValueError(f"{path} has {kept.shape[1]} frames, its manifest says otherwise")
+            if self._room >= kept.nbytes:
+                self._room -= kept.nbytes
+                self._kept[index] = kept
+        return torch.from_numpy(kept.astype(np.int64))
+
+    def draw_references(self, rng: np.random.Generator) -> np.ndarray:
+        """For every utterance another one of its voice, int64 `[len(self)]`; -1 if there is none.
+
+        Each of the others is as likely.
+        """
+        references = np.full(len(self), -1)
+        for pool in self._pools:
+            offsets = 1 + rng.integers(len(pool) - 1, size=len(pool))
+            references[pool] = pool[(np.arange(len(pool)) + offsets) % len(pool)]
+        return references
+
+    def _utterance(
+        self, recording: Entry, text: TextTokenizer, config: DataConfig
+    ) -> Utterance | None:
+        """The recording as an utterance, or None, with the reason counted."""
+        said = (recording.text or "").strip()
+        reason, length = _unfit(said, text, config.max_text)
+        if recording.codes is None:
+            reason = "no codes"
+        if reason or recording.codes is None:
+            self.skipped[reason] += 1
+            return None
+        frames, weights = recording.frames, recording.weights
+        if frames is None or weights is None:
+            try:
+                header = read_header(recording.codes)
+            except (ValueError, OSError):
+                self.skipped["no codes"] += 1
+                return None
+            frames, weights = header.frames, header.weight_hash
+        if weights and self.space.weight_hash and weights != self.space.weight_hash:
+            raise ValueError(
+                f"{recording.codes} was made by another audio tokenizer (weights {weights}, the "
+                f"recipe's has {self.space.weight_hash}): encode the audio again"
+            )
+        seconds = frames / self.space.frame_rate
+        if not config.min_seconds <= seconds <= config.max_seconds:
+            self.skipped["too long" if seconds > config.max_seconds else "too short"] += 1
+            return None
+        return Utterance(
+            recording.codes, frames, said, length, recording.language, recording.speaker
+        )
+
+
+def _unfit(said: str, text: TextTokenizer, longest: int) -> tuple[str, int]:
+    """Why a text cannot be used, "" if it can, and its length in tokens."""
+    if not said:
+        return "no text", 0
+    if any(special in said for special in (PLACEHOLDER, *text.special)):
+        return "special token in text", 0
+    try:
+        length = len(text.encode(said))
+    except ValueError:
+        return "text cannot be encoded", 0
+    return ("text too long" if length > longest else ""), length
+
+
+def _by_voice(utterances: Sequence[Utterance]) -> list[np.ndarray]:
+    """The utterances of every voice that has two or more."""
+    pools: dict[str, list[int]] = {}
+    for index, utterance in enumerate(utterances):
+        if utterance.voice is not None:
+            pools.setdefault(utterance.voice, []).append(index)
+    return [np.array(pool) for _, pool in sorted(pools.items()) if len(pool) > 1]

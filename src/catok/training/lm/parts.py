@@ -1,0 +1,122 @@
+"""The networks of a run, new or from folders, and all that belongs to them."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from catok.io.hub import embedded_models, find_folder
+from catok.io.json import read_json
+from catok.lm.asr.ctc import CTCHead
+from catok.lm.config import PRESETS, TokenLMConfig
+from catok.lm.model import TokenLM
+from catok.lm.prompt import Prompter
+from catok.lm.speech_config import SpeechConfig
+from catok.lm.speech_model import check_tokenizer
+from catok.lm.text import ByteTokenizer, ModelTokenizer, TextTokenizer, read_text_tokenizer
+from catok.tokenizer.tokenizer import CausalAudioTokenizer
+from catok.training.lm.config import LMTrainConfig
+from catok.training.lm.corpus import CodeSpace
+from catok.training.lm.init_from_codec import initialise_codes
+from catok.training.lm.init_from_qwen3 import from_text_model
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a run trains, `model` and `ctc` (None without), and what it needs besides."""
+
+    model: TokenLM
+    ctc: CTCHead | None
+    text: TextTokenizer
+    tokenizer: CausalAudioTokenizer
+
+    @property
+    def prompter(self) -> Prompter:
+        """For the model's rows."""
+        return Prompter(self.model.config, self.text)
+
+    @property
+    def space(self) -> CodeSpace:
+        """Whose codes the model speaks."""
+        tok = self.tokenizer
+        return CodeSpace(self.model.config.n_vq, tok.frame_rate, tok.weight_hash)
+
+
+def build_parts(config: LMTrainConfig) -> Parts:
+    """Build what the recipe names; seed torch beforehand.
+
+    A model from a folder brings along its text tokenizer and CTC head. Raises ValueError on unknown
+    presets, unreadable files, and an audio tokenizer that does not fit the model.
+    """
+    tok = CausalAudioTokenizer.from_pretrained(config.tokenizer, part="encoder")
+    folder = _model_folder(config)
+    if folder is not None:
+        model = TokenLM.from_pretrained(folder)
+        speech = SpeechConfig.load(folder)
+        text = read_text_tokenizer(folder, model.config)
+        check_tokenizer(tok, model.config, speech)
+    elif config.from_text_model is not None:
+        model = from_text_model(config.from_text_model, _new_config(config.model))
+        text = ModelTokenizer(find_folder(config.from_text_model))
+        check_tokenizer(tok, model.config, None)
+    else:
+        model = TokenLM(_new_config(config.model))
+        text = ByteTokenizer(model.config)
+        check_tokenizer(tok, model.config, None)
+    if "tts" in config.tasks and not model.config.audio_heads:
+        raise ValueError(
+            f"{config.model} has no audio heads (audio_heads is false) and cannot learn to speak: "
+            'leave "tts" out of tasks, or name another model'
+        )
+    if config.channel_weights and len(config.channel_weights) < model.config.channels:
+        raise ValueError(
+            f"channel_weights needs {model.config.channels} numbers, for text and every codebook, "
+            f"got {len(config.channel_weights)}"
+        )
+    if folder is None and config.codec_embeddings != "off":
+        draw = torch.Generator().manual_seed(config.seed)
+        initialise_codes(model, tok, config.codec_embeddings, draw)
+    return Parts(model.train(), _ctc(config, model, folder), text, tok)
+
+
+def publish(parts: Parts, config: LMTrainConfig, languages: tuple[str, ...], folder: Path) -> None:
+    """Write a model as `catok tts` and `catok asr` load it: weights, tokenizer, `speech.json`."""
+    parts.model.save_pretrained(folder)
+    if parts.ctc is not None and "asr" in config.tasks:
+        parts.ctc.save(folder)
+    if isinstance(parts.text, ModelTokenizer):
+        parts.text.save(folder)
+    named, local = config.tokenizer, Path(config.tokenizer)
+    is_local = named not in embedded_models() and local.is_dir()
+    SpeechConfig(
+        tokenizer=str(local.resolve()) if is_local else named,
+        weight_hash=parts.tokenizer.weight_hash,
+        text="files" if isinstance(parts.text, ModelTokenizer) else "bytes",
+        tasks=config.task_names,
+        languages=languages,
+    ).save(folder)
+
+
+def _model_folder(config: LMTrainConfig) -> Path | None:
+    """The folder of the model to go on with; None for a new one."""
+    named = Path(config.model)
+    if config.from_text_model is not None or named.suffix == ".json":
+        return None
+    if any(file.name == f"{config.model}.json" for file in PRESETS.iterdir()):
+        return None
+    return find_folder(config.model)
+
+
+def _new_config(name: str) -> TokenLMConfig:
+    if not name.endswith(".json"):
+        return TokenLMConfig.preset(name)
+    return TokenLMConfig.from_dict(read_json(Path(name)))
+
+
+def _ctc(config: LMTrainConfig, model: TokenLM, folder: Path | None) -> CTCHead | None:
+    if not config.ctc.weight:
+        return None
+    found = None if folder is None else CTCHead.load(folder)
+    if found is not None and found.per_frame == config.ctc.per_frame:
+        return found.train()
+    return CTCHead(model.config.width, model.config.vocab_size, config.ctc.per_frame)

@@ -1,0 +1,38 @@
+"""From lists and folders of speech to corpora: what lacks codes is encoded first."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from catok.data.recordings import read_recordings
+from catok.training.engine.distributed import Group
+from catok.training.lm.config import DataConfig
+from catok.training.lm.corpus import Corpus
+from catok.training.lm.parts import Parts
+from catok.training.lm.tokens import token_folder, write_tokens
+
+
+def open_corpus(
+    data: str | Path,
+    parts: Parts,
+    config: DataConfig,
+    *,
+    tokens: str | Path | None = None,
+    group: Group | None = None,
+    report: Callable[[int, int], None] = lambda done, total: None,
+) -> Corpus:
+    """The corpus of a manifest or folder (see `read_recordings`), or of lines that have codes.
+
+    `tokens`: the folder for the codes of what is audio, by default `token_folder`'s beside it. All
+    processes of `group` encode together. Raises ValueError on unreadable manifests, codes of
+    another tokenizer, and when nothing is left.
+    """
+    recordings = read_recordings(data)
+    if any(recording.codes is None for recording in recordings):
+        folder = token_folder(data, parts.tokenizer) if tokens is None else Path(tokens)
+        path = write_tokens(recordings, folder, parts.tokenizer, group=group, report=report)
+        encoded = read_recordings(path)
+        corpus = Corpus(encoded, parts.text, parts.space, config)
+        if len(encoded) < len(recordings):
+            corpus.skipped["cannot be encoded"] += len(recordings) - len(encoded)
+        return corpus
+    return Corpus(recordings, parts.text, parts.space, config)

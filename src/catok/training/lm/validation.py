@@ -1,0 +1,76 @@
+"""How good a model is on recordings that it does not train on."""
+
+import torch
+from torch import Tensor
+
+from catok.lm.loss import combine
+from catok.training.lm.batches import BatchSource, TokenBatch
+from catok.training.lm.corpus import Corpus
+from catok.training.lm.learner import Learner
+from catok.training.lm.objective import Objective
+
+FIRST = {"tts": 0, "asr": 1}  # seeds, so that the tasks do not share their draws
+
+
+class Validator:
+    """Measures on the same batches each time, those of each task shared out over the processes.
+
+    With a running average of the weights, that is what is measured.
+    """
+
+    def __init__(self, learner: Learner, corpus: Corpus, source: BatchSource) -> None:
+        self.learner = learner
+        config, group = learner.config, learner.group
+        self.sources = {
+            task: BatchSource(corpus, source.prompter, config.data, {task: 1.0}, seed=FIRST[task])
+            for task in config.task_names
+        }
+        self.numbers = range(group.rank, config.validation_batches, group.world)
+
+    @torch.no_grad()
+    def measure(self) -> dict[str, float]:
+        """valid_tts_K: weighted loss with K codebooks; valid_asr_text and valid_asr_ctc, with all.
+
+        In nats per target. In recognition no frames are hidden.
+        """
+        found: dict[str, float] = {}
+        with self.learner.measuring() as objective:
+            for task, source in self.sources.items():
+                batches = [source.batch(number) for number in self.numbers]
+                found |= self._tts(objective, batches) if task == "tts" else self._asr(batches)
+        return {name: round(value, 5) for name, value in found.items()}
+
+    def _tts(self, objective: Objective, batches: list[TokenBatch]) -> dict[str, float]:
+        found = {}
+        for depth in depths(objective.model.config.n_vq):
+            nats, targets, _ = self._sums(batches, depth)
+            mean = nats / targets.clamp(min=1)
+            loss = combine(mean, targets, objective.channel_weights).losses["loss"]
+            found[f"valid_tts_{depth}"] = float(loss)
+        return found
+
+    def _asr(self, batches: list[TokenBatch]) -> dict[str, float]:
+        nats, targets, ctc = self._sums(batches, self.learner.objective.model.config.n_vq)
+        found = {"valid_asr_text": float(nats[0] / targets[0].clamp(min=1))}
+        if ctc[1]:
+            found["valid_asr_ctc"] = float(ctc[0] / ctc[1])
+        return found
+
+    def _sums(self, batches: list[TokenBatch], depth: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Nats and targets `[1 + depth]` by channel, and both of CTC `[2]`, over all processes."""
+        learner = self.learner
+        sums = torch.zeros(2, 2 + depth, device=learner.device)
+        for batch in batches:
+            with learner.arithmetic():
+                loss = learner.objective(batch.to(learner.device), depth)
+            tokens = loss.tokens
+            sums[0, :-1] += tokens.per_channel * tokens.targets
+            sums[1, :-1] += tokens.targets
+            sums[:, -1] += torch.stack([loss.ctc, loss.ctc_labels])
+        sums = learner.group.sum(sums)
+        return sums[0, :-1], sums[1, :-1], sums[:, -1]
+
+
+def depths(n_vq: int) -> list[int]:
+    """One codebook, a quarter, half and all of them."""
+    return sorted({1, max(1, n_vq // 4), max(1, n_vq // 2), n_vq})

@@ -1,1 +1,0 @@
-"""How weights move: optimizers, learning rates, running averages."""

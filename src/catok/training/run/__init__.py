@@ -1,1 +1,0 @@
-"""A run around its steps: state on disk, logs, measurements, signals, bad batches."""

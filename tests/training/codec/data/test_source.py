@@ -1,0 +1,53 @@
+import threading
+
+import pytest
+
+from catok.training.codec.data import check_text, prefetched, read_cuts
+
+from .conftest import equal, source, write_lines
+
+
+@pytest.mark.parametrize("mode", ["crops", "buckets"])
+@pytest.mark.parametrize("kind", ["eager", "lazy"])
+def test_prefetched_batches_are_those_of_the_steps(corpus, archives, mode, kind):
+    path = corpus if kind == "eager" else archives
+    settings = {"mode": mode, "num_buckets": 2, "max_seconds": 4.0, "batch_seconds": 8.0}
+    direct = [source(read_cuts(path), **settings).batch(step) for step in (2, 3, 4, 5, 6)]
+    for workers in (0, 1, 2):
+        ahead = list(prefetched(source(read_cuts(path), **settings), 2, 7, workers))
+        assert len(ahead) == 5 and all(map(equal, ahead, direct))
+
+
+def test_prefetching_stops_with_its_reader(corpus):
+    batches = prefetched(source(read_cuts(corpus)), 0, 1_000_000, workers=2)
+    next(batches)
+    batches.close()
+    assert not [t for t in threading.enumerate() if t.name.startswith("catok-data")]
+
+
+def test_errors_come_out_of_the_workers(tmp_path):
+    lost = write_lines(tmp_path / "lost.jsonl", [{"audio": "x.wav", "duration": 1.0}])
+    with pytest.raises(ValueError, match="cannot be read"):
+        list(prefetched(source(read_cuts(lost)), 0, 3, workers=2))
+
+
+def test_hours_are_known_for_recordings_in_memory(corpus, archives):
+    hours = source(read_cuts(corpus)).hours
+    assert hours == pytest.approx({"speech": 2.05 / 3600, "music": 1 / 3600})
+    assert source(read_cuts(archives)).hours == {}
+
+
+def test_a_rank_must_exist(corpus):
+    with pytest.raises(ValueError, match="rank 2 is not one of 2"):
+        source(read_cuts(corpus), rank=2, world=2)
+
+
+def test_text_must_be_somewhere_if_it_is_needed(archives, tmp_path):
+    lines = [{"audio": "x.wav", "duration": 1.0}, {"audio": "y.wav", "duration": 1.0, "text": "z"}]
+    mute = read_cuts(write_lines(tmp_path / "mute.jsonl", lines[:1]))
+    some = read_cuts(write_lines(tmp_path / "some.jsonl", lines))
+    check_text([(mute, None), (some, None)])
+    check_text([(mute, None), (read_cuts(archives), None)])  # who streams may find some
+    check_text([])
+    with pytest.raises(ValueError, match="give manifests with"):
+        check_text([(mute, None), (mute, None)])

@@ -1,0 +1,305 @@
+"""Two processes that work together, and what they are asked to do in test_distributed.py.
+
+Everything here can be imported by a new process; nothing touches files but in a given folder.
+"""
+
+import os
+import signal
+import socket
+import traceback
+import weakref
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+import torch.distributed as dist
+import torch.multiprocessing as mp
+from torch.nn.parallel import DistributedDataParallel
+
+from catok.tokenizer.config import TokenizerConfig
+from catok.training.codec import trainer as loop
+from catok.training.codec.codebooks.revival import RevivalConfig
+from catok.training.codec.config import (
+    AdversaryConfig,
+    LossWeights,
+    OptimizerConfig,
+    TrainConfig,
+    TrainStage,
+)
+from catok.training.codec.data import Batch, DataConfig
+from catok.training.codec.discriminators.ensemble import PRESETS, DiscriminatorConfig
+from catok.training.codec.learner import Learner
+from catok.training.codec.losses.mel import MelLossConfig
+from catok.training.codec.semantic.config import SemanticConfig
+from catok.training.engine import distributed
+from catok.training.engine.distributed import Group
+from tests.conftest import small_settings
+
+WORLD, PATIENCE = 2, 120.0  # seconds; it is seconds even on a busy machine
+REAL_SOURCE = loop.open_source
+
+# everything at once that could differ between one process and two
+CONFIG = TrainConfig(
+    stages=(TrainStage(10), TrainStage(6, adversarial=True), TrainStage(4, freeze=("encoder",))),
+    tokenizer="small",
+    data=DataConfig(crop_seconds=0.32, batch_size=8),
+    optimizer=OptimizerConfig(learning_rate=1e-3, warmup_steps=4, codebook_rate=4.0),
+    mel=MelLossConfig(windows=(64, 256, 512), mel_bins=(10, 20, 40), scales_per_step=1),
+    weights=LossWeights(waveform=1.0),
+    adversary=AdversaryConfig("mini", crop_seconds=0.16),
+    semantic=SemanticConfig.preset("mini"),
+    revival=RevivalConfig(after=2),
+    ema=0.9,
+    accumulate=2,
+    log_every=1,
+    validate_every=10,
+)
+SHORT = replace(
+    CONFIG,
+    stages=(TrainStage(2), TrainStage(2, adversarial=True), TrainStage(2, freeze=("encoder",))),
+    validate_every=6,
+)
+FROZEN = replace(SHORT, stages=(TrainStage(4, freeze=("encoder", "quantizer")),), semantic=None)
+ALONE = TrainStage(4, adversarial=True, freeze=("encoder", "quantizer", "decoder"))
+JUDGED = replace(SHORT, stages=(ALONE,), semantic=None)
+STAGES = (TrainStage(1), TrainStage(1, adversarial=True), TrainStage(1, freeze=("decoder",)))
+PLAIN = replace(CONFIG, semantic=None, stages=(TrainStage(6),), accumulate=1)
+MINI = DiscriminatorConfig(
+    periods=(2, 3), fft_sizes=(256,), period_channels=(4, 8), band_channels=4
+)
+
+
+class Rows:
+    """Batches that are this rank's rows of batches for all; step 3 has text on the first half only,
+    step 4 none.
+    """
+
+    def __init__(self, rows: int, seed: int, rank: int, world: int) -> None:
+        self.rows, self.seed, self.rank, self.world = rows, seed, rank, world
+        self.hours: dict[str, float] = {}
+
+    def batch(self, step: int) -> Batch:
+        draw = torch.Generator().manual_seed(1000 * self.seed + step)
+        count, samples = self.rows * self.world, 7680
+        time = torch.arange(samples) / 24_000
+        pitch = 100 + 900 * torch.rand(count, 1, 1, generator=draw)
+        audio = 0.3 * torch.sin(2 * torch.pi * pitch * time)
+        audio = audio + 0.05 * torch.randn(count, 1, samples, generator=draw)
+        lengths = torch.randint(2000, samples + 1, (count,), generator=draw)
+        lengths[0] = samples
+        audio = audio * (torch.arange(samples) < lengths[:, None, None])
+        edges = torch.tensor([4000.0, 12000.0, float("inf"), 8000.0] * count)[:count]
+        texts = [None if row % 3 == 1 else "word " * row for row in range(count)]
+        if step == 3:
+            texts[count // 2 :] = [None] * (count - count // 2)
+        if step == 4:
+            texts = [None] * count
+        own = slice(self.rank * self.rows, (self.rank + 1) * self.rows)
+        return Batch(audio[own], lengths[own], edges[own], tuple(texts[own]), ("asr",) * self.rows)
+
+    def draws(self, step):
+        return step
+
+    read = batch
+
+
+def prepare() -> None:
+    """Small presets and made-up rows, in whatever process this is."""
+    TokenizerConfig.preset = staticmethod(lambda name: TokenizerConfig.from_dict(small_settings()))
+    PRESETS["mini"] = MINI
+    loop.open_source = lambda config, corpora, *, seed, rank, world, **_: Rows(
+        config.batch_size, seed, rank, world
+    )
+
+
+def trainer(group: Group, folder: Path, config: TrainConfig, report=lambda line: None):
+    """A trainer for this process's share of `config.data.batch_size` rows."""
+    share = replace(config.data, batch_size=config.data.batch_size // group.world)
+    return loop.Trainer(
+        replace(config, data=share), [], [("valid", None)], folder, group=group, report=report
+    )
+
+
+def outcome(learner: Learner, lines: list) -> dict:
+    """Of a run: its log, its weights put together, its codebooks and their use."""
+
+    def whole(module):
+        return {n: distributed.collect(p.detach()).clone() for n, p in module.named_parameters()}
+
+    return {
+        "lines": lines,
+        "weights": whole(learner.generator),
+        "judges": {} if learner.judges is None else whole(learner.judges),
+        "average": {}
+        if learner.average is None
+        else {n: distributed.collect(p).clone() for n, p in learner.average.average.items()},
+        "idle": learner.usage.idle.clone(),
+        "counts": learner.usage.counts.clone(),
+    }
+
+
+def train(group: Group, folder: Path, config: TrainConfig) -> dict:
+    """A run, from its start or from where it was left, to its end."""
+    lines: list = []
+    run = trainer(group, folder, config, lines.append)
+    run.run()
+    return outcome(run.learner, lines)
+
+
+def train_in_parts(group: Group, folder: Path, config: TrainConfig, until: int) -> dict:
+    """A run that is given up after `until` steps, its trainer thrown away, and taken up again."""
+    first = trainer(group, folder, config)
+    for batches in first.batches():
+        first.train_step(batches)
+        if first.step == until:
+            break
+    first.save()
+    # weights that must not survive: what is restored has to come from the folder
+    first.train_step(batches)
+    return train(group, folder, config)
+
+
+def stop_by_signal(group: Group, folder: Path, config: TrainConfig) -> dict:
+    """The last rank gets a SIGTERM in its third step."""
+    run = trainer(group, folder, config)
+    step, save, saves = run.train_step, run.save, []
+
+    def signalled(batches):
+        if run.step == 2 and group.rank == group.world - 1:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return step(batches)
+
+    def counted():
+        saves.append(run.step)
+        save()
+
+    run.train_step, run.save = signalled, counted
+    run.run()
+    return {"step": run.step, "saves": saves}
+
+
+def nan_on_one_rank(group: Group, folder: Path, config: TrainConfig) -> dict:
+    """The last rank hears NaN in its third step, the others do not."""
+    lines: list = []
+    run = trainer(group, folder, config, lines.append)
+    step, kept = run.train_step, {}
+
+    def spoiled(batches):
+        if run.step == 3:
+            kept["after"] = outcome(run.learner, [])["weights"]
+        if run.step == 2:
+            kept["before"] = outcome(run.learner, [])["weights"]
+            if group.rank == group.world - 1:
+                batches = [replace(b, audio=b.audio * float("nan")) for b in batches]
+        return step(batches)
+
+    run.train_step = spoiled
+    run.run()
+    return outcome(run.learner, lines) | kept
+
+
+def gather_unequal(group: Group) -> torch.Tensor:
+    """Rank r has r + 1 rows of r."""
+    return group.gather(torch.full((group.rank + 1, 2), group.rank))
+
+
+def wrappers(group: Group, folder: Path, config: TrainConfig) -> list[int]:
+    """Per step, how many DDP wrappers are alive: those of earlier stages would still have hooks."""
+    run = trainer(group, folder, config)
+    step, known, alive = run.train_step, weakref.WeakSet(), []
+
+    def counted(batches):
+        numbers = step(batches)
+        wrapped = (run.learner._generator, run.learner.adversary._wrapped)
+        known.update(m for m in wrapped if isinstance(m, DistributedDataParallel))
+        alive.append(len(known))
+        return numbers
+
+    run.train_step = counted
+    run.run()
+    return alive
+
+
+def unmatched(group: Group, folder: Path, config: TrainConfig) -> str:
+    """What is said when a recipe cannot go on with the run in `folder`."""
+    try:
+        trainer(group, folder, config)
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
+def command(group: Group, arguments: list[str]) -> int:
+    """`catok ...` with real data; the processes stay together afterwards."""
+    from catok.cli import main
+
+    loop.open_source, distributed.leave = REAL_SOURCE, lambda group: None
+    try:
+        return main(arguments)
+    finally:
+        prepare()
+
+
+class Pair:
+    """Two processes that call the same function at the same time, as often as asked."""
+
+    def __init__(self) -> None:
+        self._pipes: list = []
+
+    def __call__(self, function, *arguments) -> list:
+        """`function(group, *arguments)` in both; their results. Raises what either raises."""
+        if not self._pipes:
+            self._start()
+        for pipe in self._pipes:
+            pipe.send((function, arguments))
+        results = []
+        for rank, pipe in enumerate(self._pipes):
+            if not pipe.poll(PATIENCE):
+                self.stop()
+                raise TimeoutError(f"rank {rank} does not answer")
+            failed, result = pipe.recv()
+            if failed:
+                self.stop()
+                raise AssertionError(f"rank {rank}:\n{result}")
+            results.append(result)
+        return results
+
+    def _start(self) -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        context = mp.get_context("spawn")
+        self._processes = []
+        for rank in range(WORLD):
+            mine, theirs = context.Pipe()
+            process = context.Process(target=_serve, args=(theirs, rank, port), daemon=True)
+            process.start()
+            self._pipes.append(mine)
+            self._processes.append(process)
+
+    def stop(self) -> None:
+        """End both processes."""
+        for process in self._processes if self._pipes else []:
+            process.kill()
+            process.join()
+        self._pipes = []
+
+
+def _serve(pipe, rank: int, port: int) -> None:
+    torch.set_num_threads(1)
+    os.environ |= {
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(port),
+        "RANK": str(rank),
+        "LOCAL_RANK": str(rank),
+        "WORLD_SIZE": str(WORLD),
+    }
+    prepare()
+    group, _ = distributed.join(torch.device("cpu"))
+    assert dist.is_initialized()
+    while True:
+        function, arguments = pipe.recv()
+        try:
+            pipe.send((False, function(group, *arguments)))
+        except Exception:
+            pipe.send((True, traceback.format_exc()))

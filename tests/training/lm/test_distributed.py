@@ -1,0 +1,44 @@
+"""Two processes are one with twice the micro-batches, and resume exactly."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from catok.training.engine.distributed import Group
+from tests.training.engine.distributed_workers import Pair
+
+from . import workers
+from .test_trainer import results
+
+
+@pytest.fixture(scope="module")
+def pair():
+    """Calls functions in two processes."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    pair = Pair()
+    yield pair
+    pair.stop()
+    torch.set_num_threads(before)
+
+
+def test_two_processes_train_as_one_and_resume(config, places, pair, tmp_path):
+    config = replace(config, log_every=4)
+    alone = replace(config, accumulate=2)
+    one = workers.train(Group(), places, tmp_path / "one", alone)
+    first, second = pair(workers.train, places, tmp_path / "two", config)
+    assert second["lines"] == [] and len(first["lines"]) == len(one["lines"]) > 4
+    for mine, other in zip(results(first["lines"]), results(one["lines"]), strict=True):
+        assert mine.keys() == other.keys()
+        for name in mine.keys() - {"tts_channels"}:
+            assert mine[name] == pytest.approx(other[name], rel=1e-4), (name, mine)
+    for name, weight in first["weights"].items():
+        assert torch.equal(weight, second["weights"][name]), name
+        torch.testing.assert_close(weight, one["weights"][name], rtol=1e-3, atol=1e-4)
+
+    resumed, _ = pair(workers.train, places, tmp_path / "cut", config, 3)
+    after = [line for line in results(first["lines"]) if line["step"] > 3]
+    assert results(resumed["lines"]) == after and len(after) == 4
+    for name, weight in resumed["weights"].items():
+        assert torch.equal(weight, first["weights"][name]), name

@@ -1,0 +1,144 @@
+"""From recordings to codes: once, resumably, by as many processes as there are."""
+
+import json
+import os
+
+import pytest
+import torch
+
+from catok import Encoded, load_audio, save_audio
+from catok.data.entry import Entry
+from catok.data.recordings import read_recordings
+from catok.training.engine.distributed import Group
+from catok.training.lm.config import DataConfig
+from catok.training.lm.prepare import open_corpus
+from catok.training.lm.tokens import code_file, token_folder, write_tokens
+
+
+class Half(Group):
+    """One of two processes that need not wait for each other."""
+
+    def wait(self) -> None:
+        pass
+
+
+@pytest.fixture
+def manifest(tmp_path):
+    """Three recordings, of which the last is none."""
+    lines = []
+    for index, samples in enumerate((5000, 30_001)):
+        draw = torch.Generator().manual_seed(index)
+        audio = torch.rand(1, samples, generator=draw) - 0.5
+        save_audio(tmp_path / f"{index}.wav", audio, 24_000)
+        lines.append({"audio": f"{index}.wav", "duration": 9.9, "text": "ä", "speaker": "me"})
+    (tmp_path / "noise.wav").write_bytes(b"no audio")
+    lines.append({"audio": "noise.wav", "duration": 1.0, "text": "gone"})
+    path = tmp_path / "train.jsonl"
+    path.write_text("\n".join(map(json.dumps, lines)) + "\n")
+    return path
+
+
+def test_codes_are_those_of_the_whole_recording(manifest, codec, tmp_path):
+    counted = []
+    folder = token_folder(manifest, codec)
+    recordings = read_recordings(manifest)
+    path = write_tokens(recordings, folder, codec, report=lambda *n: counted.append(n))
+    assert counted == [(1, 3), (2, 3), (3, 3)]
+    found = read_recordings(path)
+    assert [(r.text, r.speaker, r.frames, r.weights) for r in found] == [
+        ("ä", "me", 3, codec.weight_hash),
+        ("ä", "me", 16, codec.weight_hash),
+    ]
+    for index, recording in enumerate(found):
+        audio, _ = load_audio(tmp_path / f"{index}.wav")
+        expected = codec.encode(audio[None])
+        encoded = Encoded.load(recording.codes)
+        assert torch.equal(encoded.codes, expected.codes)
+        assert torch.equal(encoded.sample_lengths, expected.sample_lengths)
+        assert recording.audio.resolve() == (tmp_path / f"{index}.wav").resolve()
+    assert "noise.wav" in (folder / "skipped-0.jsonl").read_text()
+
+
+def test_what_is_there_stays_and_what_is_broken_is_made_again(manifest, codec, tmp_path):
+    recordings = read_recordings(manifest)
+    first = write_tokens(recordings, tmp_path / "tokens", codec).read_bytes()
+    files = [tmp_path / "tokens" / code_file(r) for r in recordings[:2]]
+    before = [file.stat().st_mtime_ns for file in files]
+    whole = files[1].read_bytes()
+    files[1].write_bytes(whole[:-3])
+    assert write_tokens(recordings, tmp_path / "tokens", codec).read_bytes() == first
+    assert files[1].read_bytes() == whole
+    assert files[0].stat().st_mtime_ns == before[0]
+    assert files[1].stat().st_mtime_ns != before[1]
+
+
+def test_processes_share_the_work(manifest, codec, tmp_path):
+    recordings = read_recordings(manifest)[:2]
+    alone = write_tokens(recordings, tmp_path / "one", codec).read_text()
+    counts = []
+    for rank in (1, 0):  # the first one writes the list
+        write_tokens(
+            recordings,
+            tmp_path / "two",
+            codec,
+            group=Half(rank, 2),
+            report=lambda *n: counts.append(n),
+        )
+    assert counts == [(1, 1), (1, 1)]
+    assert (tmp_path / "two" / "tokens.jsonl").read_text() == alone
+
+
+def test_nothing_readable_is_an_error(tmp_path, codec):
+    with pytest.raises(ValueError, match="no recording could be encoded"):
+        write_tokens([Entry(tmp_path / "no.wav", text="a")], tmp_path / "tokens", codec)
+
+
+def test_a_recording_that_changed_is_encoded_again(manifest, codec, tmp_path):
+    recordings = read_recordings(manifest)[:2]
+    folder = tmp_path / "tokens"
+    before = read_recordings(write_tokens(recordings, folder, codec))
+    audio = 0.1 * torch.ones(1, 5000)
+    save_audio(tmp_path / "0.wav", audio, 24_000)  # of the same length, under the same name
+    os.utime(tmp_path / "0.wav", ns=(1, 1))
+    after = read_recordings(write_tokens(recordings, folder, codec))
+    found = Encoded.load(after[0].codes)
+    expected = codec.encode(load_audio(tmp_path / "0.wav")[0][None])
+    assert torch.equal(found.codes, expected.codes)
+    assert after[1].codes == before[1].codes
+    assert len(list(folder.glob("*/*.cat"))) == 2, "the older codes are gone"
+
+
+def test_parts_of_a_file_and_long_names(codec, tmp_path):
+    audio = torch.rand(1, 24_000, generator=torch.Generator().manual_seed(0)) - 0.5
+    path = tmp_path / ("\U0001f3a7" * 60 + ".wav")
+    save_audio(path, audio, 24_000)
+    parts = [{"offset": 0.25, "duration": 0.5}, {"offset": 0.5}, {"offset": 1.5}, {}]
+    lines = [json.dumps({"audio": path.name, "text": "x"} | part) for part in parts]
+    (tmp_path / "m.jsonl").write_text("\n".join(lines))
+    made = read_recordings(
+        write_tokens(read_recordings(tmp_path / "m.jsonl"), tmp_path / "t", codec)
+    )
+    assert [entry.offset for entry in made] == [0.25, 0.5, None]
+    stored = load_audio(path)[0]
+    for entry, piece in zip(
+        made, (stored[:, 6000:18_000], stored[:, 12_000:], stored), strict=True
+    ):
+        assert torch.equal(Encoded.load(entry.codes).codes, codec.encode(piece[None]).codes)
+    assert "ends before 1.5 s" in (tmp_path / "t/skipped-0.jsonl").read_text()
+
+
+def test_folders_go_beside_themselves(codec, tmp_path):
+    (tmp_path / "corpus.v1").mkdir()
+    expected = tmp_path / f"corpus.v1.tokens-{codec.weight_hash}"
+    assert token_folder(tmp_path / "corpus.v1", codec) == expected
+
+
+def test_a_folder_of_speech_is_a_corpus(parts, tmp_path):
+    (tmp_path / "speech").mkdir()
+    for name in "ab":
+        save_audio(tmp_path / f"speech/{name}.wav", torch.rand(1, 12_000) - 0.5, 24_000)
+        (tmp_path / f"speech/{name}.txt").write_text(f"text {name}")
+    (tmp_path / "speech/c.wav").write_bytes(b"no audio")
+    corpus = open_corpus(tmp_path / "speech", parts, DataConfig())
+    assert [u.text for u in corpus.utterances] == ["text a", "text b"]
+    assert corpus.skipped == {"cannot be encoded": 1}

@@ -1,0 +1,36 @@
+"""What two processes are asked to do in test_distributed.py; a new process can import it."""
+
+from pathlib import Path
+
+from catok.training.engine.distributed import Group
+from catok.training.engine.saving import is_due
+from catok.training.lm.config import LMTrainConfig
+from catok.training.lm.trainer import LMTrainer
+
+from .conftest import new_parts, open_codes
+
+
+def train(group: Group, places: Path, folder: Path, config: LMTrainConfig, cut: int = 0) -> dict:
+    """A run to its end; with `cut`, after one that was given up at that step."""
+
+    def trainer(lines):
+        parts = new_parts(config)
+        corpus = open_codes(places, parts, config.data)
+        report = lines.append
+        return LMTrainer(config, parts, corpus, corpus, folder, group=group, report=report)
+
+    if cut:
+        first = trainer([])
+        for batches in first.batches():
+            first.train_step(batches)
+            if is_due(first.step, config.log_every, config.steps):
+                first.learner.tally.reset()  # as when it is logged
+            if first.step == cut:
+                break
+        first.save()
+        first.train_step(batches)
+    lines: list[dict] = []
+    run = trainer(lines)
+    run.run()
+    weights = {n: p.detach().clone() for n, p in run.learner.objective.named_parameters()}
+    return {"lines": lines, "weights": weights}
