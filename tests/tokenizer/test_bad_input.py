@@ -1,8 +1,13 @@
 """Every bad input: a ValueError that names the fix, and nothing silently wrong."""
 
+from contextlib import nullcontext
+
 import numpy as np
 import pytest
+import soundfile
 import torch
+
+from catok import load_audio
 
 FRAME = 1920
 GOOD = torch.zeros(1, 1, 4000)
@@ -55,6 +60,15 @@ def test_one_absurd_sample_is_refused_and_touches_nothing(small_model, absurd):
     assert torch.equal(torch.cat([first, *rest], dim=2), expected)
     lengths = [6 * FRAME, 4 * FRAME]  # padding may hold anything
     assert torch.equal(small_model.encode(bad, lengths).codes[0], expected[0])
+
+
+@pytest.mark.parametrize(("peak", "taken"), [(999.0, True), (1001.0, False)])
+def test_files_and_tensors_have_one_limit(small_model, tmp_path, peak, taken):
+    audio = torch.full((1, 1, 200), peak)
+    soundfile.write(tmp_path / "x.wav", audio[0, 0].numpy(), 24_000, subtype="FLOAT")
+    for call in (lambda: load_audio(tmp_path / "x.wav"), lambda: small_model.encode(audio)):
+        with nullcontext() if taken else pytest.raises(ValueError, match="has samples of 1001"):
+            call()
 
 
 def test_what_is_loud_but_may_be_a_recording_is_encoded(small_model):
