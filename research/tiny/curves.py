@@ -5,6 +5,7 @@
 Joins RUNS/*/rows.jsonl with the rows that OUT/tiny-probes.jsonl has already (a probe that was begun
 anew replaces its old rows), and writes tiny-probes.jsonl, .md and .png. The slope is what doubling
 the time brought between a quarter and three quarters of the budget, at a constant learning rate.
+Other codecs stand beside it: what `reference.py` wrote to OUT/tiny-probes-others.jsonl.
 """
 
 import argparse
@@ -27,7 +28,7 @@ Rows = list[dict[str, Any]]
 def read_rows(runs: Path, known: Path) -> dict[str, Rows]:
     """Rows by probe, in the order of the list."""
     found: dict[str, Rows] = {}
-    if known.is_file():
+    if known.is_file():  # of runs that are no longer on the disk
         for line in known.read_text("utf-8").splitlines():
             row = json.loads(line)
             found.setdefault(row["probe"], []).append(row)
@@ -82,8 +83,20 @@ def table(found: dict[str, Rows], minutes: float) -> str:
     return markdown(lines)
 
 
-def draw(found: dict[str, Rows], path: Path) -> None:
-    """Every figure over minutes, on a logarithmic axis."""
+def others_table(others: Rows) -> str:
+    """One line per codec and setting."""
+    lines = [["codec", "setting", "STOI, WB, NB", "WER", "mel distance of speech, music, effects"]]
+    for row in others:
+        line = [row["system"], row["setting"]]
+        line.append(" / ".join(f"{row[f]:.{DIGITS[f]}f}" for f in FIGURES))
+        line.append(f"{row['wer']:.0f} %")
+        line.append(" / ".join(f"{row[f'mel_{d}']:.2f}" for d in ("speech", "music", "sound")))
+        lines.append(line)
+    return markdown(lines)
+
+
+def draw(found: dict[str, Rows], others: Rows, path: Path) -> None:
+    """Every figure over minutes, on a logarithmic axis; other codecs as level lines."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -97,6 +110,12 @@ def draw(found: dict[str, Rows], path: Path) -> None:
                 style = ("-", "--", ":", "-.")[number // 10 % 4]
                 points = [(r["minutes"], r["scores"][depth][name]) for r in rows]
                 axis.plot(*zip(*points, strict=True), style, marker="o", ms=3, label=probe)
+            for other in others:
+                where = "8" if other["setting"] in ("1200", "1 kbps") else "32"
+                if other["system"] != "original" and where == depth:
+                    axis.axhline(other[name], color="grey", lw=0.8)
+                    label = f"{other['system']} {other['setting']}"
+                    axis.annotate(label, (0.01, other[name]), xycoords=("axes fraction", "data"))
             axis.set_title(f"{TITLES[name]}, {depth} codebooks")
             axis.set_xscale("log", base=2)
             axis.xaxis.set_major_formatter("{x:g}")
@@ -119,8 +138,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     found = read_rows(args.runs, args.out / "tiny-probes.jsonl")
     text = "".join(json.dumps(row) + "\n" for rows in found.values() for row in rows)
     (args.out / "tiny-probes.jsonl").write_text(text, "utf-8")
-    (args.out / "tiny-probes.md").write_text(table(found, args.minutes), "utf-8")
-    draw(found, args.out / "tiny-probes.png")
+    beside = args.out / "tiny-probes-others.jsonl"
+    others = [json.loads(line) for line in beside.read_text("utf-8").splitlines()]
+    tables = "# Probes of an hour\n\nHow they are made: [research/tiny](../tiny/README.md).\n\n"
+    tables += table(found, args.minutes) + "\n![curves](tiny-probes.png)\n\n"
+    tables += "Other codecs on the same recordings:\n\n" + others_table(others)
+    (args.out / "tiny-probes.md").write_text(tables, "utf-8")
+    draw(found, others, args.out / "tiny-probes.png")
     print(table(found, args.minutes))
 
 

@@ -7,6 +7,7 @@ split, music and effects. PESQ, STOI, word errors of the speech; the mel distanc
 import json
 import math
 import random
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from catok.evaluation.metrics.normalise import normalise, words
 from catok.training.codec.losses.mel import MelLoss
 
 DEPTHS = (32, 8)
+RATE = 24_000
 LONGEST = 5.0  # seconds of each, but for English
 CHOSEN = {  # source: how many
     "asterisk-core-sounds-it-g722": 6,
@@ -50,10 +52,10 @@ def read_clips(manifest: Path, seed: int = 0) -> list[Clip]:
     for corpus, count in CHOSEN.items():
         found = [r for r in rows if r["corpus"] == corpus and r["duration"] >= 2.0]
         for row in random.Random(seed).sample(found, min(count, len(found))):
-            audio, _ = load_audio(manifest.parent / row["audio"], sample_rate=24_000, channels=1)
+            audio, _ = load_audio(manifest.parent / row["audio"], sample_rate=RATE, channels=1)
             text = row["text"] if row["language"] == "en" else None
             if text is None:  # words must be whole
-                audio = audio[:, : int(LONGEST * 24_000)]
+                audio = audio[:, : int(LONGEST * RATE)]
             edge = float(row.get("band_edge") or math.inf)
             clips.append(Clip(audio, row["domain"], edge, text))
     return clips
@@ -61,38 +63,50 @@ def read_clips(manifest: Path, seed: int = 0) -> list[Clip]:
 
 @torch.no_grad()
 def score(tok: CausalAudioTokenizer, clips: list[Clip], transcriber: Any = None) -> dict[str, Any]:
-    """Means by number of codebooks; with a transcriber, word errors in percent of all words."""
-    mel, result = MelLoss(tok.sample_rate), {}
+    """`figures` by number of codebooks."""
     coded = [tok.encode(clip.audio[None]).codes for clip in clips]
+    result = {}
     for depth in DEPTHS:
-        found: dict[str, list[float]] = {}
-        errors = said = 0
-        for clip, codes in zip(clips, coded, strict=True):
-            out = tok.decode(codes, depth)[0, :, : clip.audio.shape[1]]
-            distance = float(mel(out[None], clip.audio[None], torch.tensor([clip.band_edge])))
-            found.setdefault(f"mel_{clip.domain}", []).append(distance)
-            if clip.domain != "speech":
-                continue
-            noise = (out - clip.audio).square().sum()
-            figures = {
-                "stoi": lambda o=out, a=clip.audio: stoi(a, o, tok.sample_rate),
-                "pesq_wb": lambda o=out, a=clip.audio: pesq(a, o, tok.sample_rate),
-                "pesq_nb": lambda o=out, a=clip.audio: pesq(a, o, tok.sample_rate, "nb"),
-                "snr": lambda n=noise, a=clip.audio: float(10 * torch.log10(a.square().sum() / n)),
-            }
-            for name, figure in figures.items():
-                try:
-                    found.setdefault(name, []).append(figure())
-                except ValueError:
-                    continue  # PESQ found no speech: counted by `n`
-            if transcriber is not None and clip.text:
-                heard = transcriber.transcribe(out[0].numpy(), tok.sample_rate, "en")
-                reference = words(normalise(clip.text, "en"))
-                errors += count_errors(reference, words(normalise(heard, "en"))).total
-                said += len(reference)
-        means = {name: round(sum(v) / len(v), 4) for name, v in found.items()}
-        means["n"] = len(found.get("pesq_wb", []))
-        if said:
-            means["wer"] = round(100 * errors / said, 2)
-        result[str(depth)] = means
+        outputs = [
+            tok.decode(codes, depth)[0, :, : clip.audio.shape[1]]
+            for clip, codes in zip(clips, coded, strict=True)
+        ]
+        result[str(depth)] = figures(clips, outputs, transcriber)
     return result
+
+
+def figures(clips: list[Clip], outputs: list[Tensor], transcriber: Any = None) -> dict[str, float]:
+    """Means over the clips; `n`: how many PESQ could judge; with a transcriber `wer`, word errors
+    in percent of all words.
+    """
+    mel, found = MelLoss(RATE), {}
+    errors = said = 0
+    for clip, out in zip(clips, outputs, strict=True):
+        distance = float(mel(out[None], clip.audio[None], torch.tensor([clip.band_edge])))
+        found.setdefault(f"mel_{clip.domain}", []).append(distance)
+        if clip.domain != "speech":
+            continue
+        for name, figure in _speech_figures(clip.audio, out).items():
+            try:
+                found.setdefault(name, []).append(figure())
+            except ValueError:
+                continue  # PESQ found no speech
+        if transcriber is not None and clip.text:
+            heard = transcriber.transcribe(out[0].numpy(), RATE, "en")
+            reference = words(normalise(clip.text, "en"))
+            errors += count_errors(reference, words(normalise(heard, "en"))).total
+            said += len(reference)
+    means = {name: sum(values) / len(values) for name, values in found.items()}
+    means = {name: round(mean, 4) for name, mean in means.items() if math.isfinite(mean)}
+    means["n"] = len(found.get("pesq_wb", []))
+    return means | ({"wer": round(100 * errors / said, 2)} if said else {})
+
+
+def _speech_figures(audio: Tensor, out: Tensor) -> dict[str, Callable[[], float]]:
+    noise = (out - audio).square().sum()
+    return {
+        "stoi": lambda: stoi(audio, out, RATE),
+        "pesq_wb": lambda: pesq(audio, out, RATE),
+        "pesq_nb": lambda: pesq(audio, out, RATE, "nb"),
+        "snr": lambda: float(10 * torch.log10(audio.square().sum() / noise)),
+    }
