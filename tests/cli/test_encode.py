@@ -97,3 +97,18 @@ def test_several_inputs_where_one_is_missing(catok, recording, tmp_path, capsys)
     assert recording.with_suffix(".cat").is_file()
     assert not missing.parent.exists()
     assert "encoded 1 of 2 files" in capsys.readouterr().err
+
+
+def test_recordings_that_are_cut_short_are_said_and_counted(catok, tmp_path, capsys):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    save_audio(folder / "whole.wav", noise(24_000), 24_000)
+    (folder / "cut.wav").write_bytes((folder / "whole.wav").read_bytes()[:30_000])
+    (folder / "notes.txt").touch()
+    assert catok("encode", folder, "-o", tmp_path / "out") == 0
+    said = capsys.readouterr().err.splitlines()
+    assert f"catok: warning: {folder / 'cut.wav'}: it is cut short: 29956 of 48000" in said[0]
+    assert said[1].startswith("catok: encoded 2 of 2 files")
+    assert said[1].endswith(", 1 not read whole; left out: 1 .txt")
+    assert catok("encode", folder / "cut.wav", "-o", tmp_path / "cut.cat") == 0
+    assert "catok: warning: " in capsys.readouterr().err

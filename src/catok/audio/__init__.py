@@ -4,12 +4,21 @@ Audio is float32 `[C, T]`, full scale [-1, 1]. Resampling T samples gives exactl
 ceil(T * new rate / old rate), so that nothing is lost at the end.
 """
 
-from catok.audio.reading import AudioInfo, audio_info, load_audio, load_crop, read_blocks
-from catok.audio.resampling import mix, resample
+from catok.audio.mixing import mix
+from catok.audio.reading import (
+    AudioInfo,
+    AudioWarning,
+    audio_info,
+    load_audio,
+    load_crop,
+    read_blocks,
+)
+from catok.audio.resampling import resample
 from catok.audio.writing import AudioWriter, save_audio
 
 __all__ = [
     "AudioInfo",
+    "AudioWarning",
     "AudioWriter",
     "audio_info",
     "load_audio",

@@ -1,20 +1,27 @@
 """Read audio files, whole, block by block or in part, and convert on the way."""
 
-import io
-import os
-from collections.abc import Iterator
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import BinaryIO
 
 import numpy as np
-import soundfile
 import torch
 from torch import Tensor
 
-from catok.audio.resampling import check_mix, check_rate, mix, resample, resample_blocks
-from catok.io.files import StrPath, name_of
+from catok.audio.decoding import Decoder, open_decoders
+from catok.audio.mixing import Downmix, check_mix, check_select, mix
+from catok.audio.resampling import check_ratio, resample, resample_blocks
+from catok.audio.source import Source, open_source
+from catok.io.files import StrPath
 
 _LOUDEST = 1000.0  # 60 dB over full scale: no recording, but integers stored as floats
+_LARGEST_BLOCK = 1 << 22  # samples of all channels, whatever the rate
+
+
+class AudioWarning(UserWarning):
+    """A recording was read, but something is missing from it: the message says what."""
 
 
 @dataclass(frozen=True)
@@ -31,146 +38,207 @@ class AudioInfo:
         return self.samples / self.sample_rate
 
 
-class _Reader(soundfile.SoundFile):
-    """Reads forward only: soundfile would seek after every block, which fails in FLAC files that
-    do not state their length and disturbs the decoders of lossy formats."""
-
-    def seekable(self) -> bool:
-        return False
-
-
 def load_audio(
     path_or_file: StrPath | BinaryIO,
     *,
     sample_rate: int | None = None,
     channels: int | None = None,
+    downmix: Downmix = "itu",
+    select: Sequence[int] | None = None,
 ) -> tuple[Tensor, int]:
     """Read a whole file: float32 `[C, T]` clipped to [-1, 1], and its sample rate in Hz.
 
-    `sample_rate` and `channels` convert (see `resample` and `mix`); None keeps the file's own. A
-    file object is read from its start. Raises ValueError when the file is missing, empty, not
-    audio, damaged, holds no samples, NaN, Inf or integers stored as floats, or cannot be
-    converted as asked.
+    `sample_rate` and `channels` convert (see `resample` and `mix`); None keeps the file's own.
+    `select`: the file's channels to use, counted from 0 (None: all); `downmix`: how they become
+    fewer. A file object is read from its start, a pipe to its end. Recordings joined in one file
+    (chained Ogg, concatenated MP3 or WAV) are read one after the other. Warns with `AudioWarning`
+    where a file is cut short or parts of it had to be passed over.
+
+    Raises ValueError when the file is missing, empty, not audio, damaged, holds no samples, NaN,
+    Inf or integers stored as floats, or cannot be converted as asked; OSError when the disk fails.
     """
-    reader = _open(path_or_file)
-    rate = reader.samplerate if sample_rate is None else sample_rate
-    width = reader.channels if channels is None else channels
-    blocks = _blocks(reader, name_of(path_or_file), rate, width, seconds=10.0)
+    stack, source, decoders = _open(path_or_file)
+    rate = decoders[0].sample_rate if sample_rate is None else sample_rate
+    width = decoders[0].channels if select is None else len(select)
+    conversion = _Conversion(rate, width if channels is None else channels, downmix, select)
+    blocks = _blocks(stack, source, decoders, conversion, seconds=10.0)
     return torch.cat(list(blocks), dim=1), rate
 
 
 def read_blocks(
-    path: StrPath | BinaryIO, sample_rate: int, channels: int, seconds: float = 10.0
+    path: StrPath | BinaryIO,
+    sample_rate: int,
+    channels: int,
+    seconds: float = 10.0,
+    *,
+    downmix: Downmix = "itu",
+    select: Sequence[int] | None = None,
 ) -> Iterator[Tensor]:
     """Read a file of any length in bounded memory: yields float32 `[C, n]`, n varies.
 
     One block comes from about `seconds` of the file. Joined along time the blocks are what
-    `load_audio` returns. Raises ValueError as `load_audio` does, for damage when it is reached.
+    `load_audio` returns. Warns and raises as `load_audio` does, for damage when it is reached.
     """
     if not seconds > 0:
         raise ValueError(f"seconds must be positive, got {seconds}")
-    return _blocks(_open(path), name_of(path), sample_rate, channels, seconds)
+    conversion = _Conversion(sample_rate, channels, downmix, select)
+    return _blocks(*_open(path), conversion, seconds)
 
 
 def load_crop(
-    path: StrPath, offset: float, seconds: float, *, sample_rate: int, channels: int
+    path: StrPath | BinaryIO, offset: float, seconds: float, *, sample_rate: int, channels: int
 ) -> Tensor:
     """Part of a file from `offset` seconds on: float32 `[C, T]`, T at most seconds x sample_rate.
 
-    Seeks, so that a crop of a long file costs no more than one of a short file. Raises ValueError
-    as `load_audio` does, and when nothing lies at the offset.
+    Its samples are those of the whole recording. Seeks, so that a crop of a long file costs no more
+    than one of a short file, unless PyAV or ffmpeg decode it. Raises ValueError as `load_audio`
+    does, and when nothing lies at the offset.
     """
-    try:
-        with soundfile.SoundFile(path) as reader:
-            reader.seek(min(int(offset * reader.samplerate), max(0, reader.frames - 1)))
-            wanted = -(-int(seconds * reader.samplerate * 1000) // 1000)
-            samples = reader.read(wanted, dtype="float32", always_2d=True).T
-            rate = reader.samplerate
-    except (soundfile.LibsndfileError, OSError) as error:
-        raise ValueError(f"{path} cannot be read ({error}): remove it from the manifest") from error
-    if samples.shape[1] == 0 or not np.isfinite(samples).all():
-        raise ValueError(f"{path} holds no finite samples at {offset} s: mend or remove it")
-    audio = mix(torch.from_numpy(samples).clamp(-1, 1), channels)
-    return resample(audio, rate, sample_rate)[:, : round(seconds * sample_rate)]
+    stack, source, decoders = _open(path)
+    conversion = _Conversion(sample_rate, channels)
+    start, left, crops = offset, seconds, []
+    with stack:
+        for number, decoder in enumerate(decoders, start=1):
+            rate = decoder.sample_rate
+            conversion.check(decoder, source.name)
+            first = int(start * rate)
+            if number < len(decoders) and first >= decoder.samples():
+                start -= decoder.samples() / rate
+                continue
+            wanted = -(-int(left * rate * 1000) // 1000)
+            samples = _first(_checked(decoder, source.name, first), wanted)
+            if samples.shape[1]:
+                crops.append(resample(conversion.mixed(samples).clamp(-1, 1), rate, sample_rate))
+            start, left = 0.0, left - samples.shape[1] / rate
+            if left * rate < 1:
+                break
+    if not crops:
+        raise ValueError(f"{source.name} holds no samples at {offset} s: mend or remove it")
+    return torch.cat(crops, dim=1)[:, : round(seconds * sample_rate)]
 
 
 def audio_info(path_or_file: StrPath | BinaryIO) -> AudioInfo:
-    """Sample rate, channels and length, from the file's header where it states the length.
+    """Sample rate, channels and length, which are those that reading the file gives.
 
-    Raises ValueError when the file is missing, empty, not audio or holds no samples.
+    Headers are asked where they can be trusted; else the samples are counted, which takes as long
+    as reading. Raises ValueError when the file is missing, empty, not audio or holds no samples.
     """
-    name = name_of(path_or_file)
-    with _open(path_or_file) as reader:
-        samples = reader.frames
-        if samples > 2**62:  # libsndfile's mark for "not stated": count
-            samples = sum(block.shape[1] for block in _decoded(reader, name, seconds=10.0))
-        if samples < 1:
-            raise ValueError(f"{name} holds no samples: record or export it again")
-        return AudioInfo(reader.samplerate, reader.channels, samples)
+    stack, source, decoders = _open(path_or_file)
+    with stack:
+        rate, channels = decoders[0].sample_rate, decoders[0].channels
+        samples = sum(-(-d.samples() * rate // d.sample_rate) for d in decoders)
+    if samples < 1:
+        raise ValueError(f"{source.name} holds no samples: record or export it again")
+    return AudioInfo(rate, channels, samples)
 
 
-def _open(path_or_file: StrPath | BinaryIO) -> _Reader:
-    name = name_of(path_or_file)
-    if isinstance(path_or_file, (str, os.PathLike)):
-        source = os.fspath(path_or_file)
-        if not os.path.exists(source):
-            raise ValueError(f"{name} does not exist: check the path")
-        if os.path.isdir(source):
-            raise ValueError(f"{name} is a folder: give one audio file")
-        size = os.path.getsize(source)
-    else:
-        source = path_or_file
-        if isinstance(source, io.TextIOBase):
-            raise ValueError(f'{name} is open as text: open it with mode "rb"')
-        if not source.seekable():
-            raise ValueError(f"{name} cannot seek: wrap its content in io.BytesIO")
-        size = source.seek(0, os.SEEK_END)
-        source.seek(0)
-    if size == 0:
-        raise ValueError(f"{name} is empty (0 bytes): record or export it again")
-    try:
-        return _Reader(source)
-    except (soundfile.SoundFileError, TypeError) as error:  # TypeError: headerless .raw
-        raise ValueError(
-            f"{name} is not audio that can be read ({error}): convert it to WAV or FLAC"
-        ) from error
+@dataclass(frozen=True)
+class _Conversion:
+    """From a file's rate and channels to others."""
+
+    sample_rate: int
+    channels: int
+    downmix: Downmix = "itu"
+    select: Sequence[int] | None = None
+
+    def check(self, decoder: Decoder, name: str) -> None:
+        """Raises ValueError where a file cannot be converted."""
+        check_ratio(decoder.sample_rate, self.sample_rate, f"sample_rate for {name}")
+        check_select(decoder.channels, self.select, name)
+        have = decoder.channels if self.select is None else len(self.select)
+        check_mix(have, self.channels, name, self.downmix)
+
+    def mixed(self, block: Tensor) -> Tensor:
+        """The channels wanted, from all `[C, n]` of the file."""
+        chosen = block if self.select is None else block[list(self.select)]
+        return mix(chosen, self.channels, self.downmix)
+
+    def blocks(self, blocks: Iterator[Tensor], own_rate: int) -> Iterator[Tensor]:
+        """Blocks of one recording at the rate wanted."""
+        mixed = map(self.mixed, blocks)
+        for block in resample_blocks(mixed, self.channels, own_rate, self.sample_rate):
+            yield block.clamp_(-1.0, 1.0)
+
+
+def _open(path_or_file: StrPath | BinaryIO) -> tuple[ExitStack, Source, list[Decoder]]:
+    """A file and its decoders; the stack closes them."""
+    with ExitStack() as stack:
+        source = stack.enter_context(open_source(path_or_file))
+        decoders = open_decoders(source)
+        for decoder in decoders:
+            stack.callback(decoder.close)
+        return stack.pop_all(), source, decoders
 
 
 def _blocks(
-    reader: _Reader, name: str, sample_rate: int, channels: int, seconds: float
+    stack: ExitStack,
+    source: Source,
+    decoders: list[Decoder],
+    conversion: _Conversion,
+    seconds: float,
 ) -> Iterator[Tensor]:
-    """Check the conversion at once, then give the converted blocks `[C, n]`; closes the reader."""
-    check_rate(sample_rate, f"sample_rate for {name}")
-    check_mix(reader.channels, channels, name)
+    """Check the conversion at once, then give the converted blocks `[C, n]`; closes the file."""
+    with stack:
+        for decoder in decoders:
+            conversion.check(decoder, source.name)
+        stack = stack.pop_all()
 
     def blocks() -> Iterator[Tensor]:
-        with reader:
-            decoded = (mix(block, channels) for block in _decoded(reader, name, seconds))
-            for block in resample_blocks(decoded, channels, reader.samplerate, sample_rate):
-                yield block.clamp_(-1.0, 1.0)
+        total = 0
+        with stack:
+            for decoder in decoders:
+                size = max(1, min(round(seconds * decoder.sample_rate), _LARGEST_BLOCK))
+                whole = _gathered(_checked(decoder, source.name), size, decoder.channels)
+                for block in conversion.blocks(whole, decoder.sample_rate):
+                    total += block.shape[1]
+                    yield block
+        _warn(source.name, decoders)
+        if total == 0:
+            raise ValueError(f"{source.name} holds no samples: record or export it again")
 
     return blocks()
 
 
-def _decoded(reader: _Reader, name: str, seconds: float) -> Iterator[Tensor]:
-    """Blocks `[C, n]` of the file as it is, checked."""
-    size = max(1, round(seconds * reader.samplerate))
-    total = 0
-    while True:
-        try:
-            block = reader.read(size, dtype="float32", always_2d=True)
-        except soundfile.SoundFileError as error:
-            raise ValueError(
-                f"{name} is damaged after {total} samples ({error}): copy or export it again"
-            ) from error
-        if len(block) == 0:
-            break
+def _checked(decoder: Decoder, name: str, start: int = 0) -> Iterator[Tensor]:
+    """Blocks `[C, n]` of the file as it is. Raises ValueError for what cannot be sound."""
+    for block in decoder.blocks(start):
         peak = float(np.abs(block).max())
         if not np.isfinite(peak):
             raise ValueError(f"{name} holds NaN or Inf: repair it or leave it out")
         if peak > _LOUDEST:
             raise ValueError(f"{name} has samples of {peak:g}: scale float audio to [-1, 1]")
-        total += len(block)
         yield torch.from_numpy(block.T.copy())
-    if total == 0:
-        raise ValueError(f"{name} holds no samples: record or export it again")
+
+
+def _gathered(blocks: Iterator[Tensor], size: int, channels: int) -> Iterator[Tensor]:
+    """The same samples in blocks of `size`, the last may be shorter; fewer for many channels."""
+    size = min(size, max(1, _LARGEST_BLOCK // channels))
+    waiting, count = [], 0
+    for block in blocks:
+        for piece in block.split(size, dim=1):
+            waiting.append(piece)
+            count += piece.shape[1]
+            if count >= size:
+                yield torch.cat(waiting, dim=1)
+                waiting, count = [], 0
+    if waiting:
+        yield torch.cat(waiting, dim=1)
+
+
+def _first(blocks: Iterator[Tensor], wanted: int) -> Tensor:
+    """At most `wanted` samples."""
+    taken, count = [], 0
+    while count < wanted and (block := next(blocks, None)) is not None:
+        taken.append(block)
+        count += block.shape[1]
+    return torch.cat(taken, dim=1)[:, :wanted] if taken else torch.zeros(1, 0)
+
+
+def _warn(name: str, decoders: list[Decoder]) -> None:
+    notes = [
+        note if len(decoders) == 1 else f"recording {number} of {len(decoders)}: {note}"
+        for number, decoder in enumerate(decoders, start=1)
+        for note in decoder.notes
+    ]
+    if notes:
+        warnings.warn(f"{name}: {'; '.join(notes)}", AudioWarning, stacklevel=3)

@@ -1,4 +1,4 @@
-"""Audio tensors at another rate or with other channels.
+"""Audio tensors at another rate, and which rates there are.
 
 Resampling T samples gives exactly ceil(T * new rate / old rate): nothing is lost at the end.
 """
@@ -11,6 +11,10 @@ import soxr
 import torch
 from torch import Tensor
 
+HIGHEST_RATE = 10_000_000  # Hz; beyond it a header is wrong
+MOST_CHANNELS = 256
+_LARGEST_RATIO = 1000
+
 
 def resample(audio: Tensor, from_rate: int, to_rate: int) -> Tensor:
     """Resample `[..., C, T]` from one rate in Hz to another: `[..., C, ceil(T * to / from)]`.
@@ -18,8 +22,7 @@ def resample(audio: Tensor, from_rate: int, to_rate: int) -> Tensor:
     Very high quality, linear phase, no gradient; dtype and device are kept. Raises ValueError for
     rates that are not positive integers and for audio that is not floating point or has no samples.
     """
-    check_rate(from_rate)
-    check_rate(to_rate)
+    check_ratio(from_rate, to_rate)
     if not audio.is_floating_point() or audio.dim() < 1 or audio.numel() == 0:
         raise ValueError(f"expected float samples [..., C, T], got {describe(audio)}")
     if from_rate == to_rate:
@@ -30,21 +33,6 @@ def resample(audio: Tensor, from_rate: int, to_rate: int) -> Tensor:
     samples = torch.cat([flat, tail], dim=1).T.contiguous().numpy()
     result = torch.from_numpy(soxr.resample(samples, from_rate, to_rate, quality="VHQ"))
     return result[:length].T.reshape(*audio.shape[:-1], length).to(audio)
-
-
-def mix(audio: Tensor, channels: int) -> Tensor:
-    """Change the channels of `[..., C, T]`: to 1 by the mean, from 1 by repetition.
-
-    Raises ValueError for any other change, for example stereo to 5.1.
-    """
-    if audio.dim() < 2:
-        raise ValueError(f"expected [..., C, T], got {describe(audio)}: add C with `audio[None]`")
-    check_mix(audio.shape[-2], channels, "audio")
-    if audio.shape[-2] == channels:
-        return audio
-    if channels == 1:
-        return audio.mean(dim=-2, keepdim=True)
-    return audio.repeat_interleave(channels, dim=-2)
 
 
 def resample_blocks(
@@ -79,15 +67,29 @@ def _tail(from_rate: int, to_rate: int) -> int:
 
 
 def check_rate(rate: int, name: str = "sample rate") -> None:
-    """Raises ValueError unless `rate` is a positive integer."""
+    """Raises ValueError unless `rate` is a positive integer up to 10 MHz."""
     if not isinstance(rate, Integral) or rate < 1:
         raise ValueError(f"{name} must be a positive integer in Hz, got {rate!r}")
+    if rate > HIGHEST_RATE:
+        raise ValueError(f"{name} must be at most {HIGHEST_RATE} Hz, got {rate}")
 
 
-def check_mix(have: int, want: int, name: str) -> None:
-    """Raises ValueError unless `have` channels can become `want`."""
-    if want < 1 or (want != have and 1 not in (have, want)):
-        raise ValueError(f"cannot mix {name} of {have} channels into {want}: choose {have} or 1")
+def check_ratio(from_rate: int, to_rate: int, name: str = "sample rate") -> None:
+    """Raises ValueError unless both are rates of sound, less than a factor of 1000 apart."""
+    check_rate(from_rate, name)
+    check_rate(to_rate, name)
+    if max(from_rate, to_rate) > _LARGEST_RATIO * min(from_rate, to_rate):
+        raise ValueError(
+            f"{name}: {from_rate} Hz to {to_rate} Hz is more than a factor of {_LARGEST_RATIO}: "
+            "is its header right?"
+        )
+
+
+def check_header(sample_rate: int, channels: int, name: str) -> None:
+    """Raises ValueError for a rate or a number of channels that no audio file has."""
+    check_rate(sample_rate, f"the sample rate of {name}")
+    if not 0 < channels <= MOST_CHANNELS:
+        raise ValueError(f"{name} states {channels} channels, not 1 to {MOST_CHANNELS}: mend it")
 
 
 def describe(audio: Tensor) -> str:

@@ -207,7 +207,8 @@ def _pcm_blocks(file: BinaryIO, rate: int, recognizer: "Recognizer") -> Iterator
     import numpy as np
     import torch
 
-    from catok.audio.resampling import check_rate, mix, resample_blocks
+    from catok.audio import mix
+    from catok.audio.resampling import check_rate, resample_blocks
 
     check_rate(rate)
 

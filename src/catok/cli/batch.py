@@ -1,10 +1,14 @@
 """Working through the jobs of a command: one, where errors end it, or many, where they do not."""
 
 import time
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from catok.audio import AudioWarning
 from catok.cli.errors import error_line
 from catok.cli.files import Job, Plan
 from catok.cli.progress import Progress
@@ -35,16 +39,20 @@ def work_through(
     jobs = [job for job in plan.jobs if not (skip_existing and _exists(job))]
     if not plan.many:
         for job in jobs:
-            note = work(job).note
+            with audio_warnings(progress):
+                note = work(job).note
             if note:
                 progress.say(f"catok: {note}")
         return 0
     started = time.monotonic()
     done: list[Done] = []
+    incomplete = 0
     for job in jobs:
         try:
             _make_folder(job)
-            done.append(work(job))
+            with audio_warnings(progress) as warned:
+                done.append(work(job))
+            incomplete += bool(warned)
         except (ValueError, OSError) as error:
             progress.say(error_line(error, job.name))
     seconds = sum(item.seconds for item in done)
@@ -53,6 +61,7 @@ def work_through(
         "skipped": len(plan.jobs) - len(jobs),
         "failed": len(jobs) - len(done),
         "converted in rate or channels": sum(bool(item.note) for item in done),
+        "not read whole": incomplete,
     }
     extra = "".join(f", {count} {what}" for what, count in counts.items() if count)
     if plan.left_out:
@@ -62,6 +71,25 @@ def work_through(
         f"{speed:.1f} times real time{extra}"
     )
     return 1 if counts["failed"] else 0
+
+
+@contextmanager
+def audio_warnings(progress: Progress) -> Iterator[list[str]]:
+    """Context in which the library's warnings of incomplete recordings are said, and listed."""
+    said: list[str] = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", AudioWarning)
+        others = warnings.showwarning
+
+        def show(message: Warning | str, category: type[Warning], *where: Any) -> None:
+            if issubclass(category, AudioWarning):
+                said.append(str(message))
+                progress.say(f"catok: warning: {message}")
+            else:
+                others(message, category, *where)
+
+        warnings.showwarning = show
+        yield said
 
 
 def _make_folder(job: Job) -> None:

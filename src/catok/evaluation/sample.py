@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from catok.audio.resampling import describe, mix, resample
+from catok.audio.mixing import mix
+from catok.audio.resampling import describe, resample
 
 
 @dataclass(frozen=True)

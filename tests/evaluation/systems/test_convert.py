@@ -44,7 +44,7 @@ def test_what_a_codec_leaves_out_is_silence():
         (torch.zeros(1, 0), "expected float audio"),
         (torch.zeros(1, 10, dtype=torch.int16), "expected float audio"),
         (torch.tensor([[0.0, torch.nan]]), "NaN"),
-        (torch.zeros(6, 10), "6 channels into 2"),
+        (torch.zeros(12, 10), "12 channels into 2"),
     ],
 )
 def test_bad_recordings(audio, words):

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from catok.audio.resampling import mix, resample
+from catok.audio import mix, resample
 from catok.evaluation.sample import Sample
 
 METRIC_RATE = 16_000  # Hz

@@ -5,7 +5,7 @@ Two references: the true text, where it is known, and what the same recogniser m
 with them come the counts, so that errors and words can be added up over a corpus before dividing.
 """
 
-from catok.audio.resampling import mix
+from catok.audio import mix
 from catok.evaluation.metrics.alignment import count_errors
 from catok.evaluation.metrics.base import Column
 from catok.evaluation.metrics.normalise import characters, normalise, words

@@ -11,8 +11,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from catok.audio import load_audio
-from catok.audio.resampling import mix, resample
+from catok.audio import load_audio, mix, resample
 from catok.evaluation.metrics.base import Metric
 from catok.evaluation.protocols.items import Prompted
 from catok.evaluation.protocols.scored import FAILURES, Scored, heard, unheard

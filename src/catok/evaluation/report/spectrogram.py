@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from catok.audio.resampling import mix
+from catok.audio import mix
 from catok.evaluation.report.html import data_url, tag, void
 from catok.evaluation.report.png import png
 from catok.modules.mel import hz_to_mel, mel_filters

@@ -7,7 +7,8 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from catok.audio.resampling import check_rate, describe, mix, resample
+from catok.audio.mixing import mix
+from catok.audio.resampling import check_rate, describe, resample
 
 T = TypeVar("T")
 

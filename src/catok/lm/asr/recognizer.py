@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, BinaryIO, overload
 import torch
 from torch import Tensor
 
-from catok.audio import read_blocks
-from catok.audio.resampling import mix, resample
+from catok.audio import mix, read_blocks, resample
 from catok.codes import Encoded
 from catok.io.arrays import as_tensor
 from catok.io.cat_file import is_cat_file

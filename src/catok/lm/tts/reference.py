@@ -9,8 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from catok.audio import load_audio
-from catok.audio.resampling import mix, resample
+from catok.audio import load_audio, mix, resample
 from catok.lm.config import TokenLMConfig
 from catok.tokenizer.checks import check_samples
 from catok.tokenizer.tokenizer import CausalAudioTokenizer

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
-from catok.audio import load_crop
-from catok.audio.resampling import mix
+from catok.audio import load_crop, mix
 from catok.data.tar import open_reference
 from catok.training.codec.data.batch import Row
 from catok.training.codec.data.config import DataConfig
