@@ -16,7 +16,15 @@ import torch
 from common import add_model_options, machine, table, write_json
 
 from catok import CausalAudioTokenizer
-from catok.lm import ByteTokenizer, SamplingConfig, SpeechModel, Synthesizer, TokenLM, TokenLMConfig
+from catok.lm import (
+    ByteTokenizer,
+    SamplingConfig,
+    SpeechModel,
+    SpeechRequest,
+    Synthesizer,
+    TokenLM,
+    TokenLMConfig,
+)
 
 TEXT = "The quick brown fox jumps over the lazy dog, and the dog does not mind at all."
 
@@ -35,7 +43,7 @@ def one_stream(synth: Synthesizer, text: str, seed: int, how: dict[str, Any]) ->
     """Speak once, frame by frame: when the first audio came, and when all was there."""
     begun = time.perf_counter()
     first, samples = 0.0, 0
-    for audio in synth.stream(text, seed=seed, **how):
+    for audio in synth.stream(SpeechRequest(text, seed=seed, **how)):
         samples += audio.shape[1]
         first = first or time.perf_counter() - begun
     total = time.perf_counter() - begun
@@ -70,7 +78,7 @@ def streamed(
 def batched(synth: Synthesizer, text: str, rows: int, how: dict[str, Any]) -> dict[str, Any]:
     """Several readings at once, offline."""
     begun = time.perf_counter()
-    speech = synth.synthesise([text] * rows, seeds=range(rows), **how)
+    speech = synth.synthesize([SpeechRequest(text, seed=row, **how) for row in range(rows)])
     elapsed = time.perf_counter() - begun
     seconds = sum(each.seconds for each in speech)
     return {"rows": rows, "audio_seconds": seconds, "audio_per_second": seconds / elapsed}
@@ -107,7 +115,7 @@ def main() -> None:
             synth,
             options.text,
             rows,
-            how | {"references": None if voice is None else [voice] * rows},
+            how | {"reference": voice},
         )
         for rows in options.batch
     ]

@@ -34,7 +34,7 @@ from catok.evaluation import (
     score_tts,
     summarise,
 )
-from catok.lm import SamplingConfig, SpeechConfig, Synthesizer
+from catok.lm import SamplingConfig, SpeechConfig, SpeechRequest, Synthesizer
 from catok.training import LMTrainConfig, LMTrainer, build_parts, open_corpus, read_recipe
 
 RECIPE = Path(__file__).parents[2] / "recipes" / "lm" / "tts-small.toml"
@@ -121,16 +121,17 @@ def speak(
     )
 
     def synthesise(item: Prompted) -> tuple[torch.Tensor, int] | None:
-        (speech,) = synthesizer.synthesise(
-            [item.text],
-            references=[item.prompt_audio],
+        request = SpeechRequest(
+            item.text,
+            item.prompt_audio,
             mode="clone",
             language=language,
             num_quantizers=depth,
             sampling=sampling,
-            seeds=[seeds[item.id]],
+            seed=seeds[item.id],
             max_seconds=args.max_seconds,
         )
+        (speech,) = synthesizer.synthesize([request])
         return (speech.audio, speech.sample_rate) if speech.audio.shape[1] else None
 
     scored = list(score_tts(items, synthesise, transcriber, metrics))

@@ -11,8 +11,8 @@ from catok import load_audio, save_audio
 from catok.cli import main
 from catok.cli.utterances import Utterance
 from catok.lm.asr import Recognizer
-from catok.lm.tts import Synthesizer
-from catok.lm.tts.choosing import Chooser
+from catok.lm.tts import SpeechRequest, Synthesizer
+from catok.lm.tts.best_of_n import BestOfN
 from tests.lm.asr.conftest import make, save_recognizer
 from tests.lm.tts.conftest import save_speech_model, voice
 
@@ -56,7 +56,7 @@ def near(path_or_file, audio):
 
 def test_a_text(tts, synth, tmp_path, capsys):
     assert tts("Hello.", "-o", tmp_path / "out.wav") == 0
-    expected = synth.synthesise(["Hello."], seeds=[0], max_seconds=0.5)[0]
+    (expected,) = synth.synthesize([SpeechRequest("Hello.", seed=0, max_seconds=0.5)])
     assert near(tmp_path / "out.wav", expected.audio)
     line = capsys.readouterr().err
     assert f"spoke 1 of 1 texts, {expected.seconds:.2f} s of audio, the first after" in line
@@ -69,22 +69,30 @@ def test_a_text(tts, synth, tmp_path, capsys):
 def test_options_reach_the_model(tts, synth, reference, tmp_path):
     how = ("--reference", reference, "--reference-text", "Said.", "--quantizers", "2")
     how += ("--temperature", "0", "--text-temperature", "1.9", "--guidance", "3")
-    how += ("--language", "en", "--seed", "5", "--mode", "both")
+    how += ("--language", "en", "--seed", "5", "--mode", "both", "--instruction", "Whisper.")
+    how += ("--tokens", "9", "--quality", "clean", "--sound-event", "rain")
+    how += ("--ambient-sound", "street")
     assert tts("Hello.", "-o", tmp_path / "out.wav", *how) == 0
     chosen = {"audio_temperature": 0.0, "text_temperature": 1.9, "guidance": 3.0}
     sampling = replace(synth.sampling, **chosen)
-    expected = synth.synthesise(
-        ["Hello."],
-        references=[reference],
-        prompt_texts=["Said."],
+    request = SpeechRequest(
+        "Hello.",
+        reference,
+        "Said.",
         mode="both",
+        instruction="Whisper.",
+        tokens=9,
+        quality="clean",
+        sound_event="rain",
+        ambient_sound="street",
         language="en",
         num_quantizers=2,
         sampling=sampling,
-        seeds=[5],
+        seed=5,
         max_seconds=0.5,
-    )[0]
-    assert expected.codes.shape == (2, 2)
+    )
+    (expected,) = synth.synthesize([request])
+    assert expected.codes.shape[0] == 2 and expected.codes.shape[1] > 0
     assert near(tmp_path / "out.wav", expected.audio)
 
 
@@ -95,10 +103,10 @@ def test_the_best_of_several_readings(tts, synth, small_model, tmp_path):
     assert tts("Hello.", "-o", tmp_path / "out.wav", *how) == 0
     (tmp_path / "list.jsonl").write_text(json.dumps({"id": "x", "text": "Hello."}) + "\n")
     assert tts(f"@{tmp_path}/list.jsonl", "-o", tmp_path / "out", *how) == 0
-    chooser = Chooser(Recognizer.from_pretrained(judge), 4)
-    request = synth.request("Hello.")
+    best_of = BestOfN(Recognizer.from_pretrained(judge), 4)
     for file, seed in (("out.wav", 0), ("out/x.wav", Utterance("x", "Hello.").seed(0))):
-        (best,) = chooser.speak(synth, [request], ["Hello."], seeds=[seed], max_seconds=0.5)
+        request = SpeechRequest("Hello.", seed=seed, max_seconds=0.5)
+        (best,) = best_of.synthesize(synth, [request])
         assert near(tmp_path / file, best.audio)
     assert tts("Hello.", "-o", tmp_path / "no.wav", "--candidates", "0") == 2
 
@@ -106,13 +114,14 @@ def test_the_best_of_several_readings(tts, synth, small_model, tmp_path):
 def test_long_text_is_spoken_by_sentences(tts, synth, tmp_path, capsys):
     text = "One sentence. And another."
     assert tts(text, "-o", tmp_path / "out.wav", "--max-length", "15", "--pause", "0.1") == 0
-    narration = synth.narrate(text, seed=0, max_seconds=0.5, max_length=15, pause=0.1)
-    assert len(narration.texts) == 2
-    assert near(tmp_path / "out.wav", torch.cat(list(narration), dim=1))
+    request = SpeechRequest(text, seed=0, max_seconds=0.5)
+    stream = synth.synthesize_long(request, max_length=15, pause=0.1)
+    assert len(stream.texts) == 2
+    assert near(tmp_path / "out.wav", torch.cat(list(stream), dim=1))
 
 
 def test_standard_output_is_heard_while_it_is_made(tts, synth, capsysbinary):
-    expected = synth.synthesise(["Hello."], seeds=[0], max_seconds=0.5)[0].audio
+    expected = synth.synthesize([SpeechRequest("Hello.", seed=0, max_seconds=0.5)])[0].audio
     assert tts("Hello.", "-o", "-") == 0
     data = capsysbinary.readouterr().out
     assert near(io.BytesIO(data), expected)
@@ -127,10 +136,11 @@ def test_lines_of_standard_input(tts, stdin, synth, capsysbinary):
     captured = capsysbinary.readouterr()
     found, _ = load_audio(io.BytesIO(captured.out))
     assert b"spoke 2 of 2 texts" in captured.err
-    parts = [
-        synth.synthesise([text], seeds=[Utterance(key, text).seed(0)], max_seconds=0.5)[0].audio
+    requests = [
+        SpeechRequest(text, seed=Utterance(key, text).seed(0), max_seconds=0.5)
         for key, text in (("1", "Hello."), ("2", "You there."))
     ]
+    parts = [speech.audio for speech in synth.synthesize(requests)]
     expected = torch.cat([parts[0], torch.zeros(1, 1200), parts[1]], dim=1)
     assert torch.allclose(found, expected.clamp(-1, 1), atol=2 / 32768)
 
@@ -173,28 +183,39 @@ def test_json_lines_go_on_after_an_error(tts, synth, reference, tmp_path, capsys
         {"id": "bad", "text": "see <|im_end|>"},
         {"id": "x/cloned", "text": "Hello.", "reference": "ref.wav", "language": "en"},
         {"id": "gone", "text": "Hello.", "reference": "nowhere.wav"},
+        {"id": "told", "text": "Hello.", "instruction": "Whisper.", "tokens": 20},
     ]
     (tmp_path / "list.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     assert tts(f"@{tmp_path}/list.jsonl", "-o", tmp_path / "out", *LIKELY) == 1
-    assert set(files(tmp_path / "out")) == {"1.wav", "x/cloned.wav"}
+    assert set(files(tmp_path / "out")) == {"1.wav", "told.wav", "x/cloned.wav"}
     error = capsys.readouterr().err
     assert "bad: the text holds '<|im_end|>'" in error and "nowhere.wav does not exist" in error
-    assert "spoke 2 of 4 texts" in error and "2 failed" in error
+    assert "spoke 3 of 5 texts" in error and "2 failed" in error
+    request = SpeechRequest(
+        "Hello.",
+        instruction="Whisper.",
+        tokens=20,
+        seed=Utterance("told", "").seed(0),
+        sampling=replace(synth.sampling, text_temperature=0.0),
+        max_seconds=0.5,
+    )
+    assert near(tmp_path / "out" / "told.wav", synth.synthesize([request])[0].audio)
 
 
 def test_a_seed_tts_list(tts, synth, reference, tmp_path):
     (tmp_path / "meta.lst").write_text("u1|Said.|ref.wav|Hello.\nu2|Said.|ref.wav|You.\n")
     assert tts(f"@{tmp_path}/meta.lst", "-o", tmp_path / "out", *LIKELY) == 0
     assert set(files(tmp_path / "out")) == {"u1.wav", "u2.wav"}
-    expected = synth.synthesise(
-        ["Hello."],
-        references=[reference],
-        prompt_texts=["Said."],
+    request = SpeechRequest(
+        "Hello.",
+        reference,
+        "Said.",
         language="en",
-        seeds=[Utterance("u1", "").seed(0)],
+        seed=Utterance("u1", "").seed(0),
         sampling=replace(synth.sampling, text_temperature=0.0),
         max_seconds=0.5,
-    )[0]
+    )
+    (expected,) = synth.synthesize([request])
     assert near(tmp_path / "out" / "u1.wav", expected.audio)
 
 
@@ -214,6 +235,8 @@ def test_a_seed_tts_list(tts, synth, reference, tmp_path):
         (("@two.jsonl", "-o", "x"), 1, "two utterances a"),
         (("@bad.jsonl", "-o", "x"), 1, "line 1: not JSON"),
         (("@key.jsonl", "-o", "x"), 1, "unknown keys"),
+        (("@field.jsonl", "-o", "x"), 1, "line 1: tokens must be at least 1"),
+        (("Hi.", "-o", "x.wav", "--instruction", " "), 1, "instruction is empty"),
         (("@away.jsonl", "-o", "x"), 1, "inside the output folder"),
         (("@fine.jsonl", "-o", "-"), 2, "name a folder"),
         (("A longer text.", "-o", "x.wav", "--seed", "3"), 1, "try another --seed"),
@@ -227,6 +250,7 @@ def test_bad_input(tts, reference, stdin, tmp_path, monkeypatch, capsys, argumen
         "two": '{"id": "a", "text": "x"}\n' * 2,
         "bad": "text",
         "key": '{"txt": "x"}',
+        "field": '{"text": "x", "tokens": 0}',
         "away": '{"id": "../a", "text": "x"}',
         "fine": '{"text": "x"}',
     }.items():

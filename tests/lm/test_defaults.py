@@ -11,7 +11,8 @@ from catok.lm.generation import generate
 from catok.lm.prompt import Prompter
 from catok.lm.sampling import SamplingConfig
 from catok.lm.text import ByteTokenizer
-from catok.lm.tts.request import build_request
+from catok.lm.tts.prompt import build_prompt
+from catok.lm.tts.request import SpeechRequest
 from tests.lm.asr.conftest import make
 from tests.lm.conftest import build, small_config
 from tests.lm.test_places import CONFIG as BESIDE
@@ -43,8 +44,8 @@ def test_synthesis(config, defaults):
     how: Any = {"seeds": [5], "max_frames": 6, "sampling": SamplingConfig(guidance=2.0)}
 
     def codes():
-        request = build_request(prompter, "Hello.", reference=CODES)
-        return generate(model, [request.rows], without_text=[request.without_text], **how)[0].codes
+        prompt = build_prompt(prompter, SpeechRequest("Hello."), [CODES])
+        return generate(model, [prompt.rows], without_text=[prompt.unconditional], **how)[0].codes
 
     expected = codes()
     with defaults():

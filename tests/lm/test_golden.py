@@ -10,6 +10,7 @@ from catok.lm.history import SeenCodes
 from catok.lm.loss import shared_weights
 from catok.lm.messages import assistant_message, user_message
 from catok.lm.prompt import Prompter
+from catok.lm.prompt_fields import PromptFields
 from catok.lm.released import UNUSED, released_name
 from catok.lm.sampler import Sampler
 from catok.lm.sampling import SamplingConfig, penalise, probabilities
@@ -46,7 +47,9 @@ def conversation(case):
             references = message.pop("reference", None)
             if references is not None:
                 references = [name and golden_array(name).t() for name in references]
-            messages.append(user_message(references=references, **message))
+            text = message.pop("text", None)
+            fields = PromptFields(**message)
+            messages.append(user_message(text, fields, references=references))
         else:
             codes = [golden_array(name).t() for name in message["codes"]]
             gaps = ["\n"] * len(codes)

@@ -13,6 +13,7 @@ from catok.lm.messages import Message, assistant_message, user_message
 from catok.lm.phrases import PHRASES
 from catok.lm.places import places
 from catok.lm.prompt import Prompter
+from catok.lm.prompt_fields import PromptFields
 from catok.lm.rows import pad_rows
 from catok.lm.sampling import SamplingConfig
 from catok.lm.text import ByteTokenizer
@@ -27,7 +28,8 @@ def codes(frames, seed=0):
 
 
 def request(text, reference=None):
-    return user_message(text, references=None if reference is None else [reference], language="en")
+    references = None if reference is None else [reference]
+    return user_message(text, PromptFields(language="en"), references=references)
 
 
 def rows_of(messages):

@@ -3,6 +3,7 @@ import torch
 
 from catok.lm.loss import IGNORED
 from catok.lm.messages import Message, assistant_message, user_message
+from catok.lm.prompt_fields import PromptFields
 from catok.lm.rows import audio_rows, pad_labels, pad_rows, text_rows
 from tests.lm.conftest import random_rows
 
@@ -97,12 +98,13 @@ def test_training_on_audio_supervises_from_the_first_frame(prompter):
 @pytest.mark.parametrize("text", ["a <|audio|> b", "<|im_end|>", "x<|audio_assistant_gen_slot|>"])
 @pytest.mark.parametrize("field", ["text", "instruction", "language"])
 def test_special_strings_in_any_field_are_refused(prompter, text, field):
+    said = {"text": text} if field == "text" else {"fields": PromptFields(**{field: text})}
     with pytest.raises(ValueError, match="remove it"):
-        prompter.generation([user_message(**{field: text})])
+        prompter.generation([user_message(**said)])
 
 
 def test_a_field_cannot_be_filled_in_by_another(prompter):
-    rows = prompter.generation([user_message("words", instruction="{text} - Text:")])
+    rows = prompter.generation([user_message("words", PromptFields(instruction="{text} - Text:"))])
     assert "- Instruction:\n{text} - Text:\n- Tokens:\nNone\n" in text_of(prompter, rows)
 
 

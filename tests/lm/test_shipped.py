@@ -10,7 +10,7 @@ from catok.io.hub import EMBEDDED
 from catok.lm.asr import Recognizer
 from catok.lm.asr.likelihood import text_log_probs
 from catok.lm.speech_config import SpeechConfig
-from catok.lm.tts import Synthesizer
+from catok.lm.tts import SpeechRequest, Synthesizer
 
 SPEECH = Path(__file__).parents[2] / "examples" / "speech.flac"
 NAMES = ("tiny-tts", "tiny-asr")
@@ -34,7 +34,8 @@ def test_they_speak_the_codes_of_tiny(name):
 def test_speech_lasts_as_long_as_its_text():
     synthesizer = Synthesizer.from_pretrained("tiny-tts")
     texts = ["Please wait.", "Please wait until somebody can take your call."]
-    short, long = synthesizer.synthesise(texts, seeds=[0, 0], language="en")
+    requests = [SpeechRequest(text, language="en", seed=0) for text in texts]
+    short, long = synthesizer.synthesize(requests)
     assert short.ended and long.ended
     assert short.audio.shape[1] + 12_000 < long.audio.shape[1]
     assert float(short.audio.square().mean().sqrt()) > 0.01  # it is not silence
@@ -44,8 +45,8 @@ def test_the_recogniser_hears_which_text_was_spoken():
     synthesizer = Synthesizer.from_pretrained("tiny-tts")
     judge = Recognizer.from_pretrained("tiny-asr")
     texts = ["Please hold the line.", "We have a mission to complete.", "That was not so bad."]
-    requests = [synthesizer.request(text, language="en") for text in texts]
-    made = synthesizer.write(requests, seeds=[1, 2, 3])
+    requests = [SpeechRequest(text, language="en", seed=n) for n, text in enumerate(texts, 1)]
+    made = synthesizer.generate_codes(synthesizer.prompts(requests))
     for own, text in enumerate(texts):
         scores = text_log_probs(judge, [each.codes for each in made], [text] * len(made))
         assert scores.index(max(scores)) == own

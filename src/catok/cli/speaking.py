@@ -3,7 +3,7 @@
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -13,14 +13,13 @@ from tqdm import tqdm
 from catok.audio import AudioWriter, save_audio
 from catok.cli.errors import error_line
 from catok.cli.utterances import Utterance
-from catok.lm.sampling import SamplingConfig
-from catok.lm.tts import Speech, Synthesizer
-from catok.lm.tts.narration import Narration, silence
-from catok.lm.tts.request import Mode, Request
+from catok.lm.tts import Speech, SpeechRequest, Synthesizer
+from catok.lm.tts.long_form import LongFormStream, silence
+from catok.lm.tts.prompt import SpeechPrompt
 from catok.lm.tts.sentences import pieces
 
 if TYPE_CHECKING:
-    from catok.lm.tts.choosing import Chooser
+    from catok.lm.tts.best_of_n import BestOfN
 
 NOTHING = "the model ended before it said anything: try another --seed"
 
@@ -32,17 +31,12 @@ class Writer(Protocol):
 
 
 @dataclass(frozen=True)
-class Manner:
-    """The command's options: how everything is spoken, unless an utterance says otherwise."""
+class SpeakOptions:
+    """The command's options: `request` is how everything is spoken, unless an utterance says
+    otherwise; its text is not used.
+    """
 
-    reference: Path | None
-    reference_text: str | None
-    mode: Mode | None
-    language: str | None
-    num_quantizers: int | None
-    sampling: SamplingConfig
-    seed: int
-    max_seconds: float
+    request: SpeechRequest
     max_length: int
     pause: float
 
@@ -84,58 +78,45 @@ class Tally:
 class Speaker:
     """A synthesizer with a command's options; the reference is encoded once.
 
-    With a `chooser` everything is said several times.
+    With `best_of` everything is generated several times.
     """
 
     def __init__(
-        self, synth: Synthesizer, manner: Manner, chooser: "Chooser | None" = None
+        self, synth: Synthesizer, options: SpeakOptions, best_of: "BestOfN | None" = None
     ) -> None:
-        self.synth, self.manner, self.chooser = synth, manner, chooser
-        self._voice = None if manner.reference is None else synth.encode_reference(manner.reference)
+        self.synth, self.options, self.best_of = synth, options, best_of
+        self._request = synth.with_codes(options.request)
 
-    def narrate(self, item: Utterance, seed: int) -> Narration:
+    def stream(self, item: Utterance, seed: int) -> LongFormStream:
         """The utterance in pieces, while it is made."""
-        how = self.manner
-        return self.synth.narrate(
-            item.text,
-            **self._prompt(item),
-            sampling=how.sampling,
-            seed=seed,
-            max_seconds=how.max_seconds,
-            max_length=how.max_length,
-            pause=how.pause,
-            chooser=self.chooser,
+        return self.synth.synthesize_long(
+            self._asked(item, item.text, seed),
+            max_length=self.options.max_length,
+            pause=self.options.pause,
+            best_of=self.best_of,
         )
 
-    def request(self, item: Utterance) -> Request | None:
+    def prompt(self, item: Utterance) -> SpeechPrompt | None:
         """The utterance for a batch; None if it is too long for one piece."""
-        if len(pieces(item.text, self.manner.max_length)) > 1:
+        if len(pieces(item.text, self.options.max_length)) > 1:
             return None
-        return self.synth.request(_line(item), **self._prompt(item))
+        return self.synth.prompt(self._asked(item, _line(item), self.seed(item)))
 
-    def together(self, items: Sequence[Utterance], requests: Sequence[Request]) -> list[Speech]:
-        """Speech of a batch."""
-        how = self.manner
-        options: Any = {
-            "num_quantizers": how.num_quantizers,
-            "sampling": how.sampling,
-            "seeds": [item.seed(how.seed) for item in items],
-            "max_seconds": how.max_seconds,
-        }
-        if self.chooser is None:
-            return self.synth.speak(requests, **options)
-        return self.chooser.speak(self.synth, requests, [_line(i) for i in items], **options)
+    def batch(self, prompts: Sequence[SpeechPrompt]) -> list[Speech]:
+        """Speech of several utterances."""
+        if self.best_of is None:
+            return self.synth.synthesize_prompts(prompts)
+        return self.best_of.synthesize_prompts(self.synth, prompts)
 
-    def _prompt(self, item: Utterance) -> dict:
-        how = self.manner
-        own = item.reference is not None
-        return {
-            "reference": item.reference if own else self._voice,
-            "prompt_text": item.reference_text if own else how.reference_text,
-            "mode": how.mode,
-            "language": item.language or how.language,
-            "num_quantizers": how.num_quantizers,
-        }
+    def seed(self, item: Utterance) -> int:
+        """The utterance's own."""
+        return item.seed(self._request.seed or 0)
+
+    def _asked(self, item: Utterance, text: str, seed: int) -> SpeechRequest:
+        own: dict[str, Any] = item.fields.own_fields()
+        if item.reference is not None:
+            own |= {"reference": item.reference, "reference_text": item.reference_text}
+        return replace(self._request, text=text, seed=seed, **own)
 
 
 def _line(item: Utterance) -> str:
@@ -150,17 +131,17 @@ def say(
     Raises ValueError when one fails, or when nothing at all was said.
     """
     rate = speaker.synth.sample_rate
-    gap = silence(speaker.synth.tokenizer.channels, speaker.manner.pause, rate)
+    gap = silence(speaker.synth.tokenizer.channels, speaker.options.pause, rate)
     count, before = 0, tally.seconds
     for count, (item, seed) in enumerate(_awaited(items, tally), start=1):
         if count > 1 and gap.shape[1]:
             writer.write(gap)
-        narration = speaker.narrate(item, seed)
-        for audio in narration:
+        stream = speaker.stream(item, seed)
+        for audio in stream:
             writer.write(audio)
             tally.heard(audio.shape[1] / rate)
         tally.spoken += 1
-        tally.cut += not narration.ended
+        tally.cut += not stream.ended
     if tally.seconds == before:
         raise ValueError(NOTHING if count else "there is no text to speak: standard input is empty")
     return count
@@ -187,15 +168,15 @@ def say_each(
     todo = [item for item in items if overwrite or not _target(folder, item).exists()]
     tally.skipped = len(items) - len(todo)
     with tqdm(total=len(todo), unit="text", disable=not sys.stderr.isatty()) as bar:
-        waiting: list[tuple[Utterance, Request]] = []
+        waiting: list[tuple[Utterance, SpeechPrompt]] = []
         for item in todo:
             try:
-                request = speaker.request(item)
-                if request is None:
+                prompt = speaker.prompt(item)
+                if prompt is None:
                     _long(speaker, item, folder, tally)
                     bar.update()
                 else:
-                    waiting.append((item, request))
+                    waiting.append((item, prompt))
             except (ValueError, OSError) as error:
                 _report(error, item, tally, bar)
             if len(waiting) == batch:
@@ -208,13 +189,13 @@ def say_each(
 
 def _short(
     speaker: Speaker,
-    waiting: Sequence[tuple[Utterance, Request]],
+    waiting: Sequence[tuple[Utterance, SpeechPrompt]],
     folder: Path,
     tally: Tally,
     bar: tqdm,
 ) -> None:
-    items, requests = zip(*waiting, strict=True)
-    for item, speech in zip(items, speaker.together(items, requests), strict=True):
+    items, prompts = zip(*waiting, strict=True)
+    for item, speech in zip(items, speaker.batch(prompts), strict=True):
         try:
             if not speech.audio.shape[1]:
                 raise ValueError(NOTHING)
@@ -232,7 +213,7 @@ def _long(speaker: Speaker, item: Utterance, folder: Path, tally: Tally) -> None
     synth = speaker.synth
     target = _made(folder, item)
     with AudioWriter(target, synth.sample_rate, synth.tokenizer.channels) as writer:
-        say(speaker, [(item, item.seed(speaker.manner.seed))], writer, tally)
+        say(speaker, [(item, speaker.seed(item))], writer, tally)
 
 
 def _report(error: Exception, item: Utterance, tally: Tally, bar: tqdm) -> None:

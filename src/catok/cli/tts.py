@@ -2,13 +2,14 @@
 
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from tyro.conf import Positional, arg
+from tyro.conf import OmitArgPrefixes, Positional, arg
 
 from catok.cli import arguments as shared
+from catok.cli.prompt_options import PromptOptions
 
 if TYPE_CHECKING:
     from catok.lm.tts import Synthesizer
-    from catok.lm.tts.choosing import Chooser
+    from catok.lm.tts.best_of_n import BestOfN
 
 DEFAULT = "tiny-tts"
 _NONE = "(default: none)"
@@ -60,9 +61,7 @@ def run(
             help_behavior_hint="(default: continuation with --reference-text, else clone)",
         ),
     ] = None,
-    language: Annotated[
-        str | None, arg(metavar="TAG", help="Such as en.", help_behavior_hint=_NONE)
-    ] = None,
+    prompt: OmitArgPrefixes[PromptOptions] = PromptOptions(),  # noqa: B008 - frozen
     quantizers: Annotated[
         int | None,
         arg(
@@ -140,8 +139,9 @@ def run(
     from catok.audio import AudioWriter
     from catok.cli.errors import UsageError
     from catok.cli.live import LiveWriter
-    from catok.cli.speaking import Manner, Speaker, Tally, say, say_each
+    from catok.cli.speaking import Speaker, SpeakOptions, Tally, say, say_each
     from catok.cli.utterances import Utterance, read_utterances
+    from catok.lm.tts import SpeechRequest
 
     if (text is None) == (file is None):
         raise UsageError("name the text to speak, or --file, but not both")
@@ -174,19 +174,19 @@ def run(
         "text_temperature": text_temperature,
         "guidance": guidance,
     }
-    manner = Manner(
+    request = SpeechRequest(
+        text="",  # of each utterance
         reference=None if reference is None else Path(reference),
         reference_text=reference_text,
         mode=mode,
-        language=language,
         num_quantizers=quantizers,
         sampling=replace(synth.sampling, **{k: v for k, v in wanted.items() if v is not None}),
         seed=seed,
         max_seconds=max_seconds,
-        max_length=max_length,
-        pause=pause,
+        **vars(prompt),
     )
-    speaker = Speaker(synth, manner, chooser(judge, candidates, device))
+    options = SpeakOptions(request, max_length, pause)
+    speaker = Speaker(synth, options, best_of_n(judge, candidates, device))
     if many:
         tally = say_each(speaker, items, Path(out), batch_size, overwrite)
         print(tally.line(len(items)), file=sys.stderr)
@@ -210,15 +210,15 @@ def run(
     return 0
 
 
-def chooser(judge: str, candidates: int, device: shared.DeviceName) -> "Chooser | None":
-    """What picks the best of several readings; None for a single one, which needs no judge."""
+def best_of_n(judge: str, candidates: int, device: shared.DeviceName) -> "BestOfN | None":
+    """What picks the best of several candidates; None for a single one, which needs no judge."""
     from catok.cli.models import pick_device
     from catok.lm.asr import Recognizer
-    from catok.lm.tts.choosing import Chooser
+    from catok.lm.tts.best_of_n import BestOfN
 
     if candidates == 1:
         return None
-    return Chooser(Recognizer.from_pretrained(judge, device=pick_device(device)), candidates)
+    return BestOfN(Recognizer.from_pretrained(judge, device=pick_device(device)), candidates)
 
 
 def load(

@@ -3,23 +3,26 @@
 import json
 import zlib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from catok.data.lines import numbered_lines
 from catok.evaluation.protocols.seed_tts_eval import read_seed_tts_list
 from catok.io.config import read_config
+from catok.lm.prompt_fields import PromptFields
 
 
 @dataclass(frozen=True)
 class Utterance:
-    """One text; `id` names its output. The rest stands in for the command's own options."""
+    """One text; `id` names its output. The rest stands in for the command's own options, where it
+    says something.
+    """
 
     id: str
     text: str
     reference: Path | None = None
     reference_text: str | None = None
-    language: str | None = None
+    fields: PromptFields = field(default_factory=PromptFields)
 
     def seed(self, base: int) -> int:
         """Its own seed for a run with the seed `base`, whatever else is in the run."""
@@ -27,14 +30,13 @@ class Utterance:
 
 
 @dataclass(frozen=True)
-class _Line:
+class _Line(PromptFields):
     """A line of a JSON-lines list; paths are relative to the list."""
 
     text: str
     id: str | None = None
     reference: str | None = None
     reference_text: str | None = None
-    language: str | None = None
 
 
 def read_utterances(path: Path) -> tuple[list[Utterance], bool]:
@@ -42,7 +44,8 @@ def read_utterances(path: Path) -> tuple[list[Utterance], bool]:
 
     A folder: all its .txt files, also in sub-folders, called by their paths less the suffix.
     .jsonl: lines with `text` and, if wanted, `id` (else the line's number), `reference`,
-    `reference_text` and `language`. .lst: a list of Seed-TTS-Eval. Any other file is one text.
+    `reference_text` and any of `PromptFields`, such as `language` and `instruction`. .lst: a list
+    of Seed-TTS-Eval. Any other file is one text.
     Raises ValueError, with file and line, on what cannot be read.
     """
     if path.is_dir():
@@ -64,7 +67,13 @@ def read_utterances(path: Path) -> tuple[list[Utterance], bool]:
     if path.suffix == ".lst":
         items = read_seed_tts_list(path)
         found = [
-            Utterance(item.id, item.text, item.prompt_audio, item.prompt_text, item.language)
+            Utterance(
+                item.id,
+                item.text,
+                item.prompt_audio,
+                item.prompt_text,
+                PromptFields(language=item.language),
+            )
             for item in items
         ]
         return _unique(found, path), True
@@ -85,11 +94,13 @@ def _from_json_lines(path: Path) -> Iterable[Utterance]:
             data = json.loads(content)
         except ValueError as error:
             raise ValueError(f"{where}: not JSON ({error})") from error
-        line = read_config(_Line, data, where)
+        try:
+            line = read_config(_Line, data, where)
+        except ValueError as error:
+            raise ValueError(str(error) if where in str(error) else f"{where}: {error}") from error
         reference = None if line.reference is None else path.parent / line.reference
-        yield Utterance(
-            line.id or str(number), line.text, reference, line.reference_text, line.language
-        )
+        fields = PromptFields(**line.own_fields())
+        yield Utterance(line.id or str(number), line.text, reference, line.reference_text, fields)
 
 
 def _unique(items: Iterable[Utterance], where: Path) -> list[Utterance]:

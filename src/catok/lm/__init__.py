@@ -15,13 +15,14 @@ if TYPE_CHECKING:
     from catok.lm.speech_config import SpeechConfig
     from catok.lm.speech_model import SpeechModel
     from catok.lm.text import ByteTokenizer
-    from catok.lm.tts.choosing import Chooser
+    from catok.lm.tts.best_of_n import BestOfN
+    from catok.lm.tts.request import SpeechRequest
     from catok.lm.tts.speech import Speech
     from catok.lm.tts.synthesizer import Synthesizer
 
 __all__ = [
+    "BestOfN",
     "ByteTokenizer",
-    "Chooser",
     "DecodingConfig",
     "Recognizer",
     "SamplingConfig",
@@ -29,6 +30,7 @@ __all__ = [
     "Speech",
     "SpeechConfig",
     "SpeechModel",
+    "SpeechRequest",
     "Synthesizer",
     "TokenLM",
     "TokenLMConfig",
@@ -39,8 +41,8 @@ __all__ = [
 __getattr__, __dir__ = lazy_names(
     "catok.lm",
     {
+        "BestOfN": "catok.lm.tts.best_of_n",
         "ByteTokenizer": "catok.lm.text",
-        "Chooser": "catok.lm.tts.choosing",
         "DecodingConfig": "catok.lm.asr.config",
         "Recognizer": "catok.lm.asr.recognizer",
         "Segment": "catok.lm.asr.segments",
@@ -48,6 +50,7 @@ __getattr__, __dir__ = lazy_names(
         "Speech": "catok.lm.tts.speech",
         "SpeechConfig": "catok.lm.speech_config",
         "SpeechModel": "catok.lm.speech_model",
+        "SpeechRequest": "catok.lm.tts.request",
         "Synthesizer": "catok.lm.tts.synthesizer",
         "TokenLM": "catok.lm.model",
         "TokenLMConfig": "catok.lm.config",

@@ -10,6 +10,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from catok.lm.prompt_fields import PromptFields
+
 Part = str | Tensor
 PLACEHOLDER = "<|audio|>"  # upstream's mark for a recording in text; here recordings stand as such
 MISSING = "None"
@@ -47,19 +49,14 @@ class Message:
 
 def user_message(
     text: str | None = None,
+    fields: PromptFields | None = None,
     *,
     references: Sequence[Tensor | None] | None = None,
-    instruction: str | None = None,
-    tokens: int | None = None,
-    quality: str | None = None,
-    sound_event: str | None = None,
-    ambient_sound: str | None = None,
-    language: str | None = None,
 ) -> Message:
-    """The eight fields of a synthesis request.
+    """A request to speak `text`.
 
     `references`: a recording per speaker, whose n-th is called `[Sn]` in the text; None leaves a
-    number out. `tokens`: length wished for, in frames. `language`: a free tag such as "en".
+    number out.
     """
     parts: list[Part] = ["<user_inst>\n- Reference(s):\n"]
     if references is None:
@@ -70,16 +67,8 @@ def user_message(
             if codes is not None:
                 parts += [f"{between}[S{number}]:\n", codes]
                 between = "\n"
-    fields = {
-        "Instruction": instruction,
-        "Tokens": None if tokens is None else str(tokens),
-        "Quality": quality,
-        "Sound Event": sound_event,
-        "Ambient Sound": ambient_sound,
-        "Language": language,
-        "Text": text,
-    }
-    lines = [f"- {name}:\n{MISSING if v is None else v}\n" for name, v in fields.items()]
+    values = (fields or PromptFields()).labelled() | {"Text": text}
+    lines = [f"- {name}:\n{MISSING if v is None else v}\n" for name, v in values.items()]
     return Message("user", (*parts, "\n" + "".join(lines) + "</user_inst>"))
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from catok import CausalAudioTokenizer, save_audio
 from catok.lm.sampling import SamplingConfig
 from catok.lm.speech_config import SpeechConfig
-from catok.lm.tts import Synthesizer
+from catok.lm.tts import SpeechRequest, Synthesizer
 from catok.lm.tts.reference import reference_codes
 from tests.conftest import build, small_settings
 from tests.lm.tts.conftest import RESTRICTED, save_speech_model, voice
@@ -33,32 +33,49 @@ def equal(one, other, tolerance=1e-6):
 )
 def test_batch_gives_what_each_text_alone_gives(synth, texts, depth, sampling, seed):
     texts = ["One.", *[text for text in texts if text.strip()]]
-    voices = [voice(seed=seed), None, synth.encode_reference(voice()), None, None][: len(texts)]
-    said = ["Said.", None, None, None, None][: len(texts)]
-    seeds = [seed + i for i in range(len(texts))]
-    how = {"num_quantizers": depth, "sampling": sampling, "max_seconds": 0.5}
-    batch = synth.synthesise(texts, references=voices, prompt_texts=said, seeds=seeds, **how)
-    for text, reference, spoken, own, speech in zip(texts, voices, said, seeds, batch, strict=True):
-        alone = synth.synthesise(
-            [text], references=[reference], prompt_texts=[spoken], seeds=[own], **how
-        )
-        equal(alone[0], speech, 1e-5)
+    voices = [voice(seed=seed), None, synth.encode_reference(voice()), None, None]
+    plain = SpeechRequest("", num_quantizers=depth, sampling=sampling, max_seconds=0.5)
+    requests = [
+        dataclasses.replace(plain, text=text, reference=reference, seed=seed + number)
+        for number, (text, reference) in enumerate(zip(texts, voices, strict=False))
+    ]
+    requests[0] = dataclasses.replace(requests[0], reference_text="Said.")
+    for request, speech in zip(requests, synth.synthesize(requests), strict=True):
+        (alone,) = synth.synthesize([request])
+        equal(alone, speech, 1e-5)
         assert speech.codes.shape[0] == depth
         assert speech.codes.shape[1] == 7 or speech.ended
         assert speech.audio.shape == (1, speech.codes.shape[1] * 1920)
         assert speech.seconds == speech.audio.shape[1] / 24_000
 
 
+def test_requests_of_one_call_may_have_settings_of_their_own(synth):
+    requests = [
+        SpeechRequest("One.", seed=1, num_quantizers=2, max_seconds=0.4),
+        SpeechRequest("Two.", seed=2, sampling=ENDLESS, max_seconds=0.2),
+        SpeechRequest("Three.", seed=3, num_quantizers=2, max_seconds=0.4),
+    ]
+    for request, speech in zip(requests, synth.synthesize(requests), strict=True):
+        equal(synth.synthesize([request])[0], speech, 1e-5)
+
+
 @pytest.mark.parametrize("sampling", [SamplingConfig.greedy(), RESTRICTED, ENDLESS, GUIDED])
 @pytest.mark.parametrize("mode", [None, "clone", "continuation", "both"])
 @pytest.mark.parametrize("depth", [2, 4])
 def test_streamed_equals_offline(synth, sampling, mode, depth):
-    how = {"mode": mode, "num_quantizers": depth, "sampling": sampling, "max_seconds": 0.9}
-    reference, said = (voice(1.7), "Before. ") if mode else (None, None)
-    offline = synth.synthesise(
-        ["And after."], references=[reference], prompt_texts=[said], seeds=[6], **how
-    )[0]
-    stream = synth.stream("And after.", reference=reference, prompt_text=said, seed=6, **how)
+    reference, transcript = (voice(1.7), "Before. ") if mode else (None, None)
+    request = SpeechRequest(
+        "And after.",
+        reference,
+        transcript,
+        mode,
+        num_quantizers=depth,
+        sampling=sampling,
+        seed=6,
+        max_seconds=0.9,
+    )
+    (offline,) = synth.synthesize([request])
+    stream = synth.stream(request)
     sound = list(stream)
     assert all(piece.shape == (1, 1920) for piece in sound)
     assert torch.equal(stream.codes, offline.codes)
@@ -73,7 +90,7 @@ def test_the_first_audio_comes_after_the_first_frame(synth, monkeypatch):
     steps = []
     real = synth.model.next_row
     monkeypatch.setattr(synth.model, "next_row", lambda *a: steps.append(1) or real(*a))
-    stream = synth.stream("Hello.", seed=0)
+    stream = synth.stream(SpeechRequest("Hello.", seed=0))
     assert not steps
     next(stream)
     assert len(steps) == 1
@@ -84,14 +101,10 @@ def test_the_first_audio_comes_after_the_first_frame(synth, monkeypatch):
 def test_the_continued_recording_is_heard_by_the_decoder_and_cut_off_exactly(synth):
     prefix = synth.encode_reference(voice(1.0))
     assert prefix.shape == (4, 12)  # a last partial frame is left out
-    made = synth.synthesise(
-        ["More."],
-        references=[prefix],
-        prompt_texts=["Some."],
-        sampling=ENDLESS,
-        max_seconds=0.4,
-        num_quantizers=3,
-    )[0]
+    request = SpeechRequest(
+        "More.", prefix, "Some.", sampling=ENDLESS, max_seconds=0.4, num_quantizers=3
+    )
+    (made,) = synth.synthesize([request])
     assert made.codes.shape == (3, 5)
     whole = torch.cat([prefix[:3], made.codes], dim=1)[None]
     expected = synth.tokenizer.decode(whole)[0, :, 12 * 1920 :]
@@ -104,26 +117,27 @@ def test_the_continued_recording_is_heard_by_the_decoder_and_cut_off_exactly(syn
 def test_codebooks_above_k_are_neither_read_nor_needed(synth):
     prefix = synth.encode_reference(voice(1.0))
     other = torch.cat([prefix[:2], (prefix[2:] + 1) % 64])
-    how = {"num_quantizers": 2, "seeds": [5], "max_seconds": 0.5, "prompt_texts": ["Some."]}
-    made = [synth.synthesise(["More."], references=[r], **how)[0] for r in (prefix, other)]
-    short = synth.synthesise(["More."], references=[prefix[:2]], **how)[0]
+    request = SpeechRequest("More.", prefix, "Some.", num_quantizers=2, seed=5, max_seconds=0.5)
+    changed = [dataclasses.replace(request, reference=codes) for codes in (other, prefix[:2])]
+    made = synth.synthesize([request, *changed])
     equal(made[0], made[1])
-    equal(made[0], short)
-    all_four = synth.synthesise(["More."], references=[prefix], **how | {"num_quantizers": 4})[0]
+    equal(made[0], made[2])
+    (all_four,) = synth.synthesize([dataclasses.replace(request, num_quantizers=4)])
     assert all_four.codes.shape[0] == 4
 
 
 def test_seeds_and_the_reference_decide(synth):
     def say(seed, **how):
-        return synth.synthesise(["Hello."], seeds=[seed], max_seconds=0.5, sampling=ENDLESS, **how)
+        request = SpeechRequest("Hello.", seed=seed, max_seconds=0.5, sampling=ENDLESS, **how)
+        return synth.synthesize([request])[0]
 
-    equal(say(1)[0], say(1)[0])
-    assert not torch.equal(say(1)[0].codes, say(2)[0].codes)
-    cloned = say(1, references=[voice()])[0]
-    assert not torch.equal(cloned.codes, say(1)[0].codes)
-    assert not torch.equal(cloned.codes, say(1, references=[voice(seed=1)])[0].codes)
-    assert not torch.equal(cloned.codes, say(1, language="en")[0].codes)
-    equal(say(1, language="en")[0], say(1, language=["en"])[0])
+    equal(say(1), say(1))
+    assert not torch.equal(say(1).codes, say(2).codes)
+    cloned = say(1, reference=voice())
+    assert not torch.equal(cloned.codes, say(1).codes)
+    assert not torch.equal(cloned.codes, say(1, reference=voice(seed=1)).codes)
+    assert not torch.equal(cloned.codes, say(1, language="en").codes)
+    assert not torch.equal(say(1).codes, say(1, instruction="Whisper.").codes)
 
 
 def test_prompts_are_those_of_the_released_format(synth):
@@ -133,31 +147,32 @@ def test_prompts_are_those_of_the_released_format(synth):
     user += "- Text:\n{}\n</user_inst>\nassistant\n"
 
     def told(**how):
-        request = synth.request("after", reference=codes, language="en", **how)
+        request = SpeechRequest("after", codes, language="en", **how)
+        tokens = synth.prompt(request).tokens
         spelled, untold = (
             synth.prompter.text.decode(rows[:, 0].tolist())
-            for rows in (request.rows, request.without_text)
+            for rows in (tokens.rows, tokens.unconditional)
         )
         before, _, after = spelled.partition("- Text:\n")
         assert untold == before + "- Text:\nNone\n" + after[after.index("</user_inst>") :]
-        frames = [rows[rows[:, 0] == 6] for rows in (request.rows, request.without_text)]
+        frames = [rows[rows[:, 0] == 6] for rows in (tokens.rows, tokens.unconditional)]
         assert torch.equal(*frames)
-        return spelled, request
+        return spelled, tokens
 
     for mode, said in (("clone", None), ("clone", "before"), (None, None)):
-        text, request = told(mode=mode, prompt_text=said)
+        text, tokens = told(mode=mode, reference_text=said)
         assert text == user.format("[S1]:\n", "after")
-        assert request.prefix.shape == (4, 0)
-        assert int(request.rows[-1, 0]) == 3  # audio_start
+        assert tokens.prefix.shape == (4, 0)
+        assert int(tokens.rows[-1, 0]) == 3  # audio_start
     for mode in ("continuation", None):
-        text, request = told(mode=mode, prompt_text="before")
+        text, tokens = told(mode=mode, reference_text="before")
         assert text == user.format("None", "before after")
-        assert torch.equal(request.prefix, codes)
-        assert torch.equal(request.rows[-10:, 1:], codes.T)
-        assert (request.rows[-10:, 0] == 6).all()
-    text, request = told(mode="both", prompt_text="\u524d")
+        assert torch.equal(tokens.prefix, codes)
+        assert torch.equal(tokens.rows[-10:, 1:], codes.T)
+        assert (tokens.rows[-10:, 0] == 6).all()
+    text, tokens = told(mode="both", reference_text="\u524d")
     assert text == user.format("[S1]:\n", "\u524dafter")
-    assert int((request.rows[:, 0] == 5).sum()) == int((request.rows[:, 0] == 6).sum()) == 10
+    assert int((tokens.rows[:, 0] == 5).sum()) == int((tokens.rows[:, 0] == 6).sum()) == 10
 
 
 def test_references_in_every_form_give_the_same_codes(synth, tmp_path):
@@ -172,29 +187,62 @@ def test_references_in_every_form_give_the_same_codes(synth, tmp_path):
     assert torch.equal(synth.encode_reference(1.2 * mono), synth.encode_reference(1.3 * mono))
 
 
+def test_all_fields_of_the_released_prompt_are_said(synth):
+    request = SpeechRequest(
+        "Hello.",
+        instruction="Whisper.",
+        tokens=25,
+        quality="clean",
+        sound_event="rain",
+        ambient_sound="street",
+        language="en",
+    )
+    spelled = synth.prompter.text.decode(synth.prompt(request).tokens.rows[:, 0].tolist())
+    assert spelled == (
+        "user\n<user_inst>\n- Reference(s):\nNone\n- Instruction:\nWhisper.\n- Tokens:\n25\n"
+        "- Quality:\nclean\n- Sound Event:\nrain\n- Ambient Sound:\nstreet\n- Language:\nen\n"
+        "- Text:\nHello.\n</user_inst>\nassistant\n"
+    )
+
+
+def test_several_speakers_are_numbered(synth):
+    first, second = (synth.encode_reference(voice(seed=seed)) for seed in (0, 1))
+    request = SpeechRequest("[S1] Hi. [S2] Hello.", [first, None, second])
+    rows = synth.prompt(request).tokens.rows
+    spelled = synth.prompter.text.decode(rows[:, 0].tolist())
+    assert "- Reference(s):\n[S1]:\n\n[S3]:\n\n- Instruction" in spelled
+    codes = rows[rows[:, 0] == 5][:, 1:].T
+    assert torch.equal(codes, torch.cat([first, second], dim=1))
+
+
 def test_bad_input_says_what_to_do(synth):
-    def fails(match, *texts, **how):
+    def fails(match, text="Hello.", **fields):
         with pytest.raises(ValueError, match=match):
-            synth.synthesise(list(texts) or ["Hello."], **how)
+            synth.synthesize([SpeechRequest(text, **fields)])
 
     def bad_reference(match, reference):
-        fails(match, references=[reference])
+        fails(match, reference=reference)
 
     fails("no text", "  ")
     fails("holds '<.im_end.>'", "see <|im_end|>")
     fails("holds '<.audio.>'", "see <|audio|>")
+    fails("holds '<.im_end.>'", instruction="<|im_end|>")
     fails("from 1 to 4, got 5", num_quantizers=5)
     fails("above 0", max_seconds=0)
     fails("positions: shorten", "x" * 2000)
-    fails("one entry for each of the 2", "a", "b", references=[None])
-    fails("needs the reference", prompt_texts=["Said."])
+    fails("needs the reference", reference_text="Said.")
     fails("needs the reference", mode="clone")
-    fails("give prompt_text", mode="both", references=[voice()])
-    fails('must be "clone"', mode="sing", references=[voice()])
+    fails("give reference_text", mode="both", reference=voice())
+    fails('must be "clone"', mode="sing", reference=voice())
+    fails("only one recording", reference=[voice(), voice()], reference_text="Said.")
     fails("max_seconds must be a finite number", max_seconds=float("inf"))
-    fails("as many seeds", seeds=[1, 2])
-    fails("a seed must be a whole number", seeds=[10**21])
-    fails("a seed must be a whole number", seeds=[0.5])
+    fails("a seed must be a whole number", seed=10**21)
+    fails("a seed must be a whole number", seed=0.5)
+    fails("tokens must be a whole number", tokens="25")
+    fails("tokens must be at least 1", tokens=0)
+    fails("quality must be text", quality=5)
+    fails("instruction is empty", instruction=" ")
+    fails("holds the line '- Text:'", instruction="Sing.\n- Text:\nOther words.")
     bad_reference("lasts 0.40 s", voice(0.4))
     bad_reference("lasts 61.00 s", voice(61.0))
     bad_reference("NaN", voice() / 0 * 0)
@@ -205,12 +253,16 @@ def test_bad_input_says_what_to_do(synth):
     with pytest.raises(ValueError, match="has 1 codebooks, synthesis with 2"):
         reference_codes(torch.zeros(1, 9).long(), synth.tokenizer, synth.model.config, 2)
     with pytest.raises(ValueError, match="list"):
-        synth.synthesise("Hello.")
-    assert synth.synthesise([]) == []
+        synth.synthesize("Hello.")
+    with pytest.raises(ValueError, match="a text or a SpeechRequest, got int"):
+        synth.synthesize([3])
+    assert synth.synthesize([]) == []
 
 
 def test_an_answer_of_nothing_is_silence(synth):
-    speech = synth.synthesise(["Hello.", "A longer text."], seeds=[0, 3])
+    speech = synth.synthesize(
+        [SpeechRequest("Hello.", seed=0), SpeechRequest("A longer text.", seed=3)]
+    )
     assert speech[0].codes.shape[1] > 0
     assert speech[1].codes.shape == (4, 0) and speech[1].audio.shape == (1, 0) and speech[1].ended
 
@@ -218,10 +270,11 @@ def test_an_answer_of_nothing_is_silence(synth):
 def test_folders(synth, speech_folder, small_model, tmp_path):
     folder = save_speech_model(tmp_path / "two", small_model, num_quantizers=2)
     two = Synthesizer.from_pretrained(folder)
-    made = two.synthesise(["Hello."], seeds=[4], max_seconds=1)[0]
-    equal(made, synth.synthesise(["Hello."], seeds=[4], max_seconds=1, num_quantizers=2)[0])
+    request = SpeechRequest("Hello.", seed=4, max_seconds=1)
+    (made,) = two.synthesize([request])
+    equal(made, synth.synthesize([dataclasses.replace(request, num_quantizers=2)])[0])
     given_codec = Synthesizer.from_pretrained(folder, tokenizer=small_model)
-    equal(made, given_codec.synthesise(["Hello."], seeds=[4], max_seconds=1)[0])
+    equal(made, given_codec.synthesize([request])[0])
     other = build(small_settings(), seed=1)
     with pytest.raises(ValueError, match="codes of another audio tokenizer"):
         Synthesizer.from_pretrained(folder, tokenizer=other)
@@ -245,7 +298,8 @@ def test_released_folders_need_only_the_codec(golden, tmp_path):
     codec = build(settings)
     SpeechConfig("anywhere").save(tmp_path)  # says that text is bytes
     synth = Synthesizer.from_pretrained(tmp_path, tokenizer=codec)
-    made = synth.synthesise(["Hello."], num_quantizers=2, max_seconds=0.2, sampling=ENDLESS)[0]
+    request = SpeechRequest("Hello.", num_quantizers=2, max_seconds=0.2, sampling=ENDLESS)
+    (made,) = synth.synthesize([request])
     assert made.codes.shape == (2, 3)
     with pytest.raises(ValueError, match="run to 64, those of this audio tokenizer to 32"):
         settings["quantizer"] |= {"codebook_size": 32}

@@ -12,6 +12,7 @@ from catok.data.entry import Entry
 from catok.data.recordings import read_recordings
 from catok.training.lm.config import DataConfig
 from catok.training.lm.corpus import CodeSpace, Corpus
+from catok.training.lm.examples import Example, build
 
 from .conftest import TEXTS, open_codes
 
@@ -88,3 +89,29 @@ def test_a_voice_with_one_utterance_has_no_reference(places, parts):
     recordings = read_recordings(places / "codes.jsonl")[:3]
     corpus = Corpus(recordings, parts.text, parts.space, DataConfig())
     assert corpus.draw_references(np.random.default_rng(0)).tolist() == [2, -1, 0]
+
+
+FIELDS = {"instruction": "Whisper.", "tokens": 9, "quality": "clean"}
+
+
+def test_prompt_fields_of_a_list_reach_the_examples(places, parts):
+    plain = read_recordings(places / "codes.jsonl")[0]
+    told = dataclasses.replace(plain, extra=FIELDS | {"other": 1}, language="en")
+    corpus = Corpus([plain, told], parts.text, parts.space, DataConfig())
+    sequences = [build(Example("tts", index), corpus, parts.prompter) for index in (0, 1)]
+    spelled = parts.text.decode(sequences[1].rows[:, 0].tolist())
+    assert "- Instruction:\nWhisper.\n- Tokens:\n9\n- Quality:\nclean\n" in spelled
+    assert "- Sound Event:\nNone\n- Ambient Sound:\nNone\n- Language:\nen\n" in spelled
+    longer = [corpus.utterances[index].text_length for index in (0, 1)]
+    assert longer[1] - longer[0] == len("Whisper.9clean")
+
+
+def test_prompt_fields_of_another_type_are_refused(places, parts):
+    plain = read_recordings(places / "codes.jsonl")[0]
+    with pytest.raises(ValueError, match="quality must be text, got 4.5"):
+        Corpus(
+            [dataclasses.replace(plain, extra={"quality": 4.5})],
+            parts.text,
+            parts.space,
+            DataConfig(),
+        )

@@ -30,7 +30,16 @@ def manifest(tmp_path):
         draw = torch.Generator().manual_seed(index)
         audio = torch.rand(1, samples, generator=draw) - 0.5
         save_audio(tmp_path / f"{index}.wav", audio, 24_000)
-        lines.append({"audio": f"{index}.wav", "duration": 9.9, "text": "ä", "speaker": "me"})
+        lines.append(
+            {
+                "audio": f"{index}.wav",
+                "duration": 9.9,
+                "text": "ä",
+                "speaker": "me",
+                "instruction": "Low.",
+                "language": "en",
+            }
+        )
     (tmp_path / "noise.wav").write_bytes(b"no audio")
     lines.append({"audio": "noise.wav", "duration": 1.0, "text": "gone"})
     path = tmp_path / "train.jsonl"
@@ -49,6 +58,7 @@ def test_codes_are_those_of_the_whole_recording(manifest, codec, tmp_path):
         ("ä", "me", 3, codec.weight_hash),
         ("ä", "me", 16, codec.weight_hash),
     ]
+    assert [(r.extra["instruction"], r.language) for r in found] == [("Low.", "en")] * 2
     for index, recording in enumerate(found):
         audio, _ = load_audio(tmp_path / f"{index}.wav")
         expected = codec.encode(audio[None])

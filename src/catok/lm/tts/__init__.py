@@ -1,6 +1,7 @@
 """Speech synthesis with a token language model."""
 
+from catok.lm.tts.request import SpeechRequest
 from catok.lm.tts.speech import Speech
 from catok.lm.tts.synthesizer import Synthesizer
 
-__all__ = ["Speech", "Synthesizer"]
+__all__ = ["Speech", "SpeechRequest", "Synthesizer"]

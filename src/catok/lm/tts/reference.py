@@ -11,12 +11,9 @@ from torch import Tensor
 
 from catok.audio import load_audio, mix, resample
 from catok.lm.config import TokenLMConfig
+from catok.lm.tts.request import Reference
 from catok.tokenizer.checks import check_samples
 from catok.tokenizer.tokenizer import CausalAudioTokenizer
-
-Reference = Tensor | tuple[Tensor, int] | str | Path
-"""Audio `[C, T]` float32 at the tokenizer's rate, audio and its rate in Hz, an audio file, or
-codes `[K, F]` int64."""
 
 SHORTEST, LONGEST = 0.5, 60.0  # seconds: too little of a voice, and more than a model has seen
 LEVEL_DB, MOST_DB = -20.0, 3.0  # RMS to go toward, in dB below full scale, and the most to go

@@ -1,81 +1,73 @@
-"""An utterance as the language model is asked for it: plain, cloned, continued, or both.
-
-Source: `docs/spec/tts-layout.md` (d), table of modes.
-"""
+"""What is to be spoken and how: one object from the caller to the prompt."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
-import torch
 from torch import Tensor
 
-from catok.data.languages import space_between
-from catok.lm.messages import assistant_message, user_message
-from catok.lm.prompt import Prompter
+from catok.io.numbers import check_number, check_whole_number
+from catok.lm.prompt_fields import PromptFields
+from catok.lm.sampler import check_seed
+from catok.lm.sampling import SamplingConfig
+
+MAX_SECONDS = 60.0
 
 Mode = Literal["clone", "continuation", "both"]
 
+Reference = Tensor | tuple[Tensor, int] | str | Path
+"""Audio `[C, T]` float32 at the tokenizer's rate, audio and its rate in Hz, an audio file, or
+codes `[K, F]` int64."""
+
 
 @dataclass(frozen=True, eq=False)
-class Request:
-    """A prompt, `rows` `[T, 1 + n_vq]`, and the codes `prefix` `[n_vq, F]` it ends with.
+class SpeechRequest(PromptFields):
+    """One utterance. Raises ValueError on numbers out of range.
 
-    F is 0 unless a recording is continued; the prefix's sound is not part of the result.
-    `without_text`: the same prompt with no text, for guidance.
+    `reference`: a recording of the voice, with its transcript `reference_text` if that is known;
+    a list of several is one per speaker, whom the text calls [S1], [S2] and so on. `mode` "clone":
+    the reference is given beside the text. "continuation": it begins the answer, and its transcript
+    the text. "both": it does both. None: continuation with a transcript, clone without.
+
+    `num_quantizers` K: only the first K codebooks are read, chosen and decoded; None is the model's
+    default, as for `sampling`. The result depends on the `seed` alone, not on other requests made
+    with it (but for rounding); None draws one. `max_seconds`: where speech that does not end is cut
+    off.
     """
 
-    rows: Tensor
-    prefix: Tensor
-    without_text: Tensor
+    text: str
+    reference: Reference | list[Reference | None] | None = None
+    reference_text: str | None = None
+    mode: Mode | None = None
+    num_quantizers: int | None = None
+    sampling: SamplingConfig | None = None
+    seed: int | None = None
+    max_seconds: float = MAX_SECONDS
+
+    __eq__, __hash__ = object.__eq__, object.__hash__  # type: ignore - recordings are not compared
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.mode not in (None, "clone", "continuation", "both"):
+            raise ValueError(f'mode must be "clone", "continuation" or "both", got {self.mode!r}')
+        if self.num_quantizers is not None:
+            check_whole_number("num_quantizers", self.num_quantizers, at_least=1)
+        if self.seed is not None:
+            check_seed(self.seed)
+        check_number("max_seconds", self.max_seconds, above=0)
+
+    @property
+    def references(self) -> list[Reference | None]:
+        """One for each speaker; none at all without a reference."""
+        if self.reference is None:
+            return []
+        return self.reference if isinstance(self.reference, list) else [self.reference]
 
 
-def build_request(
-    prompter: Prompter,
-    text: str,
-    *,
-    reference: Tensor | None = None,
-    prompt_text: str | None = None,
-    mode: Mode | None = None,
-    language: str | None = None,
-) -> Request:
-    """Lay out one utterance; `reference` are codes `[n_vq, F]` int64.
-
-    `mode` "clone": the reference stands in the user's message, its transcript `prompt_text` is not
-    used. "continuation": the reference begins the answer and its transcript the text, with a space
-    between where running text has one. "both": it does both. None: continuation with a transcript,
-    clone without. Raises ValueError on an empty text, special tokens in it, a prompt longer than
-    the model's positions, and what is missing.
-    """
-    if not isinstance(text, str) or not text.strip():
-        raise ValueError("there is no text to speak: give at least one word")
-    if mode not in (None, "clone", "continuation", "both"):
-        raise ValueError(f'mode must be "clone", "continuation" or "both", got {mode!r}')
-    spoken = prompt_text if prompt_text and prompt_text.strip() else None
-    if reference is None and (spoken or mode):
-        raise ValueError(
-            f"{f'mode {mode!r}' if mode else 'a transcript'} needs the reference recording that it "
-            "speaks of"
-        )
-    if mode is None and reference is not None:
-        mode = "continuation" if spoken else "clone"
-    if mode in ("continuation", "both") and spoken is None:
-        raise ValueError(f"mode {mode!r} needs the transcript of the reference: give prompt_text")
-    cloned = [reference] if mode in ("clone", "both") else None
-    continued = reference if mode in ("continuation", "both") else None
-    if continued is not None and spoken is not None:
-        text = spoken + space_between(spoken, text) + text
-
-    def prompt(said: str | None) -> Tensor:
-        user = user_message(said, references=cloned, language=language)
-        if continued is None:
-            return prompter.generation([user])
-        return prompter.continuation([user, assistant_message(continued)])
-
-    rows = prompt(text)
-    prefix = torch.empty(prompter.config.n_vq, 0, dtype=torch.int64, device="cpu")
-    longest = prompter.config.language_config.max_position_embeddings
-    if len(rows) >= longest:
-        raise ValueError(
-            f"text and reference take {len(rows)} of the model's {longest} positions: shorten them"
-        )
-    return Request(rows, prefix if continued is None else continued, prompt(None))
+def as_request(request: SpeechRequest | str) -> SpeechRequest:
+    """A bare text is a request for it. Raises ValueError on anything else."""
+    if isinstance(request, str):
+        return SpeechRequest(request)
+    if not isinstance(request, SpeechRequest):
+        raise ValueError(f"a request is a text or a SpeechRequest, got {type(request).__name__}")
+    return request

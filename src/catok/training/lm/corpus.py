@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +12,7 @@ from torch import Tensor
 from catok.data.entry import Entry
 from catok.io.cat_file import read_cat, read_header
 from catok.lm.messages import PLACEHOLDER
+from catok.lm.prompt_fields import PromptFields
 from catok.lm.text import TextTokenizer
 from catok.training.lm.config import DataConfig
 
@@ -32,13 +33,15 @@ class CodeSpace:
 
 @dataclass(frozen=True)
 class Utterance:
-    """`frames` of codes in the file `codes`, and `text`, which is `text_length` tokens long."""
+    """`frames` of codes in the file `codes`, and `text`, which is `text_length` tokens long, with
+    the other `fields` of its prompt but for the language.
+    """
 
     codes: Path
     frames: int
     text: str
     text_length: int
-    language: str | None = None
+    fields: PromptFields = field(default_factory=PromptFields)
     voice: str | None = None
 
 
@@ -80,7 +83,8 @@ class Corpus:
     @property
     def languages(self) -> tuple[str, ...]:
         """The tags that occur, in alphabetical order."""
-        return tuple(sorted({u.language for u in self.utterances if u.language is not None}))
+        tags = {utterance.fields.language for utterance in self.utterances}
+        return tuple(sorted(tag for tag in tags if tag is not None))
 
     def codes(self, index: int) -> Tensor:
         """Codes `[num_quantizers, F]` int64 of an utterance.
@@ -114,8 +118,12 @@ class Corpus:
         self, recording: Entry, text: TextTokenizer, config: DataConfig
     ) -> Utterance | None:
         """The recording as an utterance, or None, with the reason counted."""
-        said = (recording.text or "").strip()
+        said, fields = (recording.text or "").strip(), prompt_fields(recording)
         reason, length = _unfit(said, text, config.max_text)
+        for value in replace(fields, language=None).labelled().values():
+            if value is not None and not reason:
+                reason, extra = _unfit(value, text, config.max_text)
+                length += extra
         if recording.codes is None:
             reason = "no codes"
         if reason or recording.codes is None:
@@ -138,9 +146,16 @@ class Corpus:
         if not config.min_seconds <= seconds <= config.max_seconds:
             self.skipped["too long" if seconds > config.max_seconds else "too short"] += 1
             return None
-        return Utterance(
-            recording.codes, frames, said, length, recording.language, recording.speaker
-        )
+        return Utterance(recording.codes, frames, said, length, fields, recording.speaker)
+
+
+def prompt_fields(recording: Entry) -> PromptFields:
+    """What a list says of a recording for its prompt. Raises ValueError on other types."""
+    try:
+        return PromptFields.read({**recording.extra, "language": recording.language})
+    except ValueError as error:
+        place = f", line {recording.line}" if recording.line else ""
+        raise ValueError(f"{recording.name}{place}: {error}") from error
 
 
 def _unfit(said: str, text: TextTokenizer, longest: int) -> tuple[str, int]:

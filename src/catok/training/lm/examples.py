@@ -59,7 +59,7 @@ def build(example: Example, corpus: Corpus, prompter: Prompter) -> Sequence:
         heard = corpus.codes(example.reference)
         references = [heard[:, example.reference_start : example.reference_stop]]
     said = utterance.text if example.told else None
-    asked = user_message(said, references=references, language=utterance.language)
+    asked = user_message(said, utterance.fields, references=references)
     rows, labels = prompter.training([asked, assistant_message(codes)])
     if example.prefix:
         first = int((labels[:, 0] != IGNORED).nonzero()[0])

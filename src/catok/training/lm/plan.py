@@ -11,6 +11,7 @@ import torch
 
 from catok.lm.messages import assistant_message, user_message
 from catok.lm.prompt import Prompter
+from catok.lm.prompt_fields import PromptFields
 from catok.lm.speech_config import Task
 from catok.training.lm.config import DataConfig
 from catok.training.lm.corpus import Corpus
@@ -89,5 +90,5 @@ def _overhead(task: Task, prompter: Prompter) -> int:
     if task == "asr":
         messages = recognition(silence, "a")
     else:
-        messages = [user_message("a", language="en"), assistant_message(silence)]
+        messages = [user_message("a", PromptFields(language="en")), assistant_message(silence)]
     return len(prompter.training(messages)[0]) - 1

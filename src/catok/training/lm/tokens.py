@@ -21,6 +21,7 @@ from catok.io.cat_file import read_header
 from catok.io.files import replacing
 from catok.tokenizer.tokenizer import CausalAudioTokenizer
 from catok.training.engine.distributed import Group
+from catok.training.lm.corpus import prompt_fields
 
 TOKENS = "tokens.jsonl"
 BLOCK_SECONDS = 10.0
@@ -168,7 +169,7 @@ def _line(recording: Entry, folder: Path, tok: CausalAudioTokenizer) -> str | No
         "offset": recording.offset,
         "duration": round(header.seconds, 4),
         "text": recording.text,
-        "language": recording.language,
         "speaker": recording.speaker,
+        **prompt_fields(recording).own_fields(),
     }
     return json.dumps({k: v for k, v in facts.items() if v is not None})

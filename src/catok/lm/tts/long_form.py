@@ -12,8 +12,8 @@ from catok.io.numbers import check_number
 PAUSE, MAX_PAUSE = 0.25, 600.0  # seconds
 
 
-class Spoken(Protocol):
-    """A piece: iterates over its audio `[C, t]`; then `codes` `[K, F]` and `ended` are final."""
+class SpeechPiece(Protocol):
+    """Iterates over a piece's audio `[C, t]`; then `codes` `[K, F]` and `ended` are final."""
 
     @property
     def codes(self) -> Tensor: ...
@@ -23,17 +23,17 @@ class Spoken(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class Voice:
+class VoicePrompt:
     """What a piece goes on from: `codes` `[K, F]` of the first piece, and what is said in it."""
 
     codes: Tensor
     text: str
 
 
-class Narration:
+class LongFormStream:
     """Iterator over the audio of a long text, `[C, t]` float32 on the CPU, t varies.
 
-    `speak`: piece number, piece, and the voice to go on with -> what is said. `texts`: the pieces.
+    `synthesize`: number and text of a piece, and the voice to go on with. `texts`: the pieces.
     With `keep_voice`, every piece after the first that is of use (it ended by itself and has at
     least `least_frames`) is spoken as that one's continuation: always the same one, so that the
     voice does not drift. `ended`: every piece so far ended by itself.
@@ -42,7 +42,7 @@ class Narration:
     def __init__(
         self,
         texts: list[str],
-        speak: Callable[[int, str, Voice | None], Spoken],
+        synthesize: Callable[[int, str, VoicePrompt | None], SpeechPiece],
         *,
         keep_voice: bool,
         silence: Tensor,
@@ -50,11 +50,11 @@ class Narration:
     ) -> None:
         self.texts = tuple(texts)
         self.ended = True
-        self._speak = speak
+        self._synthesize = synthesize
         self._keep_voice = keep_voice
         self._silence = silence
         self._least_frames = least_frames
-        self._audio = self._spoken()
+        self._audio = self._pieces()
 
     def __iter__(self) -> Iterator[Tensor]:
         return self
@@ -62,17 +62,17 @@ class Narration:
     def __next__(self) -> Tensor:
         return next(self._audio)
 
-    def _spoken(self) -> Iterator[Tensor]:
-        voice: Voice | None = None
+    def _pieces(self) -> Iterator[Tensor]:
+        voice: VoicePrompt | None = None
         for number, text in enumerate(self.texts):
             if number and self._silence.shape[1]:
                 yield self._silence
-            stream = self._speak(number, text, voice)
+            stream = self._synthesize(number, text, voice)
             yield from stream
             self.ended = self.ended and stream.ended
             usable = stream.ended and stream.codes.shape[1] >= self._least_frames
             if self._keep_voice and voice is None and usable:
-                voice = Voice(stream.codes, text)
+                voice = VoicePrompt(stream.codes, text)
 
 
 def silence(channels: int, seconds: float, sample_rate: int) -> Tensor:

@@ -1,0 +1,105 @@
+"""A request as the language model is given it: plain, cloned, continued, or both.
+
+The modes: `docs/spec/tts-layout.md` (d).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from catok.data.languages import space_between
+from catok.lm.messages import assistant_message, user_message
+from catok.lm.prompt import Prompter
+from catok.lm.sampling import SamplingConfig
+from catok.lm.tts.request import SpeechRequest
+
+
+@dataclass(frozen=True, eq=False)
+class PromptTokens:
+    """A prompt, `rows` `[T, 1 + n_vq]`, and the codes `prefix` `[n_vq, F]` it ends with.
+
+    F is 0 unless a recording is continued; the prefix's sound is not part of the result.
+    `unconditional`: the same prompt with no text, for guidance.
+    """
+
+    rows: Tensor
+    prefix: Tensor
+    unconditional: Tensor
+
+
+@dataclass(frozen=True)
+class GenerationSettings:
+    """What requests must share to be generated together."""
+
+    num_quantizers: int
+    sampling: SamplingConfig
+    max_frames: int
+
+
+@dataclass(frozen=True, eq=False)
+class SpeechPrompt:
+    """A checked request, ready to be generated; `text`: the new words alone."""
+
+    tokens: PromptTokens
+    text: str
+    settings: GenerationSettings
+    seed: int
+
+
+def build_prompt(
+    prompter: Prompter, request: SpeechRequest, references: Sequence[Tensor | None] = ()
+) -> PromptTokens:
+    """Lay out a request whose reference is the codes `[n_vq, F]` int64, one for each speaker.
+
+    Raises ValueError on an empty text, special tokens in it, a prompt longer than the model's
+    positions, and what is missing.
+    """
+    text, mode = request.text, request.mode
+    if not isinstance(text, str) or not text.strip():
+        raise ValueError("there is no text to speak: give at least one word")
+    transcript = request.reference_text
+    if not transcript or not transcript.strip():
+        transcript = None
+    if not references and (transcript or mode):
+        raise ValueError(
+            f"{f'mode {mode!r}' if mode else 'a transcript'} needs the reference recording that it "
+            "speaks of"
+        )
+    if mode is None and references:
+        mode = "continuation" if transcript else "clone"
+    cloned = list(references) if mode in ("clone", "both") else None
+    continued = None
+    if mode in ("continuation", "both"):
+        if transcript is None:
+            raise ValueError(
+                f"mode {mode!r} needs the transcript of the reference: give reference_text"
+            )
+        if len(references) != 1 or references[0] is None:
+            raise ValueError("only one recording can be continued: give one, or choose mode clone")
+        continued = references[0]
+        text = transcript + space_between(transcript, text) + text
+
+    def rows_of(text: str | None) -> Tensor:
+        user = user_message(text, request, references=cloned)
+        if continued is None:
+            return prompter.generation([user])
+        return prompter.continuation([user, assistant_message(continued)])
+
+    rows = rows_of(text)
+    prefix = torch.empty(prompter.config.n_vq, 0, dtype=torch.int64, device="cpu")
+    longest = prompter.config.language_config.max_position_embeddings
+    if len(rows) >= longest:
+        raise ValueError(
+            f"text and reference take {len(rows)} of the model's {longest} positions: shorten them"
+        )
+    return PromptTokens(rows, prefix if continued is None else continued, rows_of(None))
+
+
+def by_settings(prompts: Sequence[SpeechPrompt]) -> list[list[int]]:
+    """Numbers of the prompts that can be generated together, in the order of their first."""
+    groups: dict[GenerationSettings, list[int]] = {}
+    for number, prompt in enumerate(prompts):
+        groups.setdefault(prompt.settings, []).append(number)
+    return list(groups.values())
