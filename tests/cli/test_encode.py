@@ -17,7 +17,10 @@ def test_writes_what_the_library_encodes(catok, recording, saved_model, capsys):
     assert written.sample_lengths.tolist() == [31_234]
     assert (written.model_id, written.weight_hash) == ("small", saved_model.weight_hash)
     captured = capsys.readouterr()
-    assert captured.out == captured.err == ""
+    assert captured.out == ""
+    line = captured.err.splitlines()[-1]
+    assert line.startswith("catok: encoded 1.30 s of audio, 8 codebooks at 0.6 kbit/s, ")
+    assert "times real time (real-time factor " in line
 
 
 def test_blocks_of_a_long_file_give_the_codes_of_the_whole(catok, tmp_path, saved_model):
@@ -40,7 +43,7 @@ def test_stereo_of_another_rate_is_converted_with_a_note(catok, tmp_path, saved_
     save_audio(tmp_path / "cd.flac", noise(44_100, channels=2), 44_100)
     assert catok("encode", tmp_path / "cd.flac") == 0
     note = capsys.readouterr().err
-    assert note.count("\n") == 1 and "44100 Hz and 2 channel(s)" in note
+    assert note.count("\n") == 2 and "44100 Hz and 2 channel(s)" in note
     audio, _ = load_audio(tmp_path / "cd.flac", sample_rate=24_000, channels=1)
     written = Encoded.load(tmp_path / "cd.cat")
     assert int(written.sample_lengths) == 24_000
@@ -79,15 +82,18 @@ def test_folders_are_mirrored_and_a_bad_file_is_passed_over(catok, tmp_path, cap
     assert written == ["a/b/two.cat", "one.cat"]
 
 
-def test_skip_existing(catok, tmp_path, capsys):
+def test_of_many_what_exists_is_skipped_and_said(catok, tmp_path, capsys):
     for name in ("a.wav", "b.wav"):
         save_audio(tmp_path / name, noise(2_000), 24_000)
     (tmp_path / "a.cat").write_bytes(b"precious")
-    assert catok("encode", tmp_path, "--skip-existing") == 0
-    assert (tmp_path / "a.cat").read_bytes() == b"precious"
-    assert "encoded 1 of 2 files" in (summary := capsys.readouterr().err)
-    assert "1 skipped" in summary
-    assert catok("encode", tmp_path) == 0
+    for options in ((), ("--skip-existing",)):
+        (tmp_path / "b.cat").unlink(missing_ok=True)
+        assert catok("encode", tmp_path, *options) == 0
+        assert (tmp_path / "a.cat").read_bytes() == b"precious"
+        summary = capsys.readouterr().err
+        assert "encoded 1 of 2 files" in summary and "1 skipped since they exist" in summary
+    assert catok("encode", tmp_path, "--overwrite") == 0
+    assert "encoded 2 of 2 files" in capsys.readouterr().err
     assert Encoded.load(tmp_path / "a.cat").num_quantizers == 8
 
 

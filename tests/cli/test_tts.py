@@ -169,7 +169,10 @@ def test_a_folder_of_texts_and_resuming(tts, tmp_path, capsys):
     (out / "b.wav").unlink()
     (out / "a.wav").write_bytes(b"kept")
     assert tts(f"@{tmp_path}/in", "-o", out, *LIKELY, "--batch-size", "1") == 0
-    assert "spoke 1 of 4 texts" in (line := capsys.readouterr().err) and "3 skipped" in line
+    assert (
+        "spoke 1 of 4 texts" in (line := capsys.readouterr().err)
+        and "3 skipped since they exist" in line
+    )
     assert (out / "a.wav").read_bytes() == b"kept"
     assert near(out / "b.wav", first["b.wav"])
     assert tts(f"@{tmp_path}/in", "-o", out, *LIKELY, "--overwrite") == 0

@@ -1,5 +1,7 @@
 """Arguments that several commands share, each with its help."""
 
+import math
+import os
 from typing import Annotated, Literal
 
 from tyro.conf import Positional, arg
@@ -22,16 +24,49 @@ CatInputs = Annotated[
         help_behavior_hint=_NO_DEFAULT,
     ),
 ]
+_WHERE = (
+    "A file, - for standard output, or a folder: with several inputs, or if it ends in a slash; it "
+    "is made."
+)
 Output = Annotated[
     str | None,
     arg(
         aliases=["-o"],
         metavar="OUT",
-        help="A file, - for standard output, or with several inputs a folder. Without it: beside "
-        "the input.",
+        help=f"{_WHERE} Without it: beside the input.",
         help_behavior_hint=_NO_DEFAULT,
     ),
 ]
+RequiredOutput = Annotated[str, arg(aliases=["-o"], metavar="OUT", help=_WHERE)]
+Overwrite = Annotated[
+    bool,
+    arg(
+        help="Replace outputs that are there already. Else only a file that -o names is replaced; "
+        "of many, those that are there are skipped.",
+        help_behavior_hint=_NO_DEFAULT,
+    ),
+]
+SkipExisting = Annotated[
+    bool,
+    arg(
+        help="Replace nothing that is there already, not even a file that -o names.",
+        help_behavior_hint=_NO_DEFAULT,
+    ),
+]
+FormatName = Literal["auto", "wav", "flac", "ogg", "opus", "mp3", "aiff", "w64"]
+Format = Annotated[
+    FormatName,
+    arg(help="Of the audio that is written; auto: what the suffix of OUT says, or WAV."),
+]
+Shard = Annotated[
+    str | None,
+    arg(
+        metavar="I/N",
+        help="Do part I of N of the recordings, from 1/N to N/N: for several machines.",
+        help_behavior_hint=_NO_DEFAULT,
+    ),
+]
+Workers = Annotated[int, arg(metavar="N", help="Processes that work side by side.")]
 Quantizers = Annotated[
     int | None,
     arg(
@@ -47,14 +82,6 @@ DeviceName = Literal["auto", "cpu", "cuda"]
 Device = Annotated[DeviceName, arg(help="Where to compute; auto takes the GPU where there is one.")]
 DtypeName = Literal["float32", "bfloat16", "float16"]
 Dtype = Annotated[DtypeName, arg(help="Arithmetic of encoder and decoder.")]
-SkipExisting = Annotated[
-    bool,
-    arg(
-        help="Leave outputs that are already there as they are.",
-        help_behavior_hint=_NO_DEFAULT,
-    ),
-]
-
 # of evaluation
 RECOGNISERS = (
     '"tiny.en", "base", a folder of CTranslate2 or transformers, a hub id, or catok:PATH, where '
@@ -65,7 +92,12 @@ SPEAKERS = 'a WavLMForXVector by folder or hub id, or "resemblyzer" (see docs/me
 
 # of a training run
 RunFolder = Annotated[
-    str, arg(metavar="FOLDER", help="Where log.jsonl, last.pt and model/ go; may be resumed.")
+    str,
+    arg(
+        aliases=["-o"],
+        metavar="FOLDER",
+        help="Where log.jsonl, last.pt and model/ go; a run that is there goes on.",
+    ),
 ]
 TrainData = Annotated[
     str | None,
@@ -88,7 +120,25 @@ Overrides = Annotated[
         help_behavior_hint=_NO_DEFAULT,
     ),
 ]
-Threads = Annotated[
-    int | None,
-    arg(metavar="N", help="CPU threads.", help_behavior_hint="(default: PyTorch's choice)"),
-]
+
+
+def check_count(option: str, value: int | None) -> None:
+    """Raise ValueError for a count below 1; None is for one that is not given."""
+    if value is not None and value < 1:
+        raise ValueError(f"{option} must be at least 1, got {value}")
+
+
+def check_number(
+    option: str, value: float | None, least: float = 0.0, most: float = math.inf
+) -> None:
+    """Raise ValueError for a number that is not finite or not from `least` to `most`."""
+    if value is None or (least <= value <= most and value < math.inf):
+        return
+    end = f" and at most {most:g}" if most < math.inf else ""
+    raise ValueError(f"{option} must be a number of at least {least:g}{end}, got {value}")
+
+
+def check_exists(path: str) -> None:
+    """Raise ValueError where there is no file or folder of that name."""
+    if not os.path.exists(path):
+        raise ValueError(f"{path} does not exist: check the path")

@@ -1,26 +1,31 @@
 """`catok asr`: what is said in recordings or `.cat` files."""
 
-from collections import Counter
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, BinaryIO, Literal
 
 from tyro.conf import Positional, arg
 
 from catok.cli import arguments as shared
+from catok.cli.common import command
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from catok.cli.files import Job, Plan
+    from catok.cli.batch import Done, Work
+    from catok.cli.files import Job
     from catok.cli.progress import Progress
     from catok.lm.asr import DecodingConfig, Recognizer, Transcript
 
 _NO_DEFAULT = ""
 BLOCK = 0.16  # seconds of audio between two looks at the partial text
-UNUSED = ".transcript"  # results go into one file: no input has a name that this could replace
 
 
+@command
 def run(
     inputs: Annotated[
         Positional[tuple[str, ...]],
@@ -35,8 +40,8 @@ def run(
         arg(
             aliases=["-o"],
             metavar="OUT",
-            help="A file for all transcripts: .txt, .jsonl or, for one input, .srt. Without it: "
-            "standard output.",
+            help="A file for all transcripts: .txt, .jsonl or, for one input, .srt. Without it, or "
+            "for -: standard output.",
             help_behavior_hint=_NO_DEFAULT,
         ),
     ] = None,
@@ -77,88 +82,120 @@ def run(
     ] = None,
     device: shared.Device = "auto",
     dtype: Annotated[shared.DtypeName, arg(help="Arithmetic of the language model.")] = "float32",
+    overwrite: shared.Overwrite = False,
+    skip_existing: shared.SkipExisting = False,
 ) -> int:
     """Write down what is said.
 
-    Several inputs give one line each, with their names. A folder is searched for audio, or for .cat
-    files if it holds none.
+    Several inputs give one line each, with their names, as they are done; run again with the same
+    OUT, the command goes on where it stopped. A folder is searched for audio, or for .cat files if
+    it holds none.
     """
-    import torch
-
-    from catok.cli.batch import Done, work_through
+    from catok.cli import files, transcripts
+    from catok.cli.batch import work_through
     from catok.cli.errors import UsageError
-    from catok.cli.files import Job
-    from catok.cli.models import pick_device
-    from catok.cli.progress import Progress
-    from catok.cli.recordings import audio_seconds
-    from catok.cli.transcripts import output_kind, recording_ids, written
-    from catok.io.files import replacing
-    from catok.lm.asr import DecodingConfig, Recognizer
+    from catok.cli.pipes import check_stdin
+    from catok.cli.terminal import say
+    from catok.lm.asr.config import DecodingConfig
 
+    shared.check_count("--quantizers", quantizers)
     if pcm is not None and inputs != ("-",):
         raise UsageError("--pcm is about standard input: give - as the only input")
-    kind = output_kind(out)
+    shared.check_count("--pcm", pcm)
+    files.Existing(overwrite, skip_existing)  # not both
+    out = None if out == "-" else out
+    kind = transcripts.output_kind(out)
     config = DecodingConfig(
         method=method,
         beam=beam,
         timestamps=timestamps or kind == ".srt",
         num_quantizers=quantizers,
     )
-    todo = _recordings(inputs, live=pcm is not None)
-    if kind == ".srt" and todo.many:
-        raise UsageError("a .srt file is of one recording: name .txt or .jsonl for several")
-    keys = recording_ids(inputs, todo.jobs) if kind == ".jsonl" else {}
-    recognizer = Recognizer.from_pretrained(
-        model, tokenizer=tokenizer, device=pick_device(device), dtype=getattr(torch, dtype)
-    )
-    recognizer.depth(config)
-    results: list[str] = []
+    if pcm is not None:
+        check_stdin()
+        todo = files.Plan([files.Job(sys.stdin.buffer, None)], many=False)
+    else:
+        todo = files.sources(inputs, files.READS_AUDIO, files.READS_CAT)
+    transcripts.check_output(kind, todo.many)
+    keys = transcripts.recording_ids(inputs, todo.jobs) if kind == ".jsonl" else {}
+    if out is not None and not todo.many and skip_existing and Path(out).exists():
+        say(f"catok: nothing to do, {out} exists already")
+        return 0
 
-    def work(job: Job) -> Done:
-        if pcm is not None and not isinstance(job.source, Path):
-            blocks = _pcm_blocks(job.source, pcm, recognizer)
-            transcript, seconds = _streamed(recognizer, blocks, config, progress)
-        else:
-            transcript, seconds = _transcribed(recognizer, job, config, stream, progress)
-        key = keys.get(job.name, "")
-        text = written(job.name, key, todo.many, transcript, seconds, kind)
-        if out is None:
-            print(text, end="", flush=True)
-        results.append(text)
-        return Done(seconds)
+    with ExitStack() as stack:
+        write: Callable[[str], None] = print_transcript
+        if out is not None and todo.many:
+            output = transcripts.TranscriptFile(out, kind, anew=overwrite)
+            todo = stack.enter_context(output).left(todo, keys)
+            write = output.write
+        elif out is not None:
+            write = partial(transcripts.write_whole, out)
+        task = AsrTask(
+            model, tokenizer, device, dtype, config, stream, pcm, todo.many, kind, keys, write
+        )
 
-    with Progress(lambda: audio_seconds(todo) if pcm is None else 0.0) as progress:
-        code = work_through(todo, work, progress, verb="transcribed")
-    if out is not None:
-        with replacing(out) as temporary:
-            Path(temporary).write_text("".join(results), encoding="utf-8")
-    return code
+        def total() -> float:
+            from catok.cli.recordings import audio_seconds
+
+            return audio_seconds(todo) if pcm is None else 0.0
+
+        return work_through(todo, task, total, verb="transcribed")
 
 
-def _recordings(inputs: tuple[str, ...], live: bool) -> "Plan":
-    """One job per recording, without targets."""
-    import sys
+@dataclass(frozen=True)
+class AsrTask:
+    """The options of `catok asr`; `keys`: ids by name, `write`: where transcripts go."""
 
-    from catok.cli.errors import UsageError
-    from catok.cli.files import READS_AUDIO, READS_CAT, Job, Plan, plan
+    model: str
+    tokenizer: str | None
+    device: shared.DeviceName
+    dtype: shared.DtypeName
+    config: "DecodingConfig"
+    stream: bool
+    pcm: int | None
+    many: bool
+    kind: str
+    keys: dict[str, str]
+    write: Callable[[str], None]
 
-    if live:
-        if sys.stdin.isatty():
-            raise UsageError("standard input is a terminal: use a pipe")
-        return Plan([Job(sys.stdin.buffer, None)], many=False)
-    if "-" in inputs or not inputs:
-        return plan(inputs, UNUSED, READS_AUDIO, UNUSED)
-    jobs: list[Job] = []
-    left_out: Counter[str] = Counter()
-    for name in dict.fromkeys(inputs):
-        try:
-            found = plan((name,), None, READS_AUDIO, UNUSED)
-        except ValueError:
-            found = plan((name,), None, READS_AUDIO | READS_CAT, UNUSED)
-        jobs += [Job(job.source, None) for job in found.jobs]
-        left_out += found.left_out
-    many = len(inputs) > 1 or any(Path(name).is_dir() for name in inputs)
-    return Plan(jobs, many, left_out)
+    def start(self, progress: "Progress") -> "Work":
+        """Load the recogniser."""
+        import torch
+
+        from catok.cli.batch import Done
+        from catok.cli.loading import pick_device
+        from catok.cli.transcripts import written
+        from catok.lm.asr import Recognizer
+
+        recognizer = Recognizer.from_pretrained(
+            self.model,
+            tokenizer=self.tokenizer,
+            device=pick_device(self.device),
+            dtype=getattr(torch, self.dtype),
+        )
+        recognizer.depth(self.config)
+
+        def work(job: "Job") -> "Done":
+            if self.pcm is not None and not isinstance(job.source, Path):
+                blocks = _pcm_blocks(job.source, self.pcm, recognizer)
+                transcript, seconds = _streamed(recognizer, blocks, self.config, progress)
+            else:
+                transcript, seconds = _transcribed(
+                    recognizer, job, self.config, self.stream, progress
+                )
+            key = self.keys.get(job.name, "")
+            text = written(job.name, key, self.many, transcript, seconds, self.kind)
+            self.write(text)
+            return Done(seconds)
+
+        return work
+
+
+def print_transcript(text: str) -> None:
+    """Lines on standard output."""
+    from catok.cli.terminal import tell
+
+    tell(text.removesuffix("\n"))
 
 
 def _transcribed(
@@ -190,6 +227,8 @@ def _streamed(
     config: "DecodingConfig",
     progress: "Progress",
 ) -> tuple["Transcript", float]:
+    from catok.cli.terminal import say
+
     session, shown, samples = recognizer.stream(config), "", 0
     rate = recognizer.tokenizer.sample_rate
     for block in blocks:
@@ -197,7 +236,7 @@ def _streamed(
         partial = session.push(block)
         if partial.text != shown:
             shown = partial.text
-            progress.say(f"{samples / rate:.2f} s  {shown}")
+            say(f"{samples / rate:.2f} s  {shown}")
         progress.advance(block.shape[1] / rate)
     return session.finish(), samples / rate
 

@@ -5,98 +5,181 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from catok.audio import AudioWarning
 from catok.cli.errors import error_line
 from catok.cli.files import Job, Plan
 from catok.cli.progress import Progress
+from catok.cli.terminal import complain, say
 from catok.data.folders import summarize
 
 
 @dataclass(frozen=True)
 class Done:
-    """What one job came to: seconds of audio, and a note if its input had to be converted."""
+    """What one job came to: seconds of audio, a note if its input had to be converted, and more
+    to say of it in the summary of a single job, such as its bitrate.
+    """
 
     seconds: float
     note: str = ""
+    detail: str = ""
+
+
+Work = Callable[[Job], Done]
+
+
+class Task(Protocol):
+    """What a command does with every recording; a picklable value, for worker processes."""
+
+    def start(self, progress: Progress) -> Work:
+        """Load what is needed; returns what does one job and reports to `progress`."""
+        ...
 
 
 def work_through(
     plan: Plan,
-    work: Callable[[Job], Done],
-    progress: Progress,
+    task: Task,
+    total: Callable[[], float],
     *,
     verb: str,
-    skip_existing: bool = False,
+    workers: int = 1,
+    threads: int | None = None,
 ) -> int:
     """Do every job and return the exit code.
 
-    The error of a single job is raised. Among many, a job that fails is reported and passed over,
-    and a line at the end sums up; the exit code is 1 if any failed.
+    The error of a single job is raised. Among many, a job that fails is reported and passed over;
+    the exit code is 1 if any failed. A line at the end sums up. `total`: seconds of all audio, for
+    a bar; several `workers` are processes, of `threads` each.
     """
-    jobs = [job for job in plan.jobs if not (skip_existing and _exists(job))]
-    if not plan.many:
-        for job in jobs:
-            with audio_warnings(progress):
-                note = work(job).note
-            if note:
-                progress.say(f"catok: {note}")
-        return 0
-    started = time.monotonic()
     done: list[Done] = []
-    incomplete = 0
-    for job in jobs:
-        try:
-            _make_folder(job)
-            with audio_warnings(progress) as warned:
-                done.append(work(job))
-            incomplete += bool(warned)
-        except (ValueError, OSError) as error:
-            progress.say(error_line(error, job.name))
+    failed = incomplete = 0
+    with Progress(total) as progress:
+        outcomes = _outcomes(plan, task, progress, workers, threads)
+        started = time.monotonic()
+        for job, outcome in outcomes:
+            for warning in outcome.warnings:
+                say(f"catok: warning: {warning}")
+            if isinstance(outcome.result, Done):
+                done.append(outcome.result)
+                incomplete += bool(outcome.warnings)
+            elif not plan.many:
+                raise outcome.result
+            else:
+                failed += 1
+                complain(error_line(outcome.result, job.name))
+    if plan.many or done:
+        _sum_up(plan, done, failed, incomplete, time.monotonic() - started, verb)
+    elif plan.kept:
+        say("catok: nothing to do, the output exists already")
+    return 1 if failed else 0
+
+
+def pace(seconds: float, elapsed: float) -> str:
+    """How fast so much audio was worked off."""
+    factor = elapsed / max(seconds, 1e-9)
+    return f"{1 / max(factor, 1e-9):.1f} times real time (real-time factor {factor:.3f})"
+
+
+def _sum_up(
+    plan: Plan, done: list[Done], failed: int, incomplete: int, elapsed: float, verb: str
+) -> None:
     seconds = sum(item.seconds for item in done)
-    speed = seconds / max(time.monotonic() - started, 1e-9)
+    if not plan.many:
+        (item,) = done
+        if item.note:
+            say(f"catok: {item.note}")
+        detail = f", {item.detail}" if item.detail else ""
+        say(f"catok: {verb} {seconds:.2f} s of audio{detail}, {pace(seconds, elapsed)}")
+        return
     counts = {
-        "skipped": len(plan.jobs) - len(jobs),
-        "failed": len(jobs) - len(done),
+        "skipped since they exist (--overwrite replaces them)": plan.kept,
+        "failed": failed,
         "converted in rate or channels": sum(bool(item.note) for item in done),
         "not read whole": incomplete,
     }
     extra = "".join(f", {count} {what}" for what, count in counts.items() if count)
+    details = {item.detail for item in done}
+    if len(details) == 1 and (detail := details.pop()):
+        extra = f", {detail}{extra}"
     if plan.left_out:
         extra += f"; left out: {summarize(plan.left_out)}"
-    progress.say(
-        f"catok: {verb} {len(done)} of {len(plan.jobs)} files, {seconds:.1f} s of audio, "
-        f"{speed:.1f} times real time{extra}"
-    )
-    return 1 if counts["failed"] else 0
+    speed = f", {pace(seconds, elapsed)}" if done else ""
+    of = len(plan.jobs) + plan.kept
+    say(f"catok: {verb} {len(done)} of {of} files, {seconds:.1f} s of audio{speed}{extra}")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The result or error of a job, and the warnings of audio that was not read whole."""
+
+    result: Done | Exception
+    warnings: tuple[str, ...] = ()
+
+
+def _outcomes(
+    plan: Plan, task: Task, progress: Progress, workers: int, threads: int | None
+) -> Iterator[tuple[Job, Outcome]]:
+    """What every job came to, as it is done; what the work needs is loaded before."""
+    if not plan.jobs:
+        return iter(())
+    if workers == 1 or len(plan.jobs) == 1:
+        work = task.start(progress)
+        return ((job, _tried(work, job)) for job in plan.jobs)
+    return _shared_out(plan.jobs, task, progress, min(workers, len(plan.jobs)), threads)
+
+
+def _shared_out(
+    jobs: list[Job], task: Task, progress: Progress, workers: int, threads: int | None
+) -> Iterator[tuple[Job, Outcome]]:
+    from catok.evaluation.run.crew import Crew
+
+    with Crew(partial(_begun, task), workers, threads) as crew:
+        for index, outcome in crew.each(_numbered, enumerate(jobs)):
+            if isinstance(outcome.result, Done):
+                progress.advance(outcome.result.seconds)
+            yield jobs[index], outcome
+
+
+def _begun(task: Task) -> Work:
+    """In a worker: what does its jobs; the bar is the parent's."""
+    return task.start(Progress(lambda: 0.0))
+
+
+def _numbered(work: Work, item: tuple[int, Job]) -> tuple[int, Outcome]:
+    index, job = item
+    return index, _tried(work, job)
+
+
+def _tried(work: Work, job: Job) -> Outcome:
+    with audio_warnings() as warned:
+        try:
+            if job.target is not None and isinstance(job.source, Path) and job.source.exists():
+                job.target.parent.mkdir(parents=True, exist_ok=True)
+            result = work(job)
+        except BrokenPipeError:
+            raise
+        except (ValueError, OSError, MemoryError) as error:
+            result = error
+    return Outcome(result, tuple(warned))
 
 
 @contextmanager
-def audio_warnings(progress: Progress) -> Iterator[list[str]]:
-    """Context in which the library's warnings of incomplete recordings are said, and listed."""
-    said: list[str] = []
+def audio_warnings() -> Iterator[list[str]]:
+    """Context in which the library's warnings of incomplete recordings are listed, not shown."""
+    from catok.audio import AudioWarning
+
+    found: list[str] = []
     with warnings.catch_warnings():
         warnings.simplefilter("always", AudioWarning)
         others = warnings.showwarning
 
         def show(message: Warning | str, category: type[Warning], *where: Any) -> None:
             if issubclass(category, AudioWarning):
-                said.append(str(message))
-                progress.say(f"catok: warning: {message}")
+                found.append(str(message))
             else:
                 others(message, category, *where)
 
         warnings.showwarning = show
-        yield said
-
-
-def _make_folder(job: Job) -> None:
-    """The output's folder; but where the input is missing, the error to come leaves no trace."""
-    if job.target is not None and isinstance(job.source, Path) and job.source.exists():
-        job.target.parent.mkdir(parents=True, exist_ok=True)
-
-
-def _exists(job: Job) -> bool:
-    return job.target is not None and job.target.exists()
+        yield found

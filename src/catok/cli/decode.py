@@ -1,39 +1,78 @@
 """`catok decode`: `.cat` to audio."""
 
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
 from catok.cli import arguments as arg
+from catok.cli.common import command
+
+if TYPE_CHECKING:
+    from catok.cli.batch import Done, Work
+    from catok.cli.files import Job
+    from catok.cli.progress import Progress
 
 
+@command
 def run(
     inputs: arg.CatInputs,
     out: arg.Output = None,
+    format: arg.Format = "auto",
     quantizers: arg.Quantizers = None,
     model: arg.Model = "tiny",
     device: arg.Device = "auto",
     dtype: arg.Dtype = "float32",
+    overwrite: arg.Overwrite = False,
     skip_existing: arg.SkipExisting = False,
+    shard: arg.Shard = None,
+    workers: arg.Workers = 1,
+    threads: int | None = None,
 ) -> int:
     """Decode .cat files into audio.
 
-    Writes WAV, or what the suffix of OUT says: .flac, .ogg, .opus, .mp3, .aiff or .w64. Without
-    OUT, no file that exists is replaced: it may be the original recording.
+    Writes WAV, or what --format or the suffix of OUT says: .flac, .ogg, .opus, .mp3, .aiff or .w64.
     """
-    from catok.cli.batch import Done, work_through
-    from catok.cli.files import READS_CAT, Job, plan, writable
-    from catok.cli.models import load_model
-    from catok.cli.progress import Progress
-    from catok.cli.recordings import cat_seconds, decode_recording
-    from catok.codes import Encoded
+    from catok.cli import files
+    from catok.cli.batch import work_through
 
-    todo = plan(inputs, out, READS_CAT, ".wav")
-    tok = load_model(model, device, dtype, part="decoder")
+    arg.check_count("--quantizers", quantizers)
+    arg.check_count("--workers", workers)
+    existing = files.Existing(overwrite, skip_existing)
+    part = files.Shard.parse(shard)
+    suffixes = files.audio_suffixes(format)
+    todo = files.plan(inputs, out, files.READS_CAT, suffixes, existing, part)
 
-    def work(job: Job) -> Done:
-        if out is None and job.target is not None and job.target.exists():
-            raise ValueError(f"{job.target} exists already: name the output with -o")
-        encoded = Encoded.load(job.source, quantizers)
-        with writable(job.target) as target:
-            decode_recording(tok, encoded, target, progress)
-        return Done(float(encoded.duration))
+    from catok.cli.recordings import cat_seconds
 
-    with Progress(lambda: cat_seconds(todo)) as progress:
-        return work_through(todo, work, progress, verb="decoded", skip_existing=skip_existing)
+    task = DecodeTask(model, device, dtype, quantizers, suffixes[0])
+    return work_through(
+        todo, task, lambda: cat_seconds(todo), verb="decoded", workers=workers, threads=threads
+    )
+
+
+@dataclass(frozen=True)
+class DecodeTask:
+    """The options of `catok decode`; `suffix`: the format on standard output."""
+
+    model: str
+    device: arg.DeviceName
+    dtype: arg.DtypeName
+    quantizers: int | None
+    suffix: str
+
+    def start(self, progress: "Progress") -> "Work":
+        """Load the decoder."""
+        from catok.cli.batch import Done
+        from catok.cli.loading import load_model
+        from catok.cli.pipes import writable
+        from catok.cli.recordings import bitrate, decode_recording
+        from catok.codes import Encoded
+
+        tok = load_model(self.model, self.device, self.dtype, part="decoder")
+
+        def work(job: "Job") -> "Done":
+            encoded = Encoded.load(job.source, self.quantizers)
+            with writable(job.target, self.suffix) as target:
+                decode_recording(tok, encoded, target, progress)
+            return Done(float(encoded.duration), detail=bitrate(tok, encoded.num_quantizers))
+
+        return work

@@ -1,8 +1,18 @@
 """`catok encode`: audio to `.cat`."""
 
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
 from catok.cli import arguments as arg
+from catok.cli.common import command
+
+if TYPE_CHECKING:
+    from catok.cli.batch import Done, Work
+    from catok.cli.files import Job
+    from catok.cli.progress import Progress
 
 
+@command
 def run(
     inputs: arg.AudioInputs,
     out: arg.Output = None,
@@ -10,30 +20,59 @@ def run(
     model: arg.Model = "tiny",
     device: arg.Device = "auto",
     dtype: arg.Dtype = "float32",
+    overwrite: arg.Overwrite = False,
     skip_existing: arg.SkipExisting = False,
+    shard: arg.Shard = None,
+    workers: arg.Workers = 1,
+    threads: int | None = None,
 ) -> int:
     """Encode audio into .cat files.
 
     Any sample rate and number of channels is converted to the model's. Folders are walked with all
     their subfolders, and OUT is laid out as they are.
     """
-    from catok.cli.batch import Done, work_through
-    from catok.cli.files import READS_AUDIO, Job, plan, writable
-    from catok.cli.models import load_model
-    from catok.cli.progress import Progress
-    from catok.cli.recordings import audio_seconds, conversion_note, encode_recording
-    from catok.tokenizer.checks import check_quantizers
+    from catok.cli import files
+    from catok.cli.batch import work_through
 
-    todo = plan(inputs, out, READS_AUDIO, ".cat")
-    tok = load_model(model, device, dtype, part="encoder")
-    check_quantizers(quantizers, tok.num_quantizers)
+    arg.check_count("--quantizers", quantizers)
+    arg.check_count("--workers", workers)
+    existing = files.Existing(overwrite, skip_existing)
+    part = files.Shard.parse(shard)
+    todo = files.plan(inputs, out, files.READS_AUDIO, files.WRITES_CAT, existing, part)
 
-    def work(job: Job) -> Done:
-        note = conversion_note(tok, job.source, job.name)
-        encoded = encode_recording(tok, job.source, quantizers, progress)
-        with writable(job.target) as target:
-            encoded.save(target)
-        return Done(float(encoded.duration), note)
+    from catok.cli.recordings import audio_seconds
 
-    with Progress(lambda: audio_seconds(todo)) as progress:
-        return work_through(todo, work, progress, verb="encoded", skip_existing=skip_existing)
+    task = EncodeTask(model, device, dtype, quantizers)
+    return work_through(
+        todo, task, lambda: audio_seconds(todo), verb="encoded", workers=workers, threads=threads
+    )
+
+
+@dataclass(frozen=True)
+class EncodeTask:
+    """The options of `catok encode`."""
+
+    model: str
+    device: arg.DeviceName
+    dtype: arg.DtypeName
+    quantizers: int | None
+
+    def start(self, progress: "Progress") -> "Work":
+        """Load the encoder."""
+        from catok.cli.batch import Done
+        from catok.cli.loading import load_model
+        from catok.cli.pipes import writable
+        from catok.cli.recordings import bitrate, conversion_note, encode_recording
+        from catok.tokenizer.checks import check_quantizers
+
+        tok = load_model(self.model, self.device, self.dtype, part="encoder")
+        check_quantizers(self.quantizers, tok.num_quantizers)
+
+        def work(job: "Job") -> "Done":
+            note = conversion_note(tok, job.source, job.name)
+            encoded = encode_recording(tok, job.source, self.quantizers, progress)
+            with writable(job.target) as target:
+                encoded.save(target)
+            return Done(float(encoded.duration), note, bitrate(tok, encoded.num_quantizers))
+
+        return work

@@ -1,11 +1,17 @@
-"""From exceptions to exit codes and one clear line."""
+"""From exceptions and signals to exit codes and one clear line."""
 
 import os
+import signal
 import sys
-from collections.abc import Callable
-from contextlib import suppress
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from catok.cli.terminal import complain, forget_output, shown
+from catok.extras import hint_for
 
 INTERRUPTED = 130  # what a shell reports for a program that Ctrl-C ended
+BROKEN_PIPE = 141  # likewise for SIGPIPE
 
 
 class UsageError(Exception):
@@ -13,38 +19,74 @@ class UsageError(Exception):
 
 
 def exit_code(command: Callable[[], int]) -> int:
-    """Run a command: its own exit code, or 1 for ValueError and OSError, 130 for Ctrl-C.
+    """Run a command: its own exit code, or 1 for an error, 130 for Ctrl-C, 141 for a closed pipe.
 
-    Errors become one line on stderr; with CATOK_TRACEBACK=1 in the environment they are raised.
+    Errors (ValueError, OSError, a missing package, no memory) become one line on stderr; with
+    CATOK_TRACEBACK=1 in the environment they are raised. SIGTERM and SIGHUP end the command as
+    SystemExit, which removes temporary files.
     """
+    try:
+        with _ended_by(signal.SIGTERM, signal.SIGHUP):
+            return _reported(command)
+    except BrokenPipeError:
+        forget_output()
+        return BROKEN_PIPE
+
+
+def error_line(error: BaseException, about: str = "") -> str:
+    """`catok: error: ...` on one line; `about` is put in front unless the message names it."""
+    message = " ".join(str(error).split()) or type(error).__name__
+    return f"catok: error: {shown(message if about in message else f'{about}: {message}')}"
+
+
+def _reported(command: Callable[[], int]) -> int:
     try:
         try:
             return command()
         finally:  # now, while a closed pipe can still be told from an error
             sys.stdout.flush()
     except KeyboardInterrupt:
-        print("catok: interrupted", file=sys.stderr)
+        complain("catok: interrupted")
         return INTERRUPTED
     except BrokenPipeError:
-        _forget_stdout()
-        return 141  # what a shell reports for a program that SIGPIPE ended
+        raise
     except UsageError as error:
-        print(error_line(error), file=sys.stderr)
+        complain(error_line(error))
         return 2
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, MemoryError, ModuleNotFoundError) as error:
         if os.environ.get("CATOK_TRACEBACK", "0") not in ("", "0"):
             raise
-        print(error_line(error), file=sys.stderr)
+        complain(error_line(_explained(error)))
         return 1
 
 
-def error_line(error: Exception, about: str = "") -> str:
-    """`catok: error: ...` on one line; `about` is put in front unless the message names it."""
-    message = " ".join(str(error).split()) or type(error).__name__
-    return f"catok: error: {message if about in message else f'{about}: {message}'}"
+def _explained(error: Exception) -> Exception:
+    """An error that says what to do, for those of Python that do not. Others are returned."""
+    if isinstance(error, MemoryError):
+        return MemoryError(f"out of memory: take shorter recordings or smaller batches ({error})")
+    if isinstance(error, ModuleNotFoundError):
+        hint = hint_for(error.name or "")
+        if hint is None:
+            raise error
+        return ValueError(hint)
+    return error
 
 
-def _forget_stdout() -> None:
-    """Let what is left in stdout's buffer go nowhere, or Python complains of it at exit."""
-    with suppress(OSError, ValueError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+@contextmanager
+def _ended_by(*signals: signal.Signals) -> Iterator[None]:
+    """Context in which signals that would end the process at once raise SystemExit."""
+
+    def end(number: int, frame: object) -> None:
+        raise SystemExit(128 + number)
+
+    changed = {}
+    if threading.current_thread() is threading.main_thread():
+        changed = {s: signal.getsignal(s) for s in signals}
+        changed = {s: handler for s, handler in changed.items() if handler is signal.SIG_DFL}
+    for number in changed:
+        signal.signal(number, end)
+    try:
+        yield
+    finally:
+        for number, handler in changed.items():
+            signal.signal(number, handler)

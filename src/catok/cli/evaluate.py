@@ -8,6 +8,10 @@ from tqdm import tqdm
 from tyro.conf import arg
 
 from catok.cli import arguments as shared
+from catok.cli import terminal
+from catok.cli.common import command
+from catok.cli.terminal import say, tell
+from catok.extras import require
 
 if TYPE_CHECKING:
     from catok.evaluation.run.evaluate import Progress
@@ -17,6 +21,7 @@ _NONE = "(default: none)"
 _ALL = "(default: all)"
 
 
+@command
 def run(
     data: Annotated[
         str,
@@ -75,10 +80,7 @@ def run(
         arg(metavar="X", help="Leave out longer recordings.", help_behavior_hint=_NONE),
     ] = None,
     workers: Annotated[int, arg(metavar="N", help="Processes that work side by side.")] = 1,
-    threads: Annotated[
-        int | None,
-        arg(metavar="N", help="CPU threads of each.", help_behavior_hint="(default: cores shared)"),
-    ] = None,
+    threads: int | None = None,
     device: shared.Device = "auto",
     examples: Annotated[
         int, arg(metavar="N", help="Recordings per domain to listen to in the report.")
@@ -126,17 +128,17 @@ def run(
     """
     from pathlib import Path
 
-    import torch
+    shared.check_exists(data)
+    shared.check_count("--workers", workers)
+    require("eval", "pyarrow")
 
-    from catok.cli.models import pick_device
+    from catok.cli.loading import pick_device
     from catok.data.folders import find_audio
     from catok.evaluation.metrics.suite import MetricOptions
     from catok.evaluation.report.page import write_report
     from catok.evaluation.run.evaluate import Evaluation, evaluate
     from catok.evaluation.run.recordings import Selection
 
-    if threads is not None and threads > 0:
-        torch.set_num_threads(threads)
     ending = "" if bitrates is None else f":{bitrates}"
     evaluation = Evaluation(
         data=data,
@@ -153,15 +155,15 @@ def run(
     )
     left_out = find_audio(data).summary if Path(data).is_dir() else ""
     if left_out:
-        print(f"catok: {data}: left out {left_out}", file=sys.stderr)
+        say(f"catok: {data}: left out {left_out}")
     with Display() as display:
         summary = evaluate(evaluation, Path(out), report=display.show)
     page = write_report(Path(out), summary)
     for name, reason in summary.left_out.items():
-        print(f"catok: {name} is left out: {reason}", file=sys.stderr)
+        say(f"catok: {name} is left out: {reason}")
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-    print(headline(summary, width))
-    print(f"catok: report in {page}", file=sys.stderr)
+    tell(headline(summary, width))
+    say(f"catok: report in {page}")
     return 0
 
 
@@ -180,13 +182,13 @@ class Display:
 
     def show(self, progress: "Progress") -> None:
         """Another recording is done."""
-        if sys.stderr.isatty():
+        if terminal.has_bars():
             if self._bar is None:
-                self._bar = tqdm(total=progress.total, unit="recording", file=sys.stderr)
+                self._bar = terminal.bar(progress.total, unit="recording")
             self._bar.update(progress.done - self._bar.n)
         elif 10 * progress.done // progress.total > 10 * (progress.done - 1) // progress.total:
             line = f"catok: {progress.done} of {progress.total} recordings done"
-            print(line, file=sys.stderr, flush=True)
+            say(line)
 
 
 def headline(summary: "Summary", width: int | None = None) -> str:

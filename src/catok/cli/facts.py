@@ -1,16 +1,10 @@
-"""Facts about `.cat` files and models, and how they are printed."""
+"""Facts about `.cat` files and models, and how they are printed; no PyTorch is needed here."""
 
 import json
 import math
 from typing import NamedTuple
 
 from catok.io.cat_file import read_header
-from catok.io.hub import find_folder
-from catok.io.stored_weights import StoredWeights
-from catok.modules.patch import PatchConfig
-from catok.modules.stack import StageConfig
-from catok.tokenizer.checkpoint import JUDGES, SEMANTIC, load_config, open_weights
-from catok.tokenizer.model import CodecModel
 
 
 class Fact(NamedTuple):
@@ -37,50 +31,9 @@ def cat_facts(path: str) -> list[Fact]:
         Fact("frame_rate", frame_rate, "Hz"),
         Fact("samples", header.samples),
         Fact("duration", header.seconds, "s"),
-        Fact("bitrate", _bitrate(header.num_quantizers, header.codebook_size, frame_rate), "bit/s"),
+        Fact("bitrate", bitrate(header.num_quantizers, header.codebook_size, frame_rate), "bit/s"),
         Fact("bytes", header.file_size),
         Fact("measured_bitrate", round(8 * header.file_size / header.seconds, 1), "bit/s"),
-    ]
-
-
-def model_facts(name: str) -> list[Fact]:
-    """What a model's folder tells, without loading more of its weights than the quantizer's."""
-    folder = find_folder(name)
-    config = load_config(folder)
-    has_weights = any(folder.glob("*.safetensors"))
-    weights = open_weights(folder, "all") if has_weights else StoredWeights(str(folder), {})
-    model = weights.build(lambda: CodecModel(config))
-    dtypes = sorted({tensor.dtype for tensor in weights.tensors.values()})
-    encoder, quantizer, decoder = (
-        sum(parameter.numel() for parameter in part.parameters())
-        for part in (model.encoder, model.quantizer, model.decoder)
-    )
-    depths = [2**n for n in range(model.num_quantizers.bit_length())]
-    depths = sorted({*depths, model.num_quantizers})
-    companions = [name for name in (JUDGES, SEMANTIC) if (folder / name).is_dir()]
-    return [
-        Fact("model", name),
-        Fact("folder", str(folder)),
-        Fact("weights", _weight_hash(weights, model)),
-        Fact("dtype", ", ".join(dtypes) or "unknown"),
-        Fact("sample_rate", model.sample_rate, "Hz"),
-        Fact("channels", model.channels),
-        Fact("frame_rate", model.frame_rate, "Hz"),
-        Fact("frame_size", model.frame_size, "samples"),
-        Fact("codebooks", model.num_quantizers),
-        Fact("codebook_size", model.codebook_size),
-        Fact("bitrate", _rate_at(model.num_quantizers, model), "bit/s"),
-        Fact(
-            "bitrates",
-            [f"{_rate_at(depth, model):.10g} bit/s with {depth} codebook(s)" for depth in depths],
-        ),
-        Fact("encoder_parameters", encoder),
-        Fact("quantizer_parameters", quantizer),
-        Fact("decoder_parameters", decoder),
-        Fact("total_parameters", encoder + quantizer + decoder),
-        Fact("fine_tuning_with", ", ".join(companions) or "nothing"),
-        Fact("encoder", [_stage(stage) for stage in config.encoder]),
-        Fact("decoder", [_stage(stage) for stage in config.decoder]),
     ]
 
 
@@ -103,29 +56,6 @@ def as_lines(facts: list[Fact]) -> str:
     return "\n".join(lines)
 
 
-def _bitrate(depth: int, codebook_size: int, frame_rate: float) -> float:
+def bitrate(depth: int, codebook_size: int, frame_rate: float) -> float:
+    """Bits per second of so many codebooks."""
     return depth * math.log2(codebook_size) * frame_rate
-
-
-def _rate_at(depth: int, model: CodecModel) -> float:
-    return _bitrate(depth, model.codebook_size, model.frame_rate)
-
-
-def _stage(stage: StageConfig) -> str:
-    if isinstance(stage, PatchConfig):
-        return f"patch {stage.size}"
-    return (
-        f"transformer {stage.input_dim} -> {stage.output_dim}, width {stage.width}, "
-        f"{stage.layers} layer(s), {stage.heads} heads, window {stage.window:g} s"
-    )
-
-
-def _weight_hash(weights: StoredWeights, model: CodecModel) -> str:
-    """Of the stored quantizer, the only part that is read; "unknown" without weights."""
-    if not weights.tensors:
-        return "unknown"
-    start = "quantizer."
-    stored = weights.renamed(lambda n: n.removeprefix(start) if n.startswith(start) else None)
-    found = stored.read(model.quantizer.state_dict())
-    model.quantizer.load_state_dict(found, assign=True)
-    return model.weight_hash

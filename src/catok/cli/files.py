@@ -1,24 +1,27 @@
-"""Which files a command reads and which it writes; standard input and output as if they were files.
+"""Which files a command reads and which it writes, decided before any work.
 
-Pipes cannot seek, which audio formats and `.cat` need: they are spooled through a temporary file.
+One rule for all commands. `-o` names a folder if it ends in a slash, if there is one of that name,
+or if there are several inputs; else a file, with a suffix that the command writes. Without `-o`,
+outputs lie beside their inputs. A file that `-o` names is replaced, as by cp; every other output
+has its name from an input and is never replaced without --overwrite.
 """
 
-import io
-import shutil
-import sys
-import tempfile
+import os
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
 from catok.cli.errors import UsageError
+from catok.cli.pipes import check_stdout, spooled_stdin
 from catok.data.folders import AUDIO_SUFFIXES, find_files
 
 READS_AUDIO = AUDIO_SUFFIXES
 READS_CAT = frozenset({".cat"})
+WRITES_AUDIO = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".aiff", ".w64")
+"""Suffixes of audio that is written; the first is the usual one."""
+WRITES_CAT = (".cat",)
 
 
 @dataclass(frozen=True)
@@ -36,92 +39,263 @@ class Job:
 
 @dataclass(frozen=True)
 class Plan:
-    """All jobs of a command; `many` when folders or several inputs were given.
+    """All jobs of a command that are still to do; `many` when folders or several inputs were given.
 
-    `left_out`: files of the folders that are not jobs, by suffix.
+    `left_out`: files of the folders that are not jobs, by suffix; `kept`: jobs left out because
+    their outputs exist.
     """
 
     jobs: list[Job]
     many: bool
     left_out: Counter[str] = field(default_factory=Counter)
+    kept: int = 0
 
 
-def plan(inputs: tuple[str, ...], out: str | None, reads: frozenset[str], writes: str) -> Plan:
-    """Expand the inputs and map each to its output.
+@dataclass(frozen=True)
+class Existing:
+    """What becomes of outputs that are there already: --overwrite, --skip-existing, or neither.
 
-    Folders are searched for files of the suffixes `reads` (see `find_files`). Outputs
-    have the suffix `writes` and lie beside their inputs, or in the folder `out` as they lie in
-    theirs. Raises UsageError for inputs that do not go together, ValueError when a folder holds
-    nothing to read, an output would replace an input, or two inputs share an output.
+    Raises UsageError for both.
+    """
+
+    overwrite: bool = False
+    skip: bool = False
+
+    def __post_init__(self) -> None:
+        if self.overwrite and self.skip:
+            raise UsageError("--overwrite and --skip-existing exclude each other")
+
+    def keeps(self, target: Path | None, named: bool) -> bool:
+        """An output stays as it is, for it exists; `named`: by `-o`, which replaces it."""
+        if target is None or self.overwrite or (named and not self.skip):
+            return False
+        return os.path.lexists(target)
+
+
+@dataclass(frozen=True)
+class Shard:
+    """Part `index` of `count`, from 1: every count-th recording."""
+
+    index: int = 1
+    count: int = 1
+
+    @classmethod
+    def parse(cls, text: str | None) -> "Shard":
+        """From "i/n"; None is all. Raises UsageError for anything else."""
+        if text is None:
+            return cls()
+        index, slash, count = text.partition("/")
+        if slash and index.isdecimal() and count.isdecimal() and 1 <= int(index) <= int(count):
+            return cls(int(index), int(count))
+        raise UsageError(f"--shard {text}: write I/N with I from 1 to N, such as 1/4")
+
+    def of(self, jobs: list[Job]) -> list[Job]:
+        """Its jobs; all shards together have each once, whatever is done already."""
+        return jobs[self.index - 1 :: self.count]
+
+
+@dataclass(frozen=True)
+class _Input:
+    """A file to read, and the folder that its place in the output is counted from."""
+
+    source: Path
+    root: Path
+
+
+def sources(inputs: tuple[str, ...], *reads: Collection[str]) -> Plan:
+    """Jobs without targets: the files, those that the folders hold, or standard input for `-`.
+
+    Folders are searched for files of the first of `reads` of which there are any (see
+    `find_files`). Raises UsageError for inputs that do not go together, ValueError for a single
+    file that does not exist and for a folder that holds nothing to read.
     """
     if not inputs:
         raise UsageError("no input: name files or folders, or - for standard input")
     if "-" in inputs:
         if len(inputs) > 1:
             raise UsageError("standard input (-) goes alone: name the other inputs in another run")
-        target = _target(None, "-" if out is None else out, writes)
-        return Plan([Job(_spooled_stdin(), target)], many=False)
-    source = Path(inputs[0])
-    many = len(inputs) > 1 or source.is_dir()
-    left_out: Counter[str] = Counter()
-    if many:
-        jobs = list(_many(inputs, out, reads, writes, left_out))
-    else:
-        jobs = [Job(source, _target(source, out, writes))]
-    _check_apart(jobs)
-    return Plan(jobs, many, left_out)
+        return Plan([Job(spooled_stdin(), None)], many=False)
+    found, many, left_out = _expanded(inputs, reads)
+    return Plan([Job(item.source, None) for item in found], many, left_out)
 
 
-def _target(source: Path | None, out: str | None, writes: str) -> Path | None:
-    if out == "-":
-        if sys.stdout.isatty():
-            raise UsageError("standard output is a terminal: name a file with -o, or use a pipe")
-        return None
-    if source is None:
-        return Path(str(out))
-    if out is None:
-        return source.with_suffix(writes)
-    return Path(out) / source.with_suffix(writes).name if Path(out).is_dir() else Path(out)
-
-
-def _many(
+def plan(
     inputs: tuple[str, ...],
     out: str | None,
-    reads: frozenset[str],
-    writes: str,
-    left_out: Counter[str],
-) -> Iterator[Job]:
+    reads: Collection[str],
+    writes: tuple[str, ...],
+    existing: Existing = Existing(),
+    shard: Shard = Shard(),
+) -> Plan:
+    """Expand the inputs as `sources` does and map each to its output.
+
+    `writes`: suffixes that an output may have; the first is taken where its name is made up.
+    Outputs in a folder lie there as their inputs in theirs; inputs of equal names keep their
+    folders too, files that differ in their suffixes only keep these. A folder that `-o` names is
+    made here. Raises what `sources` raises, and UsageError or ValueError for an output that cannot
+    be written, would replace an input, or exists already and is the only one.
+    """
+    if inputs == ("-",):
+        out = "-" if out is None else out
+        if is_folder(out):
+            raise UsageError(f"standard input has no name: name a {writes[0]} file in {out}")
+        target = output_file(out, writes)
+        if existing.keeps(target, named=True):
+            return Plan([], many=False, kept=1)
+        return Plan([Job(spooled_stdin(), target)], many=False)
+    if not inputs or "-" in inputs:
+        return sources(inputs)  # raises
+    found, many, left_out = _expanded(inputs, (reads,))
+    named = not many and out is not None and not is_folder(out)
+    if named:
+        jobs = [Job(found[0].source, output_file(str(out), writes))]
+    else:
+        folder = None if out is None else folder_of_many(out, writes)
+        jobs = _laid_out(found, folder, reads, writes[0])
+    _check_apart(jobs)
+    jobs = shard.of(jobs)
+    todo = [job for job in jobs if not existing.keeps(job.target, named)]
+    if jobs and not todo and not many and not existing.skip:
+        raise ValueError(
+            f"{jobs[0].target} exists already: --overwrite replaces it, -o names another output"
+        )
+    if out is None and not many and todo:
+        check_folder(Path(found[0].source).parent)
+    elif out is not None and not named:
+        make_folder(Path(out))
+    return Plan(todo, many, left_out, kept=len(jobs) - len(todo))
+
+
+def audio_suffixes(format: str) -> tuple[str, ...]:
+    """Suffixes of the audio that --format allows, the usual one first; "auto" is any."""
+    return WRITES_AUDIO if format == "auto" else (f".{format}",)
+
+
+def is_folder(out: str) -> bool:
+    """The output that `-o` names is a folder, also one that is still to be made."""
+    return out.endswith(("/", os.sep)) or os.path.isdir(out)
+
+
+def output_file(out: str, writes: tuple[str, ...]) -> Path | None:
+    """The file that `-o` names, None for standard output.
+
+    Raises UsageError for a suffix that the command does not write, ValueError where the file
+    cannot be written.
+    """
+    if out == "-":
+        check_stdout()
+        return None
+    path = Path(out)
+    if path.suffix.lower() not in writes:
+        raise UsageError(
+            f"-o {out}: name a file that ends in {_listed(writes)}, or a folder as {out}/"
+        )
+    check_folder(path.parent)
+    if path.exists() and not path.is_file():
+        raise ValueError(f"cannot write {out}: it is not a regular file, choose another name")
+    return path
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder for outputs. Raises ValueError where it cannot be made or written."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ValueError(f"cannot make the folder {folder}: {error.strerror}") from error
+    check_folder(folder)
+
+
+def check_folder(folder: Path) -> None:
+    """Raise ValueError where no file can be written in a folder."""
+    if not folder.is_dir():
+        raise ValueError(f"cannot write in {folder}: it does not exist, create it first")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise ValueError(f"cannot write in {folder}: you may not, choose another output")
+
+
+def _expanded(
+    inputs: tuple[str, ...], reads: tuple[Collection[str], ...]
+) -> tuple[list[_Input], bool, Counter[str]]:
+    """The files to read, whether there may be several, and what the folders hold besides."""
+    found: list[_Input] = []
+    left_out: Counter[str] = Counter()
+    for path in map(Path, dict.fromkeys(inputs)):
+        if not path.is_dir():
+            found.append(_Input(path, path.parent))
+            continue
+        for suffixes in reads:
+            inside = find_files(path, suffixes)
+            if inside.files:
+                break
+        else:
+            wanted = "audio" if reads[-1] >= AUDIO_SUFFIXES else _listed(sorted(reads[-1]))
+            besides = f" but {inside.summary}" if inside.left_out else ""
+            raise ValueError(f"{path} holds no {wanted} files{besides}: check the folder")
+        found += [_Input(file, path) for file in inside.files]
+        left_out += inside.left_out
+    if not any(item.source.exists() for item in found):
+        raise ValueError(f"{found[0].source} does not exist: check the path")
+    return found, len(inputs) > 1 or Path(inputs[0]).is_dir(), left_out
+
+
+def folder_of_many(out: str, writes: tuple[str, ...]) -> Path:
+    """The folder that `-o` names for several outputs. Raises UsageError or ValueError for files."""
     if out == "-":
         raise UsageError("only one input fits on standard output: name a folder with -o")
-    if out is not None and Path(out).exists() and not Path(out).is_dir():
+    if os.path.exists(out) and not os.path.isdir(out):
         raise ValueError(f"{out} is a file: with several inputs -o names a folder")
-    for path in map(Path, dict.fromkeys(inputs)):
-        root = path if path.is_dir() else path.parent
-        for source in _found(path, reads, left_out) if path.is_dir() else [path]:
-            place = source if out is None else Path(out) / source.relative_to(root)
-            yield Job(source, place.with_suffix(writes))
+    if Path(out).suffix.lower() in writes and not is_folder(out):
+        raise UsageError(f"with several inputs -o names a folder: write {out}/ if that is its name")
+    return Path(out)
 
 
-def _found(folder: Path, reads: frozenset[str], left_out: Counter[str]) -> list[Path]:
-    found = find_files(folder, reads)
-    if not found.files:
-        wanted = "audio" if reads >= AUDIO_SUFFIXES else ", ".join(sorted(reads))
-        besides = f" but {found.summary}" if found.left_out else ""
-        raise ValueError(f"{folder} holds no {wanted} files{besides}: check the folder")
-    left_out.update(found.left_out)
-    return found.files
+def _laid_out(
+    found: list[_Input], folder: Path | None, reads: Collection[str], suffix: str
+) -> list[Job]:
+    """Jobs with targets in `folder`, or beside the inputs if None."""
+    if folder is None:
+        places = [item.source for item in found]
+    else:
+        places = [item.source.relative_to(item.root) for item in found]
+        for group in _alike(places, reads):
+            if len({os.path.abspath(found[i].source.parent) for i in group}) > 1:
+                paths = [os.path.abspath(found[i].source) for i in group]
+                top = os.path.commonpath([os.path.dirname(path) for path in paths])
+                for i, path in zip(group, paths, strict=True):
+                    places[i] = Path(os.path.relpath(path, top))
+    whole = {i for group in _alike(places, reads) for i in group}
+    targets = [
+        Path(f"{place if i in whole else _stem(place, reads)}{suffix}")
+        for i, place in enumerate(places)
+    ]
+    return [
+        Job(item.source, target if folder is None else folder / target)
+        for item, target in zip(found, targets, strict=True)
+    ]
 
 
-def _check_apart(jobs: list[Job]) -> None:
-    sources = {job.source.resolve() for job in jobs if isinstance(job.source, Path)}
-    taken: dict[Path, Job] = {}
+def _alike(places: list[Path], reads: Collection[str]) -> list[list[int]]:
+    """Groups of the places, by index, that differ in nothing but their suffixes."""
+    groups: dict[str, list[int]] = {}
+    for index, place in enumerate(places):
+        groups.setdefault(_stem(place, reads), []).append(index)
+    return [group for group in groups.values() if len(group) > 1]
+
+
+def _stem(place: Path, reads: Collection[str]) -> str:
+    """The path less a suffix that is one of those read: of any other, a dot belongs to the name."""
+    return str(place.with_suffix("") if place.suffix.lower() in reads else place)
+
+
+def _check_apart(jobs: Iterable[Job]) -> None:
+    jobs = [job for job in jobs if isinstance(job.source, Path) and job.target is not None]
+    inputs = {os.path.realpath(job.source) for job in jobs}
+    taken: dict[str, Job] = {}
     for job in jobs:
-        if job.target is None:
-            continue
-        target = job.target.resolve()
-        if target in sources:
+        target = os.path.realpath(job.target)
+        if target in inputs:
             raise ValueError(f"{job.target} is an input and would be replaced: change -o")
-        if target in taken and taken[target].name != job.name:
+        if target in taken:
             raise ValueError(
                 f"{taken[target].name} and {job.name} would both become {job.target}: rename one, "
                 "or give them outputs in separate runs"
@@ -129,33 +303,5 @@ def _check_apart(jobs: list[Job]) -> None:
         taken[target] = job
 
 
-class _Spool(io.BufferedRandom):
-    """A temporary file with a name that makes sense in messages."""
-
-    name = "standard input or output"  # type: ignore[assignment]
-
-
-def _spool() -> _Spool:
-    return _Spool(tempfile.TemporaryFile(buffering=0))  # type: ignore[arg-type]
-
-
-def _spooled_stdin() -> BinaryIO:
-    if sys.stdin.isatty():
-        raise UsageError("standard input is a terminal: name a file, or use a pipe")
-    spool = _spool()
-    shutil.copyfileobj(sys.stdin.buffer, spool)
-    spool.seek(0)
-    return spool
-
-
-@contextmanager
-def writable(target: Path | None) -> Iterator[Path | BinaryIO]:
-    """The target for a library writer; standard output gets the result when all of it is there."""
-    if target is not None:
-        yield target
-        return
-    with _spool() as spool:
-        yield spool
-        spool.seek(0)
-        shutil.copyfileobj(spool, sys.stdout.buffer)
-        sys.stdout.buffer.flush()
+def _listed(suffixes: Iterable[str]) -> str:
+    return ", ".join(suffixes)

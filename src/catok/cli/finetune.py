@@ -5,8 +5,10 @@ from typing import Annotated
 from tyro.conf import Positional, arg
 
 from catok.cli import arguments as shared
+from catok.cli.common import command
 
 
+@command
 def run(
     model: Annotated[
         Positional[str],
@@ -36,7 +38,6 @@ def run(
     ] = None,
     set: shared.Overrides = (),
     device: shared.Device = "auto",
-    threads: shared.Threads = None,
 ) -> int:
     """Fine-tune a model, ours or a released one.
 
@@ -59,4 +60,4 @@ def run(
         usual = load_recipe(recipe, ["stages=[{steps=1}]"])  # it need not have any
         reader = usual.semantic or config.semantic
         config = replace(usual, tokenizer=str(folder), stages=config.stages, semantic=reader)
-    return train(override_recipe(config, list(set)), data, valid, out, device, threads)
+    return train(override_recipe(config, list(set)), data, valid, out, device)

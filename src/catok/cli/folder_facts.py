@@ -5,7 +5,8 @@ from collections.abc import Callable, Collection
 from dataclasses import asdict
 from pathlib import Path
 
-from catok.cli.facts import Fact, model_facts
+from catok.cli.facts import Fact
+from catok.cli.model_facts import model_facts
 from catok.io import kinds
 from catok.io.cat_file import read_header
 from catok.io.hub import find_folder

@@ -4,7 +4,10 @@ from typing import Annotated
 
 from tyro.conf import Positional, arg
 
+from catok.cli.common import command
 
+
+@command
 def run(
     target: Annotated[
         Positional[str],
@@ -16,9 +19,13 @@ def run(
     from pathlib import Path
 
     from catok.cli.facts import as_json, as_lines, cat_facts
-    from catok.cli.folder_facts import folder_facts
+    from catok.cli.terminal import tell
 
-    is_file = Path(target).is_file() or Path(target).suffix == ".cat"
-    facts = cat_facts(target) if is_file else folder_facts(target)
-    print(as_json(facts) if json else as_lines(facts))
+    if Path(target).is_file() or Path(target).suffix == ".cat":
+        facts = cat_facts(target)
+    else:
+        from catok.cli.folder_facts import folder_facts
+
+        facts = folder_facts(target)
+    tell(as_json(facts) if json else as_lines(facts))
     return 0

@@ -1,12 +1,14 @@
-"""What a command says while it works, all of it on stderr."""
+"""How far the work on recordings is, all of it on stderr."""
 
-import sys
 from collections.abc import Callable
 from types import TracebackType
 
 from tqdm import tqdm
 
+from catok.cli import terminal
+
 LONG_SECONDS = 10.0
+_FORM = "{percentage:3.0f}%|{bar}| {n:.0f}/{total:.0f} s of audio [{elapsed}<{remaining}]"
 
 
 class Progress:
@@ -16,13 +18,10 @@ class Progress:
     """
 
     def __init__(self, total: Callable[[], float]) -> None:
-        seconds = total() if sys.stderr.isatty() else 0.0
-        self._bar = None
+        seconds = total() if terminal.has_bars() else 0.0
+        self._bar: tqdm | None = None
         if seconds > LONG_SECONDS:
-            form = (
-                "{percentage:3.0f}%|{bar}| {n:.0f}/{total:.0f} s of audio [{elapsed}<{remaining}]"
-            )
-            self._bar = tqdm(total=seconds, bar_format=form, file=sys.stderr)
+            self._bar = terminal.bar(seconds, bar_format=_FORM)
 
     def __enter__(self) -> "Progress":
         return self
@@ -40,10 +39,3 @@ class Progress:
         """Another so many seconds of audio are done."""
         if self._bar is not None:
             self._bar.update(min(seconds, self._bar.total - self._bar.n))
-
-    def say(self, line: str) -> None:
-        """Print a line without harm to the bar."""
-        if self._bar is None:
-            print(line, file=sys.stderr)
-        else:
-            self._bar.write(line, file=sys.stderr)

@@ -1,5 +1,6 @@
 """Recordings through a model block by block, so that length costs no memory."""
 
+import math
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -66,6 +67,12 @@ def reconstructed(
         progress.advance(block.shape[1] / tok.sample_rate)
     left = encoder.samples - decoder.samples
     yield decoder.push(encoder.flush())[0, :, :left]
+
+
+def bitrate(tok: CausalAudioTokenizer, num_quantizers: int) -> str:
+    """Codebooks and bitrate of codes, for a summary."""
+    rate = num_quantizers * math.log2(tok.codebook_size) * tok.frame_rate
+    return f"{num_quantizers} codebooks at {rate / 1000:.3g} kbit/s"
 
 
 def conversion_note(tok: CausalAudioTokenizer, source: Path | BinaryIO, name: str) -> str:

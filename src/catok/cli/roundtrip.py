@@ -1,63 +1,88 @@
 """`catok roundtrip`: what a recording sounds like after the tokenizer."""
 
-from typing import Annotated
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from tyro.conf import Positional, arg
+from catok.cli import arguments as arg
+from catok.cli.common import command
 
-from catok.cli import arguments as shared
+if TYPE_CHECKING:
+    from catok.cli.batch import Done, Work
+    from catok.cli.files import Job
+    from catok.cli.progress import Progress
 
 
+@command
 def run(
-    source: Annotated[
-        Positional[str],
-        arg(metavar="INPUT", help="An audio file, or - for standard input."),
-    ],
-    out: Annotated[
-        str,
-        arg(aliases=["-o"], metavar="OUT", help="The audio file to write, - for standard output."),
-    ],
-    quantizers: shared.Quantizers = None,
-    model: shared.Model = "tiny",
-    device: shared.Device = "auto",
-    dtype: shared.Dtype = "float32",
+    inputs: arg.AudioInputs,
+    out: arg.RequiredOutput,
+    format: arg.Format = "auto",
+    quantizers: arg.Quantizers = None,
+    model: arg.Model = "tiny",
+    device: arg.Device = "auto",
+    dtype: arg.Dtype = "float32",
+    overwrite: arg.Overwrite = False,
+    skip_existing: arg.SkipExisting = False,
+    shard: arg.Shard = None,
+    workers: arg.Workers = 1,
+    threads: int | None = None,
 ) -> int:
-    """Encode a recording and decode it again, to hear what is lost.
+    """Encode recordings and decode them again, to hear what is lost.
 
     Bitrate and speed are printed on stderr.
     """
-    import math
-    import time
-    from pathlib import Path
+    from catok.cli import files
+    from catok.cli.batch import work_through
 
-    from catok.audio import AudioWriter
-    from catok.cli.errors import UsageError
-    from catok.cli.files import READS_AUDIO, plan, writable
-    from catok.cli.models import load_model
-    from catok.cli.progress import Progress
-    from catok.cli.recordings import audio_seconds, conversion_note, reconstructed
+    arg.check_count("--quantizers", quantizers)
+    arg.check_count("--workers", workers)
+    existing = files.Existing(overwrite, skip_existing)
+    part = files.Shard.parse(shard)
+    suffixes = files.audio_suffixes(format)
+    todo = files.plan(inputs, out, files.READS_AUDIO, suffixes, existing, part)
 
-    if source != "-" and Path(source).is_dir():
-        raise UsageError(f"{source} is a folder: roundtrip takes one recording")
-    todo = plan((source,), out, READS_AUDIO, ".wav")
-    job = todo.jobs[0]
-    tok = load_model(model, device, dtype)
-    with Progress(lambda: audio_seconds(todo)) as progress:
-        note = conversion_note(tok, job.source, job.name)
-        started = time.monotonic()
-        with (
-            writable(job.target) as target,
-            AudioWriter(target, tok.sample_rate, tok.channels) as writer,
-        ):
-            for block in reconstructed(tok, job.source, quantizers, progress):
-                writer.write(block)
-        elapsed = time.monotonic() - started
-        if note:
-            progress.say(f"catok: {note}")
-    seconds = writer.samples / tok.sample_rate
-    depth = quantizers or tok.num_quantizers
-    bitrate = depth * math.log2(tok.codebook_size) * tok.frame_rate
-    progress.say(
-        f"catok: {seconds:.2f} s at {bitrate / 1000:.3g} kbps, {seconds / elapsed:.1f} times real "
-        f"time (real-time factor {elapsed / seconds:.3f})"
+    from catok.cli.recordings import audio_seconds
+
+    task = RoundtripTask(model, device, dtype, quantizers, suffixes[0])
+    return work_through(
+        todo,
+        task,
+        lambda: audio_seconds(todo),
+        verb="reconstructed",
+        workers=workers,
+        threads=threads,
     )
-    return 0
+
+
+@dataclass(frozen=True)
+class RoundtripTask:
+    """The options of `catok roundtrip`; `suffix`: the format on standard output."""
+
+    model: str
+    device: arg.DeviceName
+    dtype: arg.DtypeName
+    quantizers: int | None
+    suffix: str
+
+    def start(self, progress: "Progress") -> "Work":
+        """Load the model."""
+        from catok.audio import AudioWriter
+        from catok.cli.batch import Done
+        from catok.cli.loading import load_model
+        from catok.cli.pipes import writable
+        from catok.cli.recordings import bitrate, conversion_note, reconstructed
+
+        tok = load_model(self.model, self.device, self.dtype)
+
+        def work(job: "Job") -> "Done":
+            note = conversion_note(tok, job.source, job.name)
+            with (
+                writable(job.target, self.suffix) as target,
+                AudioWriter(target, tok.sample_rate, tok.channels) as writer,
+            ):
+                for block in reconstructed(tok, job.source, self.quantizers, progress):
+                    writer.write(block)
+            depth = self.quantizers or tok.num_quantizers
+            return Done(writer.samples / tok.sample_rate, note, bitrate(tok, depth))
+
+        return work

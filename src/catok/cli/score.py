@@ -7,7 +7,9 @@ import tyro
 from tyro.conf import arg, subcommand
 
 from catok.cli import versa
-from catok.cli.arguments import RECOGNISERS, SPEAKERS
+from catok.cli.arguments import RECOGNISERS, SPEAKERS, check_exists
+from catok.cli.common import command
+from catok.cli.terminal import complain, say, tell
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,7 +21,12 @@ if TYPE_CHECKING:
 _NO_DEFAULT = ""
 
 Out = Annotated[
-    str, arg(metavar="FOLDER", help="Where rows.jsonl, rows.csv and summary.json/csv/md go.")
+    str,
+    arg(
+        aliases=["-o"],
+        metavar="FOLDER",
+        help="Where rows.jsonl, rows.csv and summary.json/csv/md go; an earlier run there goes on.",
+    ),
 ]
 Language = Annotated[
     str | None,
@@ -41,6 +48,7 @@ Words = Literal["standard", "seed-tts-eval"]
 Worst = Annotated[int, arg(metavar="N", help="How many of the worst utterances to list.")]
 
 
+@command
 def tts(
     list: Annotated[
         str, arg(metavar="META", help="Seed-TTS-Eval's meta.lst: id|prompt text|prompt audio|text.")
@@ -71,6 +79,9 @@ def tts(
     the voice to the prompt's. The summary is printed on stdout.
     """
     from pathlib import Path
+
+    check_exists(list)
+    check_exists(audio)
 
     from catok.evaluation.identity import model_identity
     from catok.evaluation.metrics.speaker import DEFAULT
@@ -114,6 +125,7 @@ def tts(
         return _finish(_followed(scored, run, outputs), facts, out, worst)
 
 
+@command
 def asr(
     data: Annotated[
         str,
@@ -150,6 +162,13 @@ def asr(
     from pathlib import Path
 
     from catok.cli.errors import UsageError
+
+    if (hypotheses is None) == (asr is None):
+        raise UsageError("give --hypotheses, or --asr to run a recogniser")
+    check_exists(data)
+    if hypotheses is not None:
+        check_exists(hypotheses)
+
     from catok.evaluation.folder import RUN
     from catok.evaluation.identity import model_identity
     from catok.evaluation.protocols.asr import score_asr, score_hypotheses
@@ -161,8 +180,6 @@ def asr(
     from catok.evaluation.transcribers import build_transcriber
     from catok.io.lock import folder_lock
 
-    if (hypotheses is None) == (asr is None):
-        raise UsageError("give --hypotheses, or --asr to run a recogniser")
     items, split = read_transcribed(data, language), SPLITTERS[words]
     facts = {"data": short_path(data), "words": words}
     if asr is None:
@@ -193,13 +210,11 @@ def _followed(
     scored: Iterable["Scored"], run: "Resumed[Any]", audio: Iterable["Path"]
 ) -> list["Scored"]:
     """All rows of the run, once those of `scored` are added; `audio` is what they hear."""
-    import sys
-
     from catok.cli.progress import Progress
 
     kept = len(run.rows)
     if kept:
-        print(f"catok: {kept} of {kept + len(run.todo)} are there already", file=sys.stderr)
+        say(f"catok: {kept} of {kept + len(run.todo)} are there already")
     with Progress(lambda: _seconds(audio)) as progress:
         for row in scored:
             run.add(row)
@@ -220,18 +235,16 @@ def _seconds(paths: Iterable[Any]) -> float:
 
 
 def _finish(rows: list["Scored"], facts: dict[str, Any], out: str, worst: int) -> int:
-    import sys
-
     from catok import __version__
     from catok.evaluation.protocols.results import summary_table, write_results
 
     where = write_results(out, rows, facts | {"catok": __version__}, worst)
-    print(summary_table(rows))
+    tell(summary_table(rows))
     lost = [row for row in rows if row.outcome != "scored"]
     if lost:
         first = f"{lost[0].id}: {lost[0].reason}"
-        print(f"catok: {len(lost)} of {len(rows)} are not scored, {first}", file=sys.stderr)
-    print(f"catok: all of it in {where.parent}", file=sys.stderr)
+        complain(f"catok: {len(lost)} of {len(rows)} are not scored, {first}")
+    say(f"catok: all of it in {where.parent}")
     return 0
 
 

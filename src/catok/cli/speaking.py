@@ -1,17 +1,18 @@
 """Speaking utterances: into one output as they are made, or in batches to a file each."""
 
-import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from torch import Tensor
-from tqdm import tqdm
 
 from catok.audio import AudioWriter, save_audio
+from catok.cli import terminal
+from catok.cli.batch import pace
 from catok.cli.errors import error_line
+from catok.cli.files import Existing
 from catok.cli.utterances import Utterance
 from catok.lm.tts import Speech, SpeechRequest, Synthesizer
 from catok.lm.tts.long_form import LongFormStream, silence
@@ -60,15 +61,19 @@ class Tally:
             self.first = self._worked()
         self.seconds += seconds
 
-    def line(self, of: int) -> str:
-        """A summary, for stderr."""
-        factor = self._worked() / max(self.seconds, 1e-9)
-        counts = {"skipped": self.skipped, "failed": self.failed, "cut off": self.cut}
+    def line(self, of: int, detail: str) -> str:
+        """A summary, for stderr; `detail`: codebooks and bitrate."""
+        speed = f", {detail}, {pace(self.seconds, self._worked())}" if self.seconds else ""
+        counts = {
+            "skipped since they exist (--overwrite replaces them)": self.skipped,
+            "failed": self.failed,
+            "cut off": self.cut,
+        }
         extra = "".join(f", {count} {what}" for what, count in counts.items() if count)
         first = "" if self.first is None else f", the first after {self.first:.2f} s"
         return (
-            f"catok: spoke {self.spoken} of {of} texts, {self.seconds:.2f} s of audio{first}, "
-            f"real-time factor {factor:.2f}{extra}"
+            f"catok: spoke {self.spoken} of {of} texts, {self.seconds:.2f} s of audio{first}"
+            f"{speed}{extra}"
         )
 
     def _worked(self) -> float:
@@ -161,72 +166,78 @@ def _awaited(
 
 
 def say_each(
-    speaker: Speaker, items: Sequence[Utterance], folder: Path, batch: int, overwrite: bool
+    speaker: Speaker,
+    items: Sequence[Utterance],
+    unread: Mapping[str, str],
+    folder: Path,
+    suffix: str,
+    batch: int,
+    existing: Existing,
 ) -> Tally:
-    """Every utterance to folder/ID.wav; what is there already is left, what fails is reported."""
+    """Every utterance to folder/ID and the suffix, unless it exists; what fails is reported.
+
+    `unread`: ids of texts that could not be read, and why not.
+    """
     tally = Tally()
-    todo = [item for item in items if overwrite or not _target(folder, item).exists()]
+    targets = {item.id: folder / f"{item.id}{suffix}" for item in items}
+    todo = [item for item in items if not existing.keeps(targets[item.id], named=False)]
     tally.skipped = len(items) - len(todo)
-    with tqdm(total=len(todo), unit="text", disable=not sys.stderr.isatty()) as bar:
+    with terminal.bar(len(todo), unit="text") as bar:
+        for name, reason in unread.items():
+            _report(ValueError(reason), name, tally)
         waiting: list[tuple[Utterance, SpeechPrompt]] = []
         for item in todo:
             try:
                 prompt = speaker.prompt(item)
                 if prompt is None:
-                    _long(speaker, item, folder, tally)
+                    _long(speaker, item, targets[item.id], tally)
                     bar.update()
                 else:
                     waiting.append((item, prompt))
             except (ValueError, OSError) as error:
-                _report(error, item, tally, bar)
+                _report(error, item.id, tally)
+                bar.update()
             if len(waiting) == batch:
-                _short(speaker, waiting, folder, tally, bar)
+                _short(speaker, waiting, targets, tally)
+                bar.update(len(waiting))
                 waiting = []
         if waiting:
-            _short(speaker, waiting, folder, tally, bar)
+            _short(speaker, waiting, targets, tally)
+            bar.update(len(waiting))
     return tally
 
 
 def _short(
     speaker: Speaker,
     waiting: Sequence[tuple[Utterance, SpeechPrompt]],
-    folder: Path,
+    targets: Mapping[str, Path],
     tally: Tally,
-    bar: tqdm,
 ) -> None:
     items, prompts = zip(*waiting, strict=True)
     for item, speech in zip(items, speaker.batch(prompts), strict=True):
         try:
             if not speech.audio.shape[1]:
                 raise ValueError(NOTHING)
-            save_audio(_made(folder, item), speech.audio, speech.sample_rate)
+            save_audio(_made(targets[item.id]), speech.audio, speech.sample_rate)
         except (ValueError, OSError) as error:
-            _report(error, item, tally, bar)
+            _report(error, item.id, tally)
             continue
         tally.heard(speech.seconds)
         tally.spoken += 1
         tally.cut += not speech.ended
-        bar.update()
 
 
-def _long(speaker: Speaker, item: Utterance, folder: Path, tally: Tally) -> None:
+def _long(speaker: Speaker, item: Utterance, target: Path, tally: Tally) -> None:
     synth = speaker.synth
-    target = _made(folder, item)
-    with AudioWriter(target, synth.sample_rate, synth.tokenizer.channels) as writer:
+    with AudioWriter(_made(target), synth.sample_rate, synth.tokenizer.channels) as writer:
         say(speaker, [(item, speaker.seed(item))], writer, tally)
 
 
-def _report(error: Exception, item: Utterance, tally: Tally, bar: tqdm) -> None:
+def _report(error: Exception, name: str, tally: Tally) -> None:
     tally.failed += 1
-    bar.write(error_line(error, item.id), file=sys.stderr)
-    bar.update()
+    terminal.complain(error_line(error, name))
 
 
-def _target(folder: Path, item: Utterance) -> Path:
-    return folder / f"{item.id}.wav"
-
-
-def _made(folder: Path, item: Utterance) -> Path:
-    target = _target(folder, item)
+def _made(target: Path) -> Path:
     target.parent.mkdir(parents=True, exist_ok=True)
     return target

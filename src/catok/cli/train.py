@@ -5,8 +5,10 @@ from typing import Annotated
 from tyro.conf import Positional, arg
 
 from catok.cli import arguments as shared
+from catok.cli.common import command
 
 
+@command
 def run(
     recipe: Annotated[Positional[str], arg(metavar="RECIPE", help="A TOML file of settings.")],
     out: shared.RunFolder,
@@ -14,7 +16,6 @@ def run(
     valid: shared.ValidData = None,
     set: shared.Overrides = (),
     device: shared.Device = "auto",
-    threads: shared.Threads = None,
 ) -> int:
     """Train a tokenizer, or go on with the run in FOLDER.
 
@@ -24,4 +25,4 @@ def run(
     from catok.cli.training import train
     from catok.training.engine.recipe import load_recipe
 
-    return train(load_recipe(recipe, list(set)), data, valid, out, device, threads)
+    return train(load_recipe(recipe, list(set)), data, valid, out, device)

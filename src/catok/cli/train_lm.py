@@ -1,6 +1,5 @@
 """`catok train-lm`: train speech synthesis or recognition on codes, from a recipe."""
 
-import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -8,6 +7,8 @@ from tqdm import tqdm
 from tyro.conf import Positional, arg
 
 from catok.cli import arguments as shared
+from catok.cli import terminal
+from catok.cli.common import command
 
 if TYPE_CHECKING:
     import torch
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from catok.training.lm.trainer import LMTrainer
 
 
+@command
 def run(
     recipe: Annotated[Positional[str], arg(metavar="RECIPE", help="A TOML file of settings.")],
     out: shared.RunFolder,
@@ -38,7 +40,6 @@ def run(
     ] = None,
     set: shared.Overrides = (),
     device: shared.Device = "auto",
-    threads: shared.Threads = None,
 ) -> int:
     """Train a token language model for synthesis, recognition or both, or go on with a run.
 
@@ -79,14 +80,14 @@ def run(
             config, parts, train, judged, out, device=place, group=group, report=report
         )
 
-    return run_training(build, config.steps, out, device, threads)
+    return run_training(build, config.steps, out, device)
 
 
 class Encoding:
     """A bar of recordings encoded so far, on a terminal, of the first process only."""
 
     def __init__(self, what: str, active: bool) -> None:
-        self._what, self._active = what, active and sys.stderr.isatty()
+        self._what, self._active = what, active and terminal.has_bars()
         self._bar: tqdm | None = None
 
     def __enter__(self) -> "Encoding":
@@ -95,7 +96,7 @@ class Encoding:
     def show(self, done: int, total: int) -> None:
         """`done` of `total` recordings have codes."""
         if self._active and self._bar is None:
-            self._bar = tqdm(total=total, unit="file", desc=self._what, file=sys.stderr)
+            self._bar = terminal.bar(total, unit="file", desc=self._what)
         if self._bar is not None:
             self._bar.update(done - self._bar.n)
 

@@ -1,6 +1,5 @@
 """What the training commands share: data, devices, processes and the display."""
 
-import sys
 import time
 from collections.abc import Callable
 from contextlib import nullcontext, suppress
@@ -10,8 +9,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from tqdm import tqdm
 
+from catok.cli import terminal
 from catok.cli.arguments import DeviceName
 from catok.cli.errors import INTERRUPTED
+from catok.cli.terminal import say
 from catok.io.lock import folder_lock
 
 if TYPE_CHECKING:
@@ -40,7 +41,6 @@ def train(
     valid: str | None,
     out: str,
     device: DeviceName,
-    threads: int | None,
 ) -> int:
     """Run a tokenizer's recipe; returns the exit code."""
     from catok.training.codec.data import left_out, read_cuts
@@ -60,25 +60,17 @@ def train(
         for path in filter(None, [*paths, valid]):
             besides = left_out(path)
             if besides and group.first:
-                print(f"catok: {path}: left out {besides}", file=sys.stderr)
+                say(f"catok: {path}: left out {besides}")
         return Trainer(config, corpora, judged, out, device=place, group=group, report=report)
 
-    return run_training(build, config.steps, out, device, threads)
+    return run_training(build, config.steps, out, device)
 
 
-def run_training(
-    build: Builder, steps: int, out: str, device: DeviceName, threads: int | None
-) -> int:
+def run_training(build: Builder, steps: int, out: str, device: DeviceName) -> int:
     """Join the other processes, if any, build the trainer and run it; returns the exit code."""
-    import torch
-
-    from catok.cli.models import pick_device
+    from catok.cli.loading import pick_device
     from catok.training.engine import distributed
 
-    if threads is not None:
-        if threads < 1:
-            raise ValueError(f"--threads must be at least 1, got {threads}")
-        torch.set_num_threads(threads)
     group, place = distributed.join(pick_device(device))
     display = Display(steps)
     with folder_lock(out) if group.first else nullcontext():
@@ -107,8 +99,8 @@ class Display:
         self._first, self._started = step, time.monotonic()
         if step:
             self._say(f"catok: going on from step {step} of {folder}")
-        if sys.stderr.isatty():
-            self._bar = tqdm(total=self._steps, initial=step, unit="step", file=sys.stderr)
+        if terminal.has_bars():
+            self._bar = terminal.bar(self._steps, initial=step, unit="step")
 
     def end(self, step: int, model: object) -> None:
         """The run ended at `step`."""
@@ -145,12 +137,10 @@ class Display:
             left = timedelta(seconds=round(per_step * (self._steps - step)))
             self._say("  ".join([f"step {step}/{self._steps}", *numbers, speed, f"ETA {left}"]))
 
-    def _say(self, line: str) -> None:
+    @staticmethod
+    def _say(line: str) -> None:
         with suppress(OSError):
-            if self._bar is None:
-                print(line, file=sys.stderr, flush=True)
-            else:
-                self._bar.write(line, file=sys.stderr)
+            say(line)
 
 
 def _plan(event: dict[str, Any]) -> str:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from tyro.conf import OmitArgPrefixes, Positional, arg
 
 from catok.cli import arguments as shared
+from catok.cli.common import command
 from catok.cli.prompt_options import PromptOptions
 
 if TYPE_CHECKING:
@@ -12,10 +13,12 @@ if TYPE_CHECKING:
     from catok.lm.tts.best_of_n import BestOfN
 
 DEFAULT = "tiny-tts"
+MAX_PAUSE = 3600.0  # seconds
 _NONE = "(default: none)"
 _MODEL = "(default: the model's own)"
 
 
+@command
 def run(
     text: Annotated[
         Positional[str | None],
@@ -55,12 +58,11 @@ def run(
         arg(metavar="TEXT", help="What is said in the reference.", help_behavior_hint=_NONE),
     ] = None,
     mode: Annotated[
-        Literal["clone", "continuation", "both"] | None,
+        Literal["auto", "clone", "continuation", "both"],
         arg(
-            help="How the reference is used.",
-            help_behavior_hint="(default: continuation with --reference-text, else clone)",
+            help="How the reference is used; auto: continuation with --reference-text, else clone."
         ),
-    ] = None,
+    ] = "auto",
     prompt: OmitArgPrefixes[PromptOptions] = PromptOptions(),  # noqa: B008 - frozen
     quantizers: Annotated[
         int | None,
@@ -115,10 +117,9 @@ def run(
     ] = 200,
     pause: Annotated[float, arg(metavar="X", help="Seconds between pieces or lines.")] = 0.25,
     batch_size: Annotated[int, arg(metavar="N", help="Texts of a list at a time.")] = 4,
-    overwrite: Annotated[
-        bool,
-        arg(help="Make outputs of a list that are already there again.", help_behavior_hint=""),
-    ] = False,
+    format: shared.Format = "auto",
+    overwrite: shared.Overwrite = False,
+    skip_existing: shared.SkipExisting = False,
     raw: Annotated[
         bool,
         arg(help="No WAV header: 16-bit samples on standard output.", help_behavior_hint=""),
@@ -133,15 +134,13 @@ def run(
     """
     import os
     import sys
-    from dataclasses import replace
     from pathlib import Path
 
-    from catok.audio import AudioWriter
+    from catok.cli import files
     from catok.cli.errors import UsageError
-    from catok.cli.live import LiveWriter
-    from catok.cli.speaking import Speaker, SpeakOptions, Tally, say, say_each
+    from catok.cli.pipes import check_stdin, check_stdout
+    from catok.cli.terminal import say as note
     from catok.cli.utterances import Utterance, read_utterances
-    from catok.lm.tts import SpeechRequest
 
     if (text is None) == (file is None):
         raise UsageError("name the text to speak, or --file, but not both")
@@ -155,16 +154,54 @@ def run(
         raise UsageError(f"--candidates must be at least 1, got {candidates}")
     if batch_size < 1:
         raise UsageError(f"--batch-size must be at least 1, got {batch_size}")
-    if out == "-" and sys.stdout.isatty():
-        raise UsageError("standard output is a terminal: name a file with -o, or use a pipe")
+    if out == "-":
+        check_stdout()
+    shared.check_count("--quantizers", quantizers)
+    shared.check_number("--max-seconds", max_seconds)
+    shared.check_number("--pause", pause, most=MAX_PAUSE)
+    numbers = {
+        "--temperature": temperature,
+        "--top-p": top_p,
+        "--repetition-penalty": repetition_penalty,
+        "--guidance": guidance,
+        "--text-temperature": text_temperature,
+    }
+    for option, value in numbers.items():
+        shared.check_number(option, value)
+    if not 0 <= seed < 2**63:
+        raise ValueError(f"--seed must be from 0 to 2**63 - 1, got {seed}")
+    if reference is not None:
+        shared.check_exists(reference)
+    existing, suffixes = files.Existing(overwrite, skip_existing), files.audio_suffixes(format)
     lines = file is None and text == "-"
-    items, many = [Utterance("speech", text or "")], False
+    items, many, unread = [Utterance("speech", text or "")], False, {}
     if file is not None:
-        items, many = read_utterances(Path(file))
-    if many and out == "-":
-        raise UsageError("only one text fits on standard output: name a folder with -o")
-    if many and Path(out).exists() and not Path(out).is_dir():
-        raise ValueError(f"{out} is a file: with many texts -o names a folder")
+        items, many, unread = read_utterances(Path(file))
+    if lines:
+        check_stdin()
+    target: Path | None = None
+    if many:
+        if out == "-":
+            raise UsageError("only one text fits on standard output: name a folder with -o")
+        files.make_folder(files.folder_of_many(out, suffixes))
+    elif files.is_folder(out):
+        files.make_folder(Path(out))
+        target = Path(out, f"{items[0].id}{suffixes[0]}")
+        if target.exists() and not overwrite and not skip_existing:
+            raise ValueError(f"{target} exists already: --overwrite replaces it")
+    else:
+        target = files.output_file(out, suffixes)
+    if target is not None and target.exists() and skip_existing:
+        note(f"catok: nothing to do, {target} exists already")
+        return 0
+
+    from dataclasses import replace
+
+    from catok.audio import AudioWriter
+    from catok.cli.live import LiveWriter
+    from catok.cli.speaking import Speaker, SpeakOptions, Tally, say, say_each
+    from catok.lm.tts import SpeechRequest
+
     synth = load(model, tokenizer, device, dtype)
     wanted = {
         "audio_temperature": temperature,
@@ -178,7 +215,7 @@ def run(
         text="",  # of each utterance
         reference=None if reference is None else Path(reference),
         reference_text=reference_text,
-        mode=mode,
+        mode=None if mode == "auto" else mode,
         num_quantizers=quantizers,
         sampling=replace(synth.sampling, **{k: v for k, v in wanted.items() if v is not None}),
         seed=seed,
@@ -187,32 +224,39 @@ def run(
     )
     options = SpeakOptions(request, max_length, pause)
     speaker = Speaker(synth, options, best_of_n(judge, candidates, device))
+    detail = bitrate(synth, quantizers)
     if many:
-        tally = say_each(speaker, items, Path(out), batch_size, overwrite)
-        print(tally.line(len(items)), file=sys.stderr)
+        tally = say_each(speaker, items, unread, Path(out), suffixes[0], batch_size, existing)
+        note(tally.line(len(items) + len(unread), detail))
         return 1 if tally.failed else 0
     seeded = ((item, seed) for item in items)
     if lines:
-        heard = (line.strip() for line in sys.stdin)
-        numbered = enumerate((line for line in heard if line), start=1)
+        spoken = (line.strip() for line in sys.stdin)
+        numbered = enumerate((line for line in spoken if line), start=1)
         each = (Utterance(str(number), line) for number, line in numbered)
         seeded = ((item, item.seed(seed)) for item in each)
     tally = Tally()
     rate, channels = synth.sample_rate, synth.tokenizer.channels
-    target = Path(out, f"{items[0].id}.wav") if Path(out).is_dir() else Path(out)
-    if out == "-":
+    if target is None:
         output = LiveWriter(sys.stdout.buffer, rate, channels, raw=raw)
     else:
         output = AudioWriter(target, rate, channels)
     with output as writer:
         count = say(speaker, seeded, writer, tally)
-    print(tally.line(count), file=sys.stderr)
+    note(tally.line(count, detail))
     return 0
+
+
+def bitrate(synth: "Synthesizer", quantizers: int | None) -> str:
+    """Codebooks and bitrate of what is spoken."""
+    from catok.cli import recordings
+
+    return recordings.bitrate(synth.tokenizer, synth.depth(quantizers))
 
 
 def best_of_n(judge: str, candidates: int, device: shared.DeviceName) -> "BestOfN | None":
     """What picks the best of several candidates; None for a single one, which needs no judge."""
-    from catok.cli.models import pick_device
+    from catok.cli.loading import pick_device
     from catok.lm.asr import Recognizer
     from catok.lm.tts.best_of_n import BestOfN
 
@@ -229,7 +273,7 @@ def load(
 
     import torch
 
-    from catok.cli.models import pick_device
+    from catok.cli.loading import pick_device
     from catok.io.hub import embedded_models
     from catok.lm.tts import Synthesizer
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from catok.data.folders import find_files
 from catok.data.lines import numbered_lines
 from catok.evaluation.protocols.seed_tts_eval import read_seed_tts_list
 from catok.io.config import read_config
@@ -39,8 +40,9 @@ class _Line(PromptFields):
     reference_text: str | None = None
 
 
-def read_utterances(path: Path) -> tuple[list[Utterance], bool]:
-    """The utterances at a path, and whether there may be many (each with an output of its own).
+def read_utterances(path: Path) -> tuple[list[Utterance], bool, dict[str, str]]:
+    """The utterances at a path, whether there may be many (each with an output of its own), and
+    ids of texts in a folder that cannot be read, with the reasons.
 
     A folder: all its .txt files, also in sub-folders, called by their paths less the suffix.
     .jsonl: lines with `text` and, if wanted, `id` (else the line's number), `reference`,
@@ -49,21 +51,19 @@ def read_utterances(path: Path) -> tuple[list[Utterance], bool]:
     Raises ValueError, with file and line, on what cannot be read.
     """
     if path.is_dir():
-        files = sorted(
-            file
-            for file in path.rglob("*.txt")
-            if file.is_file()
-            and not any(part.startswith(".") for part in file.relative_to(path).parts)
-        )
+        files = find_files(path, {".txt"}).files
         if not files:
             raise ValueError(f"{path} holds no .txt files: check the folder")
-        found = [
-            Utterance(file.relative_to(path).with_suffix("").as_posix(), _text(file))
-            for file in files
-        ]
-        return found, True
+        found, unread = [], {}
+        for file in files:
+            name = file.relative_to(path).with_suffix("").as_posix()
+            try:
+                found.append(Utterance(name, _text(file)))
+            except ValueError as error:
+                unread[name] = str(error)
+        return found, True, unread
     if path.suffix == ".jsonl":
-        return _unique(_from_json_lines(path), path), True
+        return _unique(_from_json_lines(path), path), True, {}
     if path.suffix == ".lst":
         items = read_seed_tts_list(path)
         found = [
@@ -76,8 +76,8 @@ def read_utterances(path: Path) -> tuple[list[Utterance], bool]:
             )
             for item in items
         ]
-        return _unique(found, path), True
-    return [Utterance(path.stem, _text(path))], False
+        return _unique(found, path), True, {}
+    return [Utterance(path.stem, _text(path))], False, {}
 
 
 def _text(path: Path) -> str:
@@ -107,12 +107,12 @@ def _unique(items: Iterable[Utterance], where: Path) -> list[Utterance]:
     """Raises ValueError when there are none, two of an id, or an id that leaves the folder."""
     found: dict[str, Utterance] = {}
     for item in items:
-        if item.id in found:
-            raise ValueError(f"{where} has two utterances {item.id}: give each its own id")
         place = Path(item.id)
+        if place.as_posix() in found:  # a/b and a//b are one file
+            raise ValueError(f"{where} has two utterances {item.id}: give each its own id")
         if place.is_absolute() or ".." in place.parts or not place.name:
             raise ValueError(f"{where}: id {item.id!r} must name a file inside the output folder")
-        found[item.id] = item
+        found[place.as_posix()] = item
     if not found:
         raise ValueError(f"{where} lists no utterances: check the path")
     return list(found.values())

@@ -4,11 +4,18 @@ from typing import Annotated, Literal
 
 from tyro.conf import arg
 
+from catok.cli.common import command
+from catok.cli.terminal import complain, tell
+
 _NO_DEFAULT = ""
 
 
+@command
 def export(
-    out: Annotated[str, arg(metavar="FOLDER", help="Where WAV files and VERSA's lists go.")],
+    out: Annotated[
+        str,
+        arg(aliases=["-o"], metavar="FOLDER", help="Where WAV files and VERSA's lists go."),
+    ],
     run: Annotated[
         str | None,
         arg(
@@ -38,8 +45,6 @@ def export(
 
     The folders are printed on stdout.
     """
-    import sys
-
     from catok.cli.errors import UsageError
     from catok.evaluation.protocols.seed_tts_eval import read_seed_tts_list
     from catok.evaluation.protocols.tts import from_folder
@@ -52,18 +57,21 @@ def export(
     else:
         raise UsageError("give --run, or --list and --audio")
     for name, system, reason in made.failures:
-        print(f"catok: {' '.join(filter(None, (name, system)))}: {reason}", file=sys.stderr)
+        complain(f"catok: {' '.join(filter(None, (name, system)))}: {reason}")
     for folder in made.folders:
-        print(folder)
+        tell(str(folder))
     return 0
 
 
+@command
 def read_back(
     folders: Annotated[
         tuple[str, ...],
         arg(metavar="FOLDER...", help="Folders of versa-export, VERSA's result.jsonl in each."),
     ],
-    out: Annotated[str, arg(metavar="FILE", help="JSON-lines file of rows to write.")],
+    out: Annotated[
+        str, arg(aliases=["-o"], metavar="FILE", help="JSON-lines file of rows to write.")
+    ],
     rows: Annotated[
         str | None,
         arg(
@@ -89,7 +97,7 @@ def read_back(
         scored = versa_rows(folder)
         found += scored
         for name, value in versa_means(scored).items():
-            print(f"{Path(folder).name}  {name}  {value:.4g}")
+            tell(f"{Path(folder).name}  {name}  {value:.4g}")
     if rows is not None:
         found = joined([row for _, row in read_jsonl(rows)], found)
     with replacing(out) as temporary:

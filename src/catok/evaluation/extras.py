@@ -5,7 +5,9 @@ import importlib.util
 from pathlib import Path
 from types import ModuleType
 
-INSTALL = "pip install catok[eval]"
+from catok.extras import install
+
+INSTALL = install("eval")
 
 
 def extra(name: str, install: str = INSTALL) -> ModuleType:
