@@ -129,9 +129,9 @@ def test_reading_errors(tmp_path):
         audio_info(tmp_path / "silent.wav")
     for value in (math.nan, math.inf, -math.inf):
         write(tmp_path / "bad.wav", torch.tensor([[0.0, value]]), 24000)
-        refused(tmp_path / "bad.wav", r"bad\.wav holds NaN or Inf")
+        refused(tmp_path / "bad.wav", r"bad\.wav holds NaN or infinite")
     write(tmp_path / "loud.wav", torch.tensor([[0.0, 32767.0]]), 24000)
-    refused(tmp_path / "loud.wav", r"loud\.wav has samples of 32767: scale")
+    refused(tmp_path / "loud.wav", r"loud\.wav has samples of 32767, full scale is 1")
     soundfile.write(tmp_path / "cut.flac", noise(1, 30_000)[0].numpy(), 24000)
     data = (tmp_path / "cut.flac").read_bytes()
     (tmp_path / "cut.flac").write_bytes(data[: len(data) // 2])

@@ -109,14 +109,17 @@ class SoundfileDecoder:
 
     def samples(self) -> int:
         """See `Decoder`."""
-        stated = self._reader.frames
-        if stated > self._part.stream.size * _PLAUSIBLE:  # or libsndfile's mark for "not stated"
-            return sum(map(len, self.blocks()))
-        return stated
+        return sum(map(len, self.blocks())) if self._stated is None else self._stated
 
     def close(self) -> None:
         """See `Decoder`."""
         self._reader.close()
+
+    @property
+    def _stated(self) -> int | None:
+        """Samples by the header, None if it states none (libsndfile has a huge number then)."""
+        stated = self._reader.frames
+        return stated if stated <= self._part.stream.size * _PLAUSIBLE else None
 
     def _open(self) -> _Reader:
         self._part.stream.seek(0)
@@ -148,7 +151,8 @@ class SoundfileDecoder:
 
     def _read(self, position: int) -> np.ndarray:
         try:
-            block = self._reader.read(PIECE, dtype="float32", always_2d=True)
+            count = PIECE if self._stated is None else min(PIECE, self._stated - position)
+            block = self._reader.read(max(0, count), dtype="float32", always_2d=True)
         except soundfile.SoundFileError as error:
             self._check_file()
             raise ValueError(
@@ -164,8 +168,8 @@ class SoundfileDecoder:
 
     def _check_end(self, position: int) -> None:
         """Note what a decoder passes over in silence."""
-        stated, stream = self._reader.frames, self._part.stream
-        if position < stated <= stream.size * _PLAUSIBLE and not self.notes:
+        stated, stream = self._stated, self._part.stream
+        if stated is not None and position < stated and not self.notes:
             self.notes.append(f"it is cut short: {position} of {stated} samples are there")
         unread = stream.size - stream.farthest
         if unread > _UNREAD:

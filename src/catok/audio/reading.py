@@ -14,9 +14,9 @@ from catok.audio.decoding import Decoder, open_decoders
 from catok.audio.mixing import Downmix, check_mix, check_select, mix
 from catok.audio.resampling import check_ratio, resample, resample_blocks
 from catok.audio.source import Source, open_source
+from catok.io.arrays import check_peak
 from catok.io.files import StrPath
 
-_LOUDEST = 1000.0  # 60 dB over full scale: no recording, but integers stored as floats
 _LARGEST_BLOCK = 1 << 22  # samples of all channels, whatever the rate
 
 
@@ -202,11 +202,7 @@ def _blocks(
 def _checked(decoder: Decoder, name: str, start: int = 0) -> Iterator[Tensor]:
     """Blocks `[C, n]` of the file as it is. Raises ValueError for what cannot be sound."""
     for block in decoder.blocks(start):
-        peak = float(np.abs(block).max())
-        if not np.isfinite(peak):
-            raise ValueError(f"{name} holds NaN or Inf: repair it or leave it out")
-        if peak > _LOUDEST:
-            raise ValueError(f"{name} has samples of {peak:g}: scale float audio to [-1, 1]")
+        check_peak(float(np.abs(block).max()), name)
         yield torch.from_numpy(block.T.copy())
 
 
