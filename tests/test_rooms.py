@@ -77,3 +77,23 @@ def test_public_names_are_what_is_exported():
         assert sorted(package.__all__) == sorted(homes) == dir(package)
         for name in homes:
             assert getattr(package, name) is not None
+
+
+def test_folders_of_evaluation_have_no_circles():
+    """Its folders, and its own files as one more, import each other in one direction."""
+    home = ROOT / "evaluation"
+    knows: dict[str, set[str]] = {}
+    for path in home.rglob("*.py"):
+        if path == home / "__init__.py":
+            continue  # names what is public, imported on first use
+        parts = path.relative_to(home).parts
+        folder = parts[0] if len(parts) > 1 else "its own files"
+        for name in imports(path):
+            if name.startswith("catok.evaluation."):
+                target = name.split(".")[2]
+                target = target if (home / target).is_dir() else "its own files"
+                knows.setdefault(folder, set()).add(target)
+    while knows:
+        leaves = {folder for folder in knows if not knows[folder] & (knows.keys() - {folder})}
+        assert leaves, f"a circle among {sorted(knows)}"
+        knows = {folder: targets for folder, targets in knows.items() if folder not in leaves}

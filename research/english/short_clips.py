@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from catok import load_audio
-from catok.evaluation.extras import extra
-from catok.evaluation.metrics.signals import METRIC_RATE, at_metric_rate
+from catok.evaluation.extras import import_extra
+from catok.evaluation.preprocessing import METRIC_RATE, to_metric_rate
 from catok.evaluation.transcribers.whisper import packaged_tiny
 
 WINDOWS = (1000, 1600, 3000)  # mel frames of 10 ms
@@ -27,14 +27,14 @@ class ShortClips:
 
     def __init__(self) -> None:
         """Raises ValueError when faster-whisper or the packaged model is missing."""
-        library = extra("faster_whisper")
+        library = import_extra("faster_whisper")
         self.model = library.WhisperModel(
             str(packaged_tiny()), device="cpu", compute_type="int8", cpu_threads=1, num_workers=1
         )
 
     def transcribe(self, clips: Sequence[Path]) -> list[str]:
         """A text for every clip; clips of like length are best given together."""
-        library = extra("ctranslate2")
+        library = import_extra("ctranslate2")
         found = [self._features(clip) for clip in clips]
         needed = max(each.shape[1] for each in found) + MARGIN
         window = next((w for w in WINDOWS if w >= needed), WINDOWS[-1])
@@ -51,7 +51,7 @@ class ShortClips:
 
     def _features(self, clip: Path) -> np.ndarray:
         audio, rate = load_audio(clip)
-        samples = np.asarray(at_metric_rate(audio[0], rate), dtype=np.float32)
+        samples = np.asarray(to_metric_rate(audio[0], rate), dtype=np.float32)
         return self.model.feature_extractor(samples[: 30 * METRIC_RATE])
 
     @staticmethod

@@ -16,9 +16,9 @@ import torch
 from torch import Tensor
 
 from catok import CausalAudioTokenizer, load_audio
-from catok.evaluation.metrics import pesq, stoi
-from catok.evaluation.metrics.alignment import count_errors
-from catok.evaluation.metrics.normalise import normalise, words
+from catok.evaluation import pesq, stoi
+from catok.evaluation.edit_distance import count_edits
+from catok.evaluation.text_units import normalize_text, split_words
 from catok.training.codec.losses.mel import MelLoss
 
 DEPTHS = (32, 8)
@@ -93,8 +93,8 @@ def figures(clips: list[Clip], outputs: list[Tensor], transcriber: Any = None) -
                 continue  # PESQ found no speech
         if transcriber is not None and clip.text:
             heard = transcriber.transcribe(out[0].numpy(), RATE, "en")
-            reference = words(normalise(clip.text, "en"))
-            errors += count_errors(reference, words(normalise(heard, "en"))).total
+            reference = split_words(normalize_text(clip.text, "en"))
+            errors += count_edits(reference, split_words(normalize_text(heard, "en"))).total
             said += len(reference)
     means = {name: sum(values) / len(values) for name, values in found.items()}
     means = {name: round(mean, 4) for name, mean in means.items() if math.isfinite(mean)}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from catok.evaluation.identity import audio_sha1, model_identity
+from catok.evaluation.results_folder import audio_sha1, model_identity
 
 
 def test_a_folder_is_known_by_its_weights_wherever_it_lies(tmp_path):

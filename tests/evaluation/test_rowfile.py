@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from catok.evaluation.rowfile import RowFile
+from catok.evaluation.results_folder import RowFile
 from catok.evaluation.run.rows import Place, place
 
 

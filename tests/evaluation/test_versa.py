@@ -15,14 +15,14 @@ from catok.evaluation.protocols.tts import from_folder
 from catok.evaluation.run.evaluate import evaluate
 from catok.evaluation.run.recordings import read_recordings
 from catok.evaluation.systems.base import Output
-from catok.evaluation.versa import (
+from catok.evaluation.versa.export import (
     VersaFolder,
     export_run,
     export_systems,
     export_tts,
-    file_name,
+    safe_file_name,
 )
-from catok.evaluation.versa_results import joined, read_versa, versa_means, versa_rows
+from catok.evaluation.versa.results import join_versa_rows, read_versa, versa_means, versa_rows
 from tests.evaluation.run.fakes import evaluation
 from tests.evaluation.run.fakes import noise as write_noise
 
@@ -179,7 +179,7 @@ def test_incomplete_lists_are_not_written(tmp_path):
 
 @given(st.text(min_size=1))
 def test_file_names_hold_no_spaces(name):
-    made = file_name(name)
+    made = safe_file_name(name)
     assert made and not any(c.isspace() or c in "/\\" for c in made) and made not in (".", "..")
 
 
@@ -215,9 +215,9 @@ def test_results_come_back_to_their_rows(tmp_path):
     rows = versa_rows(folder)
     assert rows == [{"id": "u 1", "versa_utmos": 3.5}, {"id": "u2"}]
     ours = [{"id": "u 1", "wer": 0.0}, {"id": "u2", "wer": 1.0}, {"id": "u3", "wer": None}]
-    assert joined(ours, rows) == [ours[0] | {"versa_utmos": 3.5}, ours[1], ours[2]]
+    assert join_versa_rows(ours, rows) == [ours[0] | {"versa_utmos": 3.5}, ours[1], ours[2]]
     with pytest.raises(ValueError, match="of which there is no row"):
-        joined(ours[1:], rows)
+        join_versa_rows(ours[1:], rows)
     (folder / "result.jsonl").write_text('{"key": "z", "utmos": 3.5}\n')
     with pytest.raises(ValueError, match=r"has z, which .* does not"):
         versa_rows(folder)
@@ -226,7 +226,7 @@ def test_results_come_back_to_their_rows(tmp_path):
 def test_rows_of_a_run_are_joined_by_system_and_setting():
     ours = [{"key": "a", "system": s, "setting": "1"} for s in ("x", "y")]
     versa = [{"key": "a", "system": "y", "setting": "1", "versa_mcd": 5.0}]
-    assert joined(ours, versa) == [ours[0], ours[1] | {"versa_mcd": 5.0}]
+    assert join_versa_rows(ours, versa) == [ours[0], ours[1] | {"versa_mcd": 5.0}]
 
 
 def test_error_counts_are_pooled():

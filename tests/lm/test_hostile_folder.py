@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
-from catok.evaluation.from_transformers import from_transformers
+from catok.evaluation.extras import pretrained_loader
 from catok.io.stored_weights import CONFIG, WEIGHTS
 from catok.lm import text as lm_text
 from catok.lm.asr.ctc import CTC, CTCHead
@@ -108,7 +108,7 @@ class EvilTokenizer(PreTrainedTokenizer): pass
 
 
 def metrics(folder):
-    with from_transformers("a model", folder) as load:
+    with pretrained_loader("a model", folder) as load:
         load("AutoTokenizer")
 
 

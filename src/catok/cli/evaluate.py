@@ -134,7 +134,7 @@ def run(
 
     from catok.cli.loading import pick_device
     from catok.data.folders import find_audio
-    from catok.evaluation.metrics.suite import MetricOptions
+    from catok.evaluation.metrics.registry import MetricOptions
     from catok.evaluation.report.page import write_report
     from catok.evaluation.run.evaluate import Evaluation, evaluate
     from catok.evaluation.run.recordings import Selection

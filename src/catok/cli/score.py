@@ -83,14 +83,14 @@ def tts(
     check_exists(list)
     check_exists(audio)
 
-    from catok.evaluation.identity import model_identity
-    from catok.evaluation.metrics.speaker import DEFAULT
-    from catok.evaluation.metrics.suite import MetricOptions, build_metrics
+    from catok.evaluation.metrics.registry import MetricOptions, build_metrics
+    from catok.evaluation.metrics.speaker import DEFAULT_EMBEDDER
     from catok.evaluation.protocols.resumed import Resumed
     from catok.evaluation.protocols.seed_tts_eval import read_seed_tts_list
     from catok.evaluation.protocols.tts import from_folder, score_tts, speech_file
-    from catok.evaluation.protocols.units import SPLITTERS
+    from catok.evaluation.results_folder import model_identity
     from catok.evaluation.run.provenance import short_path
+    from catok.evaluation.text_units import TEXT_UNITS
     from catok.evaluation.transcribers import build_transcriber
     from catok.io.lock import folder_lock
 
@@ -119,8 +119,8 @@ def tts(
         facts["recogniser"] = transcriber.name
         judges = build_metrics(metrics, MetricOptions(speaker=speaker, utmos=utmos))
         if "speaker" in metrics:
-            facts["speaker model"] = short_path(speaker or DEFAULT)
-        scored = score_tts(run.todo, from_folder(audio), transcriber, judges, SPLITTERS[words])
+            facts["speaker model"] = short_path(speaker or DEFAULT_EMBEDDER)
+        scored = score_tts(run.todo, from_folder(audio), transcriber, judges, TEXT_UNITS[words])
         outputs = (path for item in run.todo if (path := speech_file(audio, item)))
         return _finish(_followed(scored, run, outputs), facts, out, worst)
 
@@ -169,18 +169,17 @@ def asr(
     if hypotheses is not None:
         check_exists(hypotheses)
 
-    from catok.evaluation.folder import RUN
-    from catok.evaluation.identity import model_identity
     from catok.evaluation.protocols.asr import score_asr, score_hypotheses
     from catok.evaluation.protocols.hypotheses import read_hypotheses
     from catok.evaluation.protocols.resumed import Resumed
     from catok.evaluation.protocols.transcribed import read_transcribed
-    from catok.evaluation.protocols.units import SPLITTERS
+    from catok.evaluation.results_folder import RUN, model_identity
     from catok.evaluation.run.provenance import short_path
+    from catok.evaluation.text_units import TEXT_UNITS
     from catok.evaluation.transcribers import build_transcriber
     from catok.io.lock import folder_lock
 
-    items, split = read_transcribed(data, language), SPLITTERS[words]
+    items, split = read_transcribed(data, language), TEXT_UNITS[words]
     facts = {"data": short_path(data), "words": words}
     if asr is None:
         assert hypotheses is not None

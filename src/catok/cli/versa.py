@@ -48,7 +48,7 @@ def export(
     from catok.cli.errors import UsageError
     from catok.evaluation.protocols.seed_tts_eval import read_seed_tts_list
     from catok.evaluation.protocols.tts import from_folder
-    from catok.evaluation.versa import export_run, export_tts
+    from catok.evaluation.versa.export import export_run, export_tts
 
     if run is not None and list is None and audio is None:
         made = export_run(run, out)
@@ -89,7 +89,7 @@ def read_back(
     from pathlib import Path
 
     from catok.data.jsonl import read_jsonl
-    from catok.evaluation.versa_results import joined, versa_means, versa_rows
+    from catok.evaluation.versa.results import join_versa_rows, versa_means, versa_rows
     from catok.io.files import replacing
 
     found = []
@@ -99,7 +99,7 @@ def read_back(
         for name, value in versa_means(scored).items():
             tell(f"{Path(folder).name}  {name}  {value:.4g}")
     if rows is not None:
-        found = joined([row for _, row in read_jsonl(rows)], found)
+        found = join_versa_rows([row for _, row in read_jsonl(rows)], found)
     with replacing(out) as temporary:
         lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in found)
         Path(temporary).write_text("".join(lines), encoding="utf-8", errors="backslashreplace")

@@ -5,23 +5,23 @@ from typing import TYPE_CHECKING
 from catok.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from catok.evaluation.metrics import pesq, stoi
     from catok.evaluation.metrics.base import Column, Metric
+    from catok.evaluation.metrics.pesq import pesq
+    from catok.evaluation.metrics.registry import MetricOptions, build_metrics
     from catok.evaluation.metrics.speaker import SpeakerSimilarity, build_embedder
-    from catok.evaluation.metrics.suite import MetricOptions, build_metrics
+    from catok.evaluation.metrics.stoi import stoi
     from catok.evaluation.protocols.asr import score_asr, score_hypotheses
     from catok.evaluation.protocols.items import Prompted, Transcribed
     from catok.evaluation.protocols.seed_tts_eval import read_seed_tts_list
     from catok.evaluation.protocols.summary import summarise
     from catok.evaluation.protocols.tts import score_tts
-    from catok.evaluation.protocols.units import standard_units
     from catok.evaluation.report.page import write_report
     from catok.evaluation.run.evaluate import Evaluation, evaluate
     from catok.evaluation.run.recordings import Selection
     from catok.evaluation.sample import Sample
-    from catok.evaluation.systems.base import Output, System
-    from catok.evaluation.systems.convert import convert, restore, timed
+    from catok.evaluation.systems.base import Output, System, convert, restore, timed
     from catok.evaluation.systems.registry import build_system
+    from catok.evaluation.text_units import standard_units
     from catok.evaluation.transcribers.base import Transcriber
     from catok.evaluation.transcribers.registry import build_transcriber
 
@@ -63,7 +63,7 @@ __getattr__, __dir__ = lazy_names(
         "Column": "catok.evaluation.metrics.base",
         "Evaluation": "catok.evaluation.run.evaluate",
         "Metric": "catok.evaluation.metrics.base",
-        "MetricOptions": "catok.evaluation.metrics.suite",
+        "MetricOptions": "catok.evaluation.metrics.registry",
         "Output": "catok.evaluation.systems.base",
         "Prompted": "catok.evaluation.protocols.items",
         "Sample": "catok.evaluation.sample",
@@ -73,21 +73,21 @@ __getattr__, __dir__ = lazy_names(
         "Transcribed": "catok.evaluation.protocols.items",
         "Transcriber": "catok.evaluation.transcribers.base",
         "build_embedder": "catok.evaluation.metrics.speaker",
-        "build_metrics": "catok.evaluation.metrics.suite",
+        "build_metrics": "catok.evaluation.metrics.registry",
         "build_system": "catok.evaluation.systems.registry",
         "build_transcriber": "catok.evaluation.transcribers.registry",
-        "convert": "catok.evaluation.systems.convert",
+        "convert": "catok.evaluation.systems.base",
         "evaluate": "catok.evaluation.run.evaluate",
-        "pesq": "catok.evaluation.metrics",
+        "pesq": "catok.evaluation.metrics.pesq",
         "read_seed_tts_list": "catok.evaluation.protocols.seed_tts_eval",
-        "restore": "catok.evaluation.systems.convert",
+        "restore": "catok.evaluation.systems.base",
         "score_asr": "catok.evaluation.protocols.asr",
         "score_hypotheses": "catok.evaluation.protocols.asr",
         "score_tts": "catok.evaluation.protocols.tts",
-        "standard_units": "catok.evaluation.protocols.units",
-        "stoi": "catok.evaluation.metrics",
+        "standard_units": "catok.evaluation.text_units",
+        "stoi": "catok.evaluation.metrics.stoi",
         "summarise": "catok.evaluation.protocols.summary",
-        "timed": "catok.evaluation.systems.convert",
+        "timed": "catok.evaluation.systems.base",
         "write_report": "catok.evaluation.report.page",
     },
 )

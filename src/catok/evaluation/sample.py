@@ -59,5 +59,5 @@ class Sample:
         return digest.hexdigest()
 
     def _at(self, audio: Tensor, rate: int) -> np.ndarray:
-        made = resample(mix(audio, 1), self.sample_rate, rate)[0]
-        return made.detach().float().cpu().numpy()
+        mono = resample(mix(audio, 1), self.sample_rate, rate)[0]
+        return mono.detach().float().cpu().numpy()

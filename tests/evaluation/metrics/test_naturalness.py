@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from catok.evaluation.metrics.dnsmos import Dnsmos, window_starts
-from catok.evaluation.metrics.naturalness import DnsmosMetric, UtmosMetric
+from catok.evaluation.metrics.dnsmos import DnsmosMetric, DnsmosModel, window_starts
+from catok.evaluation.metrics.utmos import UtmosMetric
 from catok.evaluation.sample import Sample
 from tests.evaluation.metrics.conftest import noisy
 
@@ -66,7 +66,7 @@ def test_missing_packages_are_explained(monkeypatch):
     for name in ("speechmos", "onnxruntime"):
         monkeypatch.setitem(sys.modules, name, None)
         with pytest.raises(ValueError, match=rf"{name} is not installed: pip install catok\[eval"):
-            Dnsmos()
+            DnsmosModel()
 
 
 class Toy(torch.nn.Module):

@@ -11,9 +11,14 @@ from hypothesis import strategies as st
 
 from catok.audio.resampling import resample
 from catok.evaluation.extras import package_file
+from catok.evaluation.metrics.resemblyzer import (
+    ResemblyzerEmbedder,
+    normalize_loudness,
+    piece_starts,
+    smooth_marks,
+    widen_marks,
+)
 from catok.evaluation.metrics.speaker import SpeakerSimilarity, build_embedder
-from catok.evaluation.metrics.voice_activity import smoothed, widened
-from catok.evaluation.metrics.voice_encoder import VoiceEncoder, levelled, piece_starts
 from catok.evaluation.sample import Sample
 
 
@@ -57,9 +62,9 @@ def test_the_signal_at_fault_is_named():
 def test_smoothing_and_widening(marks):
     padded = [0] * 3 + marks + [0] * 4
     majority = [sum(padded[i : i + 8]) > 4 for i in range(len(marks))]
-    assert smoothed(np.array(marks, dtype=int)).tolist() == majority
+    assert smooth_marks(np.array(marks, dtype=int)).tolist() == majority
     near = [any(marks[max(0, i - 3) : i + 4]) for i in range(len(marks))]
-    assert widened(np.array(marks, dtype=bool)).tolist() == near
+    assert widen_marks(np.array(marks, dtype=bool)).tolist() == near
 
 
 def test_pieces_of_a_recording():
@@ -69,13 +74,13 @@ def test_pieces_of_a_recording():
 
 
 @pytest.fixture(scope="module")
-def encoder() -> VoiceEncoder:
+def encoder() -> ResemblyzerEmbedder:
     try:
         package_file("resemblyzer", "pretrained.pt")
     except ValueError:
         pytest.skip("Resemblyzer is not installed")
     pytest.importorskip("webrtcvad")
-    return VoiceEncoder()
+    return ResemblyzerEmbedder()
 
 
 def test_the_same_voice_is_nearer_than_noise(encoder, speech):
@@ -108,7 +113,7 @@ def test_equals_resemblyzer(encoder, speech, recwarn):
     pytest.importorskip("scipy.ndimage.morphology")
     resemblyzer = pytest.importorskip("resemblyzer")
     theirs = resemblyzer.VoiceEncoder("cpu", verbose=False)
-    for samples in (levelled(speech[0].numpy()), 0.01 * speech[0, :30_000].numpy()):
+    for samples in (normalize_loudness(speech[0].numpy()), 0.01 * speech[0, :30_000].numpy()):
         expected = theirs.embed_utterance(resemblyzer.preprocess_wav(samples.copy()))
         assert np.abs(encoder.embed(samples) - expected).max() < 1e-5
 
@@ -116,10 +121,10 @@ def test_equals_resemblyzer(encoder, speech, recwarn):
 def test_missing_packages_are_explained(monkeypatch):
     monkeypatch.setitem(sys.modules, "resemblyzer", None)
     with pytest.raises(ValueError, match="resemblyzer is not installed.*--no-deps Resemblyzer"):
-        VoiceEncoder()
+        ResemblyzerEmbedder()
     monkeypatch.setitem(sys.modules, "webrtcvad", None)
     with pytest.raises(ValueError, match=r'webrtcvad is not installed: .*"catok\[eval,offline\]"'):
-        VoiceEncoder()
+        ResemblyzerEmbedder()
 
 
 @pytest.fixture(scope="module")

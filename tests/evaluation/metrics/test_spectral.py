@@ -7,8 +7,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from catok.audio.resampling import resample
-from catok.evaluation.metrics import mel_distance, spectral_convergence, stft_distance
-from catok.evaluation.metrics.spectral import Spectral
+from catok.evaluation.metrics.spectral import (
+    SpectralMetric,
+    mel_distance,
+    spectral_convergence,
+    stft_distance,
+)
 from catok.evaluation.sample import Sample
 from tests.evaluation.metrics.conftest import noisy
 
@@ -65,7 +69,7 @@ def test_half_the_level(speech):
     """Every magnitude halves: log10(4) per scale, and the ratio of norms is a half."""
     tone = torch.sin(torch.arange(16_000) / 16_000 * 2 * torch.pi * 440)[None]
     loud = noisy(tone, 0.3)  # nothing below the floor
-    figures = Spectral()(Sample("a", loud, loud / 2, 16_000))
+    figures = SpectralMetric()(Sample("a", loud, loud / 2, 16_000))
     assert figures["spectral_convergence"] == pytest.approx(0.5, rel=1e-4)
     assert figures["stft_distance"] > 2 * np.log10(4)
 
@@ -74,7 +78,7 @@ def test_half_the_level(speech):
 @given(st.integers(1, 3000), st.integers(0, 100))
 def test_very_short_audio_is_padded(length, seed):
     audio = torch.randn(1, length, generator=torch.Generator().manual_seed(seed))
-    figures = Spectral()(Sample("a", audio, -0.5 * audio, 16_000))
+    figures = SpectralMetric()(Sample("a", audio, -0.5 * audio, 16_000))
     assert all(np.isfinite(value) and value > 0 for value in figures.values())
     assert figures["spectral_convergence"] == pytest.approx(0.5, rel=1e-3)
 
@@ -90,7 +94,7 @@ def test_other_rates_and_the_longer_signal(speech):
 
 def test_a_silent_output_has_a_distance_and_a_silent_reference_has_none(speech):
     silence = torch.zeros_like(speech)
-    figures = Spectral()(Sample("a", speech, silence, 16_000))
+    figures = SpectralMetric()(Sample("a", speech, silence, 16_000))
     assert figures["spectral_convergence"] == pytest.approx(1)
     with pytest.raises(ValueError, match="reference signal is silent"):
-        Spectral()(Sample("a", silence, speech, 16_000))
+        SpectralMetric()(Sample("a", silence, speech, 16_000))

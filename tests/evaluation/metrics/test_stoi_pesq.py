@@ -6,9 +6,8 @@ import pytest
 import torch
 
 from catok.audio.resampling import resample
-from catok.evaluation.metrics import pesq, stoi
-from catok.evaluation.metrics.intelligibility import Intelligibility
-from catok.evaluation.metrics.quality import Quality
+from catok.evaluation.metrics.pesq import PesqMetric, pesq
+from catok.evaluation.metrics.stoi import StoiMetric, stoi
 from catok.evaluation.sample import Sample
 from tests.evaluation.metrics.conftest import noisy
 
@@ -131,8 +130,8 @@ def test_metric_classes_fill_their_columns(speech):
         "stoi": stoi(speech, output, 16_000),
         "estoi": stoi(speech, output, 16_000, extended=True),
     }
-    assert Intelligibility()(sample) == pytest.approx(expected, abs=1e-9)
-    assert Quality()(sample) == {
+    assert StoiMetric()(sample) == pytest.approx(expected, abs=1e-9)
+    assert PesqMetric()(sample) == {
         "pesq_nb": pesq(speech, output, 16_000, "nb"),
         "pesq_wb": pesq(speech, output, 16_000, "wb"),
     }

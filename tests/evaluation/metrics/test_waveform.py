@@ -7,8 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from catok.evaluation.metrics import sdr, si_sdr
-from catok.evaluation.metrics.waveform import Waveform
+from catok.evaluation.metrics.waveform import WaveformMetric, sdr, si_sdr
 from catok.evaluation.sample import Sample
 
 REFERENCE = torch.tensor([[1.0, -1.0, 1.0, -1.0]])
@@ -29,7 +28,10 @@ def test_the_mean_is_an_error_to_sdr_only():
 
 
 def test_limits():
-    assert Waveform()(Sample("a", REFERENCE, REFERENCE, 16_000)) == {"si_sdr": 100, "sdr": 100}
+    assert WaveformMetric()(Sample("a", REFERENCE, REFERENCE, 16_000)) == {
+        "si_sdr": 100,
+        "sdr": 100,
+    }
     assert si_sdr(REFERENCE, ACROSS, 16_000) == -100
     assert sdr(REFERENCE, torch.zeros(1, 4), 16_000) == pytest.approx(0)
 

@@ -5,7 +5,7 @@ import pytest
 from catok.evaluation.protocols.asr import score_asr, score_hypotheses
 from catok.evaluation.protocols.items import Transcribed
 from catok.evaluation.protocols.summary import summarise
-from catok.evaluation.protocols.units import standard_units
+from catok.evaluation.text_units import standard_units
 
 from .conftest import ByLength
 

@@ -6,9 +6,9 @@ import re
 
 from catok.evaluation.protocols.results import write_results
 from catok.evaluation.protocols.scored import heard, unheard
-from catok.evaluation.protocols.units import SPLITTERS
+from catok.evaluation.text_units import TEXT_UNITS
 
-SEED = SPLITTERS["seed-tts-eval"]
+SEED = TEXT_UNITS["seed-tts-eval"]
 ROWS = [
     heard(unheard("a|1", "one | two", "en", SEED), "one\ntoo", SEED),
     unheard("b", "一二", "zh", SEED),

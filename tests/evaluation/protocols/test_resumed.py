@@ -8,7 +8,7 @@ from catok.evaluation.protocols.asr import score_asr
 from catok.evaluation.protocols.items import Transcribed
 from catok.evaluation.protocols.results import write_results
 from catok.evaluation.protocols.resumed import Resumed
-from catok.evaluation.protocols.units import standard_units
+from catok.evaluation.text_units import standard_units
 
 from .conftest import ByLength
 

@@ -7,12 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from catok.evaluation.protocols.languages import language_of
 from catok.evaluation.protocols.scored import Scored, heard, unheard
 from catok.evaluation.protocols.summary import summarise, worst
-from catok.evaluation.protocols.units import SPLITTERS, standard_units
+from catok.evaluation.text_units import TEXT_UNITS, detect_language, standard_units
 
-SEED = SPLITTERS["seed-tts-eval"]
+SEED = TEXT_UNITS["seed-tts-eval"]
 
 
 def judged(name: str, text: str, hypothesis: str | None, language: str | None = "en") -> Scored:
@@ -82,7 +81,7 @@ def test_the_worst_come_first():
     [("x", "en_US", "en"), ("x", "ZH-cn", "zh"), ("x", None, "und"), ("a 好", None, "zh")],
 )
 def test_language_codes(text, stated, language):
-    assert language_of(text, stated) == language
+    assert detect_language(text, stated) == language
 
 
 def test_standard_words_write_numbers_one_way():

@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from catok.evaluation.protocols.items import Prompted
-from catok.evaluation.protocols.seed_tts_eval import read_seed_tts_list, seed_units
+from catok.evaluation.protocols.seed_tts_eval import read_seed_tts_list
+from catok.evaluation.text_units import seed_tts_units
 
 FOUR = "u1|What was said.|prompts/a.wav|What is to be said."
 FIVE = "u2.wav|甲乙。|prompts/b.wav|丙丁。|wavs/u2.wav"
@@ -50,17 +51,17 @@ def test_ids_come_once_and_lists_hold_something(put):
 
 def test_words_of_english():
     text = "It's  25 o’clock - or “so”, e.g. NOW!"  # noqa: RUF001
-    assert seed_units(text, "en") == ["it's", "25", "oclock", "or", "so", "eg", "now"]
+    assert seed_tts_units(text, "en") == ["it's", "25", "oclock", "or", "so", "eg", "now"]
 
 
 def test_characters_of_chinese():
     text = "你好，ABC 世界。（一）"  # noqa: RUF001
-    assert seed_units(text, "zh") == list("你好ABC世界一")  # capitals stay
+    assert seed_tts_units(text, "zh") == list("你好ABC世界一")  # capitals stay
 
 
 @given(st.text())
 def test_words_are_prepared_once_and_for_all(text):
     for language in ("en", "zh"):
-        units = seed_units(text, language)
+        units = seed_tts_units(text, language)
         assert all(units) and not any(unit.isspace() for unit in units)
-        assert seed_units(" ".join(units), language) == units
+        assert seed_tts_units(" ".join(units), language) == units

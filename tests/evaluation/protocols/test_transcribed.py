@@ -11,7 +11,7 @@ from catok.evaluation.protocols.asr import score_asr
 from catok.evaluation.protocols.hypotheses import read_hypotheses
 from catok.evaluation.protocols.items import Transcribed
 from catok.evaluation.protocols.transcribed import LAYOUTS, read_transcribed
-from catok.evaluation.protocols.units import standard_units
+from catok.evaluation.text_units import standard_units
 
 from .conftest import ByLength
 

@@ -6,7 +6,7 @@ import torch
 from catok.evaluation.protocols.items import Prompted
 from catok.evaluation.protocols.summary import summarise
 from catok.evaluation.protocols.tts import from_folder, score_tts
-from catok.evaluation.protocols.units import standard_units
+from catok.evaluation.text_units import standard_units
 
 from .conftest import RATE, ByLength, LevelRatio, tone
 

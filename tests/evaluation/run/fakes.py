@@ -13,7 +13,7 @@ import torch
 
 from catok import Encoded, save_audio
 from catok.evaluation.metrics.base import Column
-from catok.evaluation.metrics.suite import MetricOptions
+from catok.evaluation.metrics.registry import MetricOptions
 from catok.evaluation.run.evaluate import Evaluation, evaluate
 from catok.evaluation.systems.base import Output
 

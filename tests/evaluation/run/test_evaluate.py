@@ -17,7 +17,7 @@ import torch
 
 from catok import Encoded, load_audio, save_audio
 from catok.evaluation.report.page import write_report
-from catok.evaluation.rowfile import RowFile
+from catok.evaluation.results_folder import RowFile
 from catok.evaluation.run.evaluate import evaluate
 from catok.evaluation.run.recordings import Selection
 from catok.evaluation.run.rows import place

@@ -6,8 +6,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from catok.evaluation.folder import ResultsFolder
 from catok.evaluation.metrics.base import Column
+from catok.evaluation.results_folder import ResultsFolder
 from catok.evaluation.run.best import best_places
 from catok.evaluation.run.codes import slug
 from catok.evaluation.run.flags import flag

@@ -60,10 +60,10 @@ def test_a_mono_codec_gives_both_channels_the_same(small_model):
 
 
 def test_all_means_doublings(small_model):
-    assert NeuralSystem("small", CatokCodec(small_model)).depths == (1, 2, 4, 8)
+    assert NeuralSystem("small", CatokCodec(small_model)).codebook_counts == (1, 2, 4, 8)
     codec = CatokCodec(small_model)
-    codec.depths = (2, 3, 4, 5, 6)
-    assert NeuralSystem("small", codec, "all").depths == (2, 4, 6)
+    codec.codebook_counts = (2, 3, 4, 5, 6)
+    assert NeuralSystem("small", codec, "all").codebook_counts == (2, 4, 6)
 
 
 @pytest.mark.parametrize(

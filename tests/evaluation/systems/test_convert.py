@@ -5,8 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from catok.evaluation.systems.convert import convert, restore
-from catok.evaluation.systems.original import Original
+from catok.evaluation.systems.base import Original, convert, restore
 
 
 @given(

@@ -5,8 +5,7 @@ import shutil
 import pytest
 import torch
 
-from catok.evaluation.systems.ogg import packet_sizes
-from catok.evaluation.systems.opus import Opus
+from catok.evaluation.systems.opus import Opus, packet_sizes
 
 CODERS = [
     pytest.param(

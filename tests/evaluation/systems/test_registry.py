@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from catok.evaluation.systems.registry import build_system, parse
+from catok.evaluation.systems.registry import build_system, parse_system
 
 
 @pytest.mark.parametrize(
@@ -29,7 +29,7 @@ from catok.evaluation.systems.registry import build_system, parse
     ],
 )
 def test_names(text, expected):
-    assert parse(text) == expected
+    assert parse_system(text) == expected
 
 
 @pytest.mark.parametrize(

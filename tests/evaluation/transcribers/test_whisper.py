@@ -8,10 +8,9 @@ import pytest
 import torch
 
 from catok import load_audio
-from catok.evaluation.metrics.normalise import normalise
+from catok.evaluation.text_units import normalize_text
 from catok.evaluation.transcribers import build_transcriber, whisper
-from catok.evaluation.transcribers.joined import join, packaged_base
-from catok.evaluation.transcribers.whisper import FasterWhisper
+from catok.evaluation.transcribers.whisper import FasterWhisper, join, packaged_base
 
 SPEECH = Path(__file__).parents[3] / "examples" / "speech.flac"
 SAID = "the person you are calling is not at their desk i will try to locate them for you"
@@ -34,7 +33,7 @@ def sentence() -> tuple[torch.Tensor, int]:
 def test_it_hears_what_is_said_the_same_at_every_rate(tiny, sentence):
     audio, rate = sentence
     heard = tiny.transcribe(audio, rate, "en")
-    assert normalise(heard, "en") == SAID
+    assert normalize_text(heard, "en") == SAID
     assert tiny.transcribe(audio.numpy(), rate) == heard
     assert tiny.name == "Whisper tiny.en"
 

@@ -1,10 +1,14 @@
 """What every metric is: columns it fills, and a call that scores one sample."""
 
-from collections.abc import Mapping
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Generic, Literal, Protocol, TypeVar
 
 from catok.evaluation.sample import Sample
+
+T = TypeVar("T")
+CACHE_SIZE = 256  # references
 
 
 @dataclass(frozen=True)
@@ -37,3 +41,19 @@ class Metric(Protocol):
         not known.
         """
         ...
+
+
+class ReferenceCache(Generic[T]):
+    """Values computed from references alone, the last `CACHE_SIZE`: systems share a reference."""
+
+    def __init__(self) -> None:
+        self._values: OrderedDict[Hashable, T] = OrderedDict()
+
+    def get(self, key: Hashable, compute: Callable[[], T]) -> T:
+        """The value of `key`, computed on first use. Nothing is stored where `compute` raises."""
+        if key not in self._values:
+            self._values[key] = compute()
+            if len(self._values) > CACHE_SIZE:
+                self._values.popitem(last=False)
+        self._values.move_to_end(key)
+        return self._values[key]

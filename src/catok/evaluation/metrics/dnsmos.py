@@ -1,7 +1,7 @@
 """DNSMOS (Reddy et al. 2021, 2022), run on the networks in the package speechmos 0.0.1.1.
 
-A window of 9.01 s moves on by 1 s; a shorter recording is doubled until it fills one. P.835
-networks hear the samples, the P.808 network a mel spectrogram. The raw P.835 figures go through the
+A window of 9.01 s moves on by 1 s; a shorter recording is repeated until it fills one. P.835
+networks take the samples, the P.808 network a mel spectrogram. The raw P.835 figures go through the
 polynomials of the DNS Challenge's published script. The package's own function gives the same
 figures (tested), but needs librosa and as many threads as there are cores.
 """
@@ -13,8 +13,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from catok.evaluation.extras import extra, package_file
-from catok.evaluation.metrics.signals import METRIC_RATE
+from catok.evaluation.extras import import_extra, package_file
+from catok.evaluation.metrics.base import Column
+from catok.evaluation.preprocessing import METRIC_RATE, full_mono
+from catok.evaluation.sample import Sample
 from catok.modules.mel import hz_to_mel, mel_to_hz
 
 SECONDS = 9.01  # length of a window
@@ -27,12 +29,12 @@ _POLYNOMIALS = {  # highest power first
 }
 
 
-class Dnsmos:
+class DnsmosModel:
     """The two networks, one thread each."""
 
     def __init__(self) -> None:
         """Raises ValueError when onnxruntime or speechmos is not installed."""
-        extra("onnxruntime")
+        import_extra("onnxruntime")
         models = "dnsmos_models/"
         self.p835 = _session(package_file("speechmos", models + "sig_bak_ovr.onnx"))
         self.p808 = _session(package_file("speechmos", models + "model_v8.onnx"))
@@ -51,10 +53,10 @@ class Dnsmos:
     def _window(self, samples: np.ndarray) -> dict[str, float]:
         sig, bak, ovrl = self.p835.run(None, {"input_1": samples[None]})[0][0]
         raw = {"ovrl": ovrl, "sig": sig, "bak": bak}
-        found = {name: float(np.polyval(_POLYNOMIALS[name], raw[name])) for name in raw}
+        scores = {name: float(np.polyval(_POLYNOMIALS[name], raw[name])) for name in raw}
         mel = self._log_mel(torch.from_numpy(samples[:-_HOP]))
-        found["p808"] = float(self.p808.run(None, {"input_1": mel.numpy()[None]})[0][0][0])
-        return found
+        scores["p808"] = float(self.p808.run(None, {"input_1": mel.numpy()[None]})[0][0][0])
+        return scores
 
     def _log_mel(self, samples: Tensor) -> Tensor:
         """`[frames, 120]`: decibels below the loudest, at most 80, as (dB + 40) / 40."""
@@ -94,7 +96,27 @@ def _filters() -> Tensor:
 
 
 def _session(path: Path) -> Any:
-    runtime = extra("onnxruntime")
+    runtime = import_extra("onnxruntime")
     options = runtime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     return runtime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+
+
+class DnsmosMetric:
+    """DNSMOS P.835 (overall, signal, background) and P.808, by the weights of speechmos."""
+
+    speech_only = True
+    columns = (
+        Column("dnsmos_ovrl", "DNSMOS", digits=2),
+        Column("dnsmos_sig", "DNSMOS signal", digits=2),
+        Column("dnsmos_bak", "DNSMOS background", digits=2),
+        Column("dnsmos_p808", "DNSMOS P.808", digits=2),
+    )
+
+    def __init__(self) -> None:
+        self.model = DnsmosModel()
+
+    def __call__(self, sample: Sample) -> dict[str, float]:
+        """Raises ValueError when the output is silent."""
+        scores = self.model.scores(full_mono(sample.output, sample.sample_rate, "output"))
+        return {f"dnsmos_{name}": value for name, value in scores.items()}

@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from catok.evaluation.metrics.base import Column
-from catok.evaluation.metrics.signals import METRIC_RATE, make_sample, pair
+from catok.evaluation.preprocessing import METRIC_RATE, aligned_mono, make_sample
 from catok.evaluation.sample import Sample
 from catok.modules.constant import constant
 from catok.modules.mel import mel_filters
@@ -44,7 +44,7 @@ def spectral_convergence(reference: Tensor, output: Tensor, sample_rate: int) ->
     return spectral_figures(make_sample(reference, output, sample_rate))["spectral_convergence"]
 
 
-class Spectral:
+class SpectralMetric:
     """All three distances of spectrograms; for any sound, not only speech."""
 
     speech_only = False
@@ -61,7 +61,7 @@ class Spectral:
 
 @torch.no_grad()
 def spectral_figures(sample: Sample) -> dict[str, float]:
-    """A figure for each column of `Spectral`."""
+    """A figure for each column of `SpectralMetric`."""
     mel = stft = convergence = 0.0
     for bins, reference, output in _magnitudes(sample):
         filters, _ = mel_filters(METRIC_RATE, 2 * (len(reference) - 1), bins)
@@ -73,7 +73,7 @@ def spectral_figures(sample: Sample) -> dict[str, float]:
 
 def _magnitudes(sample: Sample) -> Iterator[tuple[int, Tensor, Tensor]]:
     """For each scale its mel bins and both spectrograms `[window / 2 + 1, frames]`."""
-    signals = [torch.from_numpy(s) for s in pair(sample, silent_output=True)]
+    signals = [torch.from_numpy(s) for s in aligned_mono(sample, silent_output=True)]
     for window, bins in SCALES:
         first, second = (_magnitude(signal, window) for signal in signals)
         yield bins, first, second

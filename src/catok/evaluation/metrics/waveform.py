@@ -11,7 +11,7 @@ import numpy as np
 from torch import Tensor
 
 from catok.evaluation.metrics.base import Column
-from catok.evaluation.metrics.signals import make_sample, pair
+from catok.evaluation.preprocessing import aligned_mono, make_sample
 from catok.evaluation.sample import Sample
 
 LIMIT = 100.0  # dB: more is rounding of float32; keeps means over files finite
@@ -33,7 +33,7 @@ def sdr(reference: Tensor, output: Tensor, sample_rate: int) -> float:
     return _sdr(make_sample(reference, output, sample_rate))
 
 
-class Waveform:
+class WaveformMetric:
     """SI-SDR and SDR."""
 
     speech_only = False
@@ -49,7 +49,7 @@ class Waveform:
 
 def _si_sdr(sample: Sample) -> float:
     centred = []
-    for name, signal in zip(("reference", "output"), pair(sample), strict=True):
+    for name, signal in zip(("reference", "output"), aligned_mono(sample), strict=True):
         signal = signal.astype(np.float64)
         if signal.min() == signal.max():
             raise ValueError(f"the {name} signal is constant: SI-SDR is not defined")
@@ -60,7 +60,7 @@ def _si_sdr(sample: Sample) -> float:
 
 
 def _sdr(sample: Sample) -> float:
-    reference, output = (s.astype(np.float64) for s in pair(sample, silent_output=True))
+    reference, output = (s.astype(np.float64) for s in aligned_mono(sample, silent_output=True))
     return _decibels(reference, reference - output)
 
 

@@ -7,12 +7,12 @@ from catok.evaluation.part import load_part
 from catok.evaluation.protocols.items import Transcribed
 from catok.evaluation.protocols.matching import matched
 from catok.evaluation.protocols.scored import FAILURES, Scored, heard, unheard
-from catok.evaluation.protocols.units import Splitter
+from catok.evaluation.text_units import TextUnits
 from catok.evaluation.transcribers.base import Transcriber
 
 
 def score_hypotheses(
-    items: Sequence[Transcribed], hypotheses: Mapping[str, str], split: Splitter
+    items: Sequence[Transcribed], hypotheses: Mapping[str, str], split: TextUnits
 ) -> list[Scored]:
     """One row per item, in order, from texts by id or by path (see `matched`, also for errors).
 
@@ -30,7 +30,7 @@ def score_hypotheses(
 
 
 def score_asr(
-    items: Sequence[Transcribed], transcriber: Transcriber, split: Splitter
+    items: Sequence[Transcribed], transcriber: Transcriber, split: TextUnits
 ) -> Iterator[Scored]:
     """One row per item, in order, each when it is ready; the audio's `seconds` are a figure.
 

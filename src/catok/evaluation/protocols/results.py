@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from catok.evaluation.folder import ROWS
+from catok.evaluation.markdown import markdown, markdown_table
 from catok.evaluation.protocols.scored import Scored
 from catok.evaluation.protocols.summary import COUNTS, summarise, worst
-from catok.evaluation.text import markdown, markdown_table
+from catok.evaluation.results_folder import ROWS
 from catok.io.files import replacing
 
 RATES = ("mean", "corpus", "mean_of_all", "corpus_of_all")  # per cent

@@ -6,11 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Generic
 
-from catok.evaluation.folder import ResultsFolder
-from catok.evaluation.identity import audio_sha1
 from catok.evaluation.protocols.items import Item, Prompted, Transcribed
 from catok.evaluation.protocols.scored import Scored
-from catok.evaluation.rowfile import Row
+from catok.evaluation.results_folder import ResultsFolder, Row, audio_sha1
 
 
 class Resumed(Generic[Item]):

@@ -4,9 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from catok.evaluation.metrics.alignment import Errors, count_errors
-from catok.evaluation.protocols.languages import by_character, language_of
-from catok.evaluation.protocols.units import Splitter
+from catok.evaluation.edit_distance import EditCounts, count_edits
+from catok.evaluation.text_units import TextUnits, detect_language, is_scored_by_character
 
 Measure = Literal["wer", "cer"]
 Outcome = Literal["scored", "missing", "failed"]
@@ -34,7 +33,7 @@ class Scored:
     outcome: Outcome = "scored"
     reason: str | None = None
     hypothesis: str | None = None
-    errors: Errors | None = None
+    errors: EditCounts | None = None
     figures: Mapping[str, float] = field(default_factory=dict)
     audio_sha1: str | None = None
 
@@ -69,7 +68,7 @@ class Scored:
         errors = None
         if row["substitutions"] is not None:
             wrong = (row["substitutions"], row["deletions"], row["insertions"])
-            errors = Errors(*wrong, hits=row["length"] - wrong[0] - wrong[1])
+            errors = EditCounts(*wrong, hits=row["length"] - wrong[0] - wrong[1])
         return cls(
             id=row["id"],
             language=row["language"],
@@ -85,25 +84,25 @@ class Scored:
         )
 
 
-def unheard(name: str, text: str, stated: str | None, split: Splitter) -> Scored:
+def unheard(name: str, text: str, stated: str | None, split: TextUnits) -> Scored:
     """An utterance of which nothing is known yet but its text: "missing"."""
-    language = language_of(text, stated)
+    language = detect_language(text, stated)
     length = len(split(text, language))
     return Scored(name, language, _measure(language), text, length, outcome="missing")
 
 
-def heard(row: Scored, hypothesis: str, split: Splitter) -> Scored:
+def heard(row: Scored, hypothesis: str, split: TextUnits) -> Scored:
     """The utterance with what was recognised; "failed" where its text has no words to compare."""
     row = replace(row, hypothesis=hypothesis)
     if row.length == 0:
         reason = "no words are left of the text: leave this utterance out"
         return replace(row, outcome="failed", reason=reason)
-    errors = count_errors(split(row.text, row.language), split(hypothesis, row.language))
+    errors = count_edits(split(row.text, row.language), split(hypothesis, row.language))
     return replace(row, outcome="scored", errors=errors)
 
 
 def _measure(language: str) -> Measure:
-    return "cer" if by_character(language) else "wer"
+    return "cer" if is_scored_by_character(language) else "wer"
 
 
 _COLUMNS = {"audio_sha1", *Scored("", "", "wer", "", 0).as_row()}  # all that are no figures

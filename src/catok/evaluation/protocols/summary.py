@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from statistics import fmean
 from typing import Any
 
-from catok.evaluation.metrics.alignment import Errors
+from catok.evaluation.edit_distance import EditCounts
 from catok.evaluation.protocols.scored import Scored
 
 COUNTS = "_utterances"  # after a figure's name: how many have it
@@ -43,8 +43,8 @@ def _badness(row: Scored) -> tuple[float, int, str]:
 
 def _line(rows: Sequence[Scored]) -> dict[str, Any]:
     scored = [row.errors for row in rows if row.errors is not None]
-    silent = [Errors(deletions=r.length) for r in rows if r.errors is None and r.length]
-    total = sum(scored, Errors())
+    silent = [EditCounts(deletions=r.length) for r in rows if r.errors is None and r.length]
+    total = sum(scored, EditCounts())
     names = dict.fromkeys(name for row in rows for name in row.figures)
     return {
         "utterances": len(rows),
@@ -62,12 +62,12 @@ def _line(rows: Sequence[Scored]) -> dict[str, Any]:
     } | {key: value for name in names for key, value in _figure(name, rows).items()}
 
 
-def _mean(errors: Sequence[Errors]) -> float | None:
+def _mean(errors: Sequence[EditCounts]) -> float | None:
     return 100 * fmean(one.rate for one in errors) if errors else None
 
 
-def _corpus(errors: Sequence[Errors]) -> float | None:
-    return 100 * sum(errors, Errors()).rate if errors else None
+def _corpus(errors: Sequence[EditCounts]) -> float | None:
+    return 100 * sum(errors, EditCounts()).rate if errors else None
 
 
 def _figure(name: str, rows: Sequence[Scored]) -> dict[str, float]:

@@ -15,9 +15,8 @@ from catok.audio import load_audio, mix, resample
 from catok.evaluation.metrics.base import Metric
 from catok.evaluation.protocols.items import Prompted
 from catok.evaluation.protocols.scored import FAILURES, Scored, heard, unheard
-from catok.evaluation.protocols.seed_tts_eval import seed_units
-from catok.evaluation.protocols.units import Splitter
 from catok.evaluation.sample import Sample
+from catok.evaluation.text_units import TextUnits, seed_tts_units
 from catok.evaluation.transcribers.base import Transcriber
 
 Synthesise = Callable[[Prompted], tuple[Tensor, int] | None]
@@ -47,7 +46,7 @@ def score_tts(
     synthesise: Synthesise,
     transcriber: Transcriber,
     metrics: Sequence[Metric] = (),
-    split: Splitter = seed_units,
+    split: TextUnits = seed_tts_units,
 ) -> Iterator[Scored]:
     """One row per item, in order, each when it is ready.
 

@@ -4,8 +4,7 @@ import shutil
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from catok.evaluation.identity import audio_sha1
-from catok.evaluation.rowfile import Row, RowFile
+from catok.evaluation.results_folder import Row, RowFile, audio_sha1
 from catok.evaluation.run.codes import code_files
 from catok.evaluation.run.examples import clips_folder
 from catok.evaluation.run.recordings import Recording

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from catok.codes import Encoded
-from catok.evaluation.metrics.codes import CodeUse, code_use
+from catok.evaluation.metrics.codebook_usage import CodebookUsage, codebook_usage
 from catok.evaluation.run.recordings import Recording
 from catok.modules.usage import count_codes
 
@@ -43,7 +43,7 @@ def code_files(out: Path, recording: Recording) -> list[Path]:
     return sorted((out / "codes").glob(f"*/{escape(recording.stem)}.cat"))
 
 
-def use_of_codes(out: Path, system: str, recordings: Sequence[Recording]) -> CodeUse | None:
+def use_of_codes(out: Path, system: str, recordings: Sequence[Recording]) -> CodebookUsage | None:
     """How the codebooks of a system were used over all its recordings; None if it kept no codes.
 
     Raises ValueError for files of different codebooks.
@@ -64,4 +64,4 @@ def use_of_codes(out: Path, system: str, recordings: Sequence[Recording]) -> Cod
             )
         counts = one if counts is None else counts + one
     assert counts is not None and encoded is not None
-    return code_use(counts, encoded.frame_rate)
+    return codebook_usage(counts, encoded.frame_rate)

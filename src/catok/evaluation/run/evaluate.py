@@ -10,10 +10,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from catok.evaluation.folder import ResultsFolder
+from catok.evaluation.markdown import readable
 from catok.evaluation.metrics.base import Column, Metric
-from catok.evaluation.metrics.suite import MetricOptions, build_available, metric_settings
-from catok.evaluation.rowfile import Row, RowFile
+from catok.evaluation.metrics.registry import (
+    MetricOptions,
+    build_available_metrics,
+    metric_settings,
+)
+from catok.evaluation.results_folder import ResultsFolder, Row, RowFile
 from catok.evaluation.run.changed import drop_changed
 from catok.evaluation.run.crew import Crew
 from catok.evaluation.run.examples import ExampleTask, make_clips, pick
@@ -26,7 +30,6 @@ from catok.evaluation.run.summary import Summary, summarise
 from catok.evaluation.run.tables import check_parquet, write_tables
 from catok.evaluation.systems.base import System
 from catok.evaluation.systems.registry import build_system
-from catok.evaluation.text import readable
 from catok.io.lock import folder_lock
 
 ORIGINAL = "original"
@@ -38,11 +41,11 @@ class Evaluation:
 
     `data`: a folder or manifest (see `read_recordings`). `models`, `baselines`: systems as
     `build_system` names them; the original itself always comes first. `metrics`: names as
-    `build_available` takes them. `workers` processes of `threads` PyTorch threads each (None: the
-    cores shared out); neural codecs compute on `device`. `examples`: recordings per domain to
-    listen to. `retry`: rows with errors are made again, and those of recordings that
-    have changed. The two builders can be replaced, by
-    functions that a fresh process can import.
+    `build_available_metrics` takes them. `workers` processes of `threads` PyTorch threads each
+    (None: the cores divided among them); neural codecs compute on `device`. `examples`: recordings
+    per domain to listen to. `retry`: rows with errors are computed again, and those of recordings
+    that have changed. The two builders can be replaced, by functions that a fresh process can
+    import.
     """
 
     data: str
@@ -58,7 +61,7 @@ class Evaluation:
     retry: bool = False
     build_system: Callable[..., System] = build_system
     build_metrics: Callable[[Sequence[str], MetricOptions], tuple[list[Metric], dict[str, str]]] = (
-        build_available
+        build_available_metrics
     )
 
     @property

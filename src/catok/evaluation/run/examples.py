@@ -7,7 +7,7 @@ from pathlib import Path
 from torch import Tensor
 
 from catok.audio import save_audio
-from catok.evaluation.rowfile import Row
+from catok.evaluation.results_folder import Row
 from catok.evaluation.run.codes import slug
 from catok.evaluation.run.recordings import Recording
 from catok.evaluation.run.rows import broken

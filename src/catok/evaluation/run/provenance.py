@@ -9,7 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path, PurePath
 from typing import Any
 
-from catok.evaluation.text import readable
+from catok.evaluation.markdown import readable
 
 PACKAGES = (
     "torch",

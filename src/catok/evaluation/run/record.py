@@ -4,8 +4,14 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from catok.evaluation.folder import RUN, ResultsFolder, check_settings, damaged, plain
 from catok.evaluation.metrics.base import Column
+from catok.evaluation.results_folder import (
+    RUN,
+    ResultsFolder,
+    as_json,
+    check_settings,
+    damaged_record,
+)
 from catok.io.config import read_config
 
 Kind = Literal["original", "model", "baseline"]
@@ -32,7 +38,7 @@ class RunRecord:
 
     def __init__(self, folder: ResultsFolder, settings: dict[str, Any]) -> None:
         self._folder = folder
-        self.settings = plain(settings)
+        self.settings = as_json(settings)
         self.systems: list[SystemFacts] = []
         self.columns: list[Column] = []
         if folder.record:
@@ -73,7 +79,7 @@ class RunRecord:
             self.systems = [read_config(SystemFacts, item, "systems") for item in record["systems"]]
             self.columns = [read_config(Column, item, "columns") for item in record["columns"]]
         except (ValueError, LookupError, TypeError) as error:
-            raise damaged(self._folder.path / RUN, error) from error
+            raise damaged_record(self._folder.path / RUN, error) from error
 
     def _check(self, before: dict[str, Any]) -> None:
         known, now = before.get(METRICS), self.settings[METRICS]

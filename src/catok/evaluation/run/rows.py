@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from catok.evaluation.metrics.base import Column
-from catok.evaluation.rowfile import Row
+from catok.evaluation.results_folder import Row
 
 
 class Place(NamedTuple):

@@ -9,9 +9,9 @@ from typing import Any
 
 from torch import Tensor
 
-from catok.evaluation.identity import audio_sha1
+from catok.evaluation.markdown import readable
 from catok.evaluation.metrics.base import Column, Metric
-from catok.evaluation.rowfile import Row
+from catok.evaluation.results_folder import Row, audio_sha1
 from catok.evaluation.run.codes import keep_codes
 from catok.evaluation.run.crew import check_stop
 from catok.evaluation.run.flags import Flag, flag
@@ -20,7 +20,6 @@ from catok.evaluation.run.recordings import Recording
 from catok.evaluation.run.rows import Place, lacking
 from catok.evaluation.sample import Sample
 from catok.evaluation.systems.base import Output, System
-from catok.evaluation.text import readable
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,10 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path, PurePath
 from typing import Any
 
+from catok.evaluation.markdown import readable
 from catok.evaluation.metrics.base import Column
-from catok.evaluation.metrics.codes import CodeUse
-from catok.evaluation.rowfile import Row
+from catok.evaluation.metrics.codebook_usage import CodebookUsage
+from catok.evaluation.results_folder import Row
 from catok.evaluation.run.codes import use_of_codes
 from catok.evaluation.run.examples import clip_path
 from catok.evaluation.run.provenance import short_path
@@ -16,7 +17,6 @@ from catok.evaluation.run.record import Kind, RunRecord, SystemFacts
 from catok.evaluation.run.recordings import Recording
 from catok.evaluation.run.rows import broken, failed
 from catok.evaluation.run.statistics import Estimate, mean, ratio
-from catok.evaluation.text import readable
 
 ALL = "all"
 POOLED = {  # rates over a corpus: errors and what they are counted of
@@ -103,7 +103,7 @@ class Summary:
     weights: dict[str, str]
     code_spaces: dict[str, str]
     groups: list[Group]
-    codebooks: dict[str, CodeUse]
+    codebooks: dict[str, CodebookUsage]
     failures: list[Failure]
     examples: list[Example]
 

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from catok.evaluation.markdown import markdown, markdown_table, readable
 from catok.evaluation.metrics.base import Column
-from catok.evaluation.rowfile import Row
+from catok.evaluation.results_folder import Row
 from catok.evaluation.run.best import best_places
 from catok.evaluation.run.cells import (
     BEST,
@@ -19,7 +20,6 @@ from catok.evaluation.run.cells import (
     significant,
 )
 from catok.evaluation.run.summary import ALL, Group, Summary, by_reason
-from catok.evaluation.text import markdown, markdown_table, readable
 from catok.io.files import replacing
 
 _ROW_TYPES = {

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from catok.codes import Encoded
-from catok.evaluation.systems.neural import NeuralSystem, fingerprint
+from catok.evaluation.systems.neural import NeuralSystem, weight_fingerprint
 from catok.tokenizer.tokenizer import CausalAudioTokenizer
 
 
@@ -19,16 +19,16 @@ class CatokCodec:
         self.channels = tokenizer.channels
         self.frame_rate = tokenizer.frame_rate
         self.codebook_size = tokenizer.codebook_size
-        self.weights: str | None = fingerprint(tokenizer)
-        self.depths = tuple(range(1, tokenizer.num_quantizers + 1))
+        self.weights: str | None = weight_fingerprint(tokenizer)
+        self.codebook_counts = tuple(range(1, tokenizer.num_quantizers + 1))
 
     def encode(self, audio: Tensor) -> Encoded:
-        """See `Codec.encode`."""
+        """See `NeuralCodec.encode`."""
         return self.tokenizer.encode(audio).to("cpu")
 
-    def decode(self, encoded: Encoded, depth: int) -> Tensor:
-        """See `Codec.decode`."""
-        return self.tokenizer.decode(encoded, num_quantizers=depth).cpu()
+    def decode(self, encoded: Encoded, num_quantizers: int) -> Tensor:
+        """See `NeuralCodec.decode`."""
+        return self.tokenizer.decode(encoded, num_quantizers=num_quantizers).cpu()
 
 
 def catok_system(

@@ -10,14 +10,13 @@ import torch
 from torch import Tensor
 
 from catok.evaluation.systems import programs
-from catok.evaluation.systems.base import Output
-from catok.evaluation.systems.convert import convert, restore
+from catok.evaluation.systems.base import Output, convert, restore
 
 _RATE = 8_000  # Hz
 
 
 @dataclass(frozen=True)
-class Mode:
+class Codec2Mode:
     """One mode: `bits` per frame of `samples`, and its `delay` in samples at 8 kHz.
 
     The decoded waveform keeps no phase, so that there is no delay exact to the sample. These shifts
@@ -31,11 +30,11 @@ class Mode:
 
 
 MODES = {
-    "3200": Mode(64, 160, 160),
-    "2400": Mode(48, 160, 160),
-    "1600": Mode(64, 320, 160),
-    "1200": Mode(48, 320, 160),
-    "700C": Mode(28, 320, 240),
+    "3200": Codec2Mode(64, 160, 160),
+    "2400": Codec2Mode(48, 160, 160),
+    "1600": Codec2Mode(64, 320, 160),
+    "1200": Codec2Mode(48, 320, 160),
+    "700C": Codec2Mode(28, 320, 240),
 }
 
 
@@ -81,12 +80,12 @@ def _code(audio: Tensor, mode: str) -> tuple[Tensor, float, float]:
     Raises ValueError when c2enc wrote another number of frames.
     """
     with tempfile.TemporaryDirectory() as folder:
-        source, packed, made = (Path(folder, name) for name in ("a.raw", "b.bin", "c.raw"))
+        source, encoded, decoded = (Path(folder, name) for name in ("a.raw", "b.bin", "c.raw"))
         source.write_bytes((audio.numpy() * 32767).round().astype("<i2").tobytes())
-        encoding = programs.run("c2enc", mode, str(source), str(packed))
-        decoding = programs.run("c2dec", mode, str(packed), str(made))
-        samples = np.frombuffer(made.read_bytes(), "<i2").astype(np.float32) / 32768
-        size = packed.stat().st_size
+        encoding = programs.run("c2enc", mode, str(source), str(encoded))
+        decoding = programs.run("c2dec", mode, str(encoded), str(decoded))
+        samples = np.frombuffer(decoded.read_bytes(), "<i2").astype(np.float32) / 32768
+        size = encoded.stat().st_size
     expected = len(audio) // MODES[mode].samples * -(-MODES[mode].bits // 8)
     if size != expected or len(samples) != len(audio):
         raise ValueError(

@@ -13,9 +13,7 @@ from torch import Tensor
 
 from catok.audio import load_audio, save_audio
 from catok.evaluation.systems import programs
-from catok.evaluation.systems.base import Output
-from catok.evaluation.systems.convert import convert, restore, timed
-from catok.evaluation.systems.ogg import packet_sizes
+from catok.evaluation.systems.base import Output, convert, restore, timed
 
 _RATE = 48_000  # Hz; what Opus works at inside
 _HEADERS = 2  # packets of an Ogg Opus file that hold no audio (RFC 7845)
@@ -70,11 +68,15 @@ class Opus:
 def _with_programs(audio: Tensor, kbps: float) -> tuple[Tensor, bytes, float, float]:
     """Decoded audio, the Ogg file, and the seconds of encoding and decoding."""
     with tempfile.TemporaryDirectory() as folder:
-        source, packed, made = (str(Path(folder, name)) for name in ("a.wav", "b.opus", "c.wav"))
+        source, encoded, decoded = (
+            str(Path(folder, name)) for name in ("a.wav", "b.opus", "c.wav")
+        )
         save_audio(source, audio, _RATE, subtype="PCM_24")
-        encoding = programs.run("opusenc", "--quiet", "--bitrate", f"{kbps:g}", source, packed)
-        decoding = programs.run("opusdec", "--quiet", "--float", "--rate", str(_RATE), packed, made)
-        return load_audio(made)[0], Path(packed).read_bytes(), encoding, decoding
+        encoding = programs.run("opusenc", "--quiet", "--bitrate", f"{kbps:g}", source, encoded)
+        decoding = programs.run(
+            "opusdec", "--quiet", "--float", "--rate", str(_RATE), encoded, decoded
+        )
+        return load_audio(decoded)[0], Path(encoded).read_bytes(), encoding, decoding
 
 
 def _with_soundfile(audio: Tensor, kbps: float) -> tuple[Tensor, bytes, float, float]:
@@ -109,3 +111,30 @@ def _check(rate: str | float) -> float:
     if not _LOWEST <= kbps <= _HIGHEST:
         raise ValueError(f"Opus takes {_LOWEST:g} to {_HIGHEST:g} kbps, not {rate!r}")
     return kbps
+
+
+_HEADER = 27  # bytes of a page before its segment table
+_FULL = 255  # a segment of this size continues its packet in the next one
+
+
+def packet_sizes(data: bytes) -> list[int]:
+    """Bytes of every packet, in order, of an Ogg file with one stream, its header packets too.
+
+    Raises ValueError when it is cut short or not Ogg.
+    """
+    sizes: list[int] = []
+    position = size = 0
+    while position < len(data):
+        if data[position : position + 4] != b"OggS" or len(data) < position + _HEADER:
+            raise ValueError(f"no Ogg page at byte {position}: the file is damaged, make it again")
+        table = position + _HEADER
+        segments = data[table : table + data[position + 26]]
+        position = table + len(segments) + sum(segments)
+        if position > len(data):
+            raise ValueError("the Ogg file is cut short: make it again")
+        for segment in segments:
+            size += segment
+            if segment < _FULL:
+                sizes.append(size)
+                size = 0
+    return sizes

@@ -3,7 +3,7 @@
 import shutil
 import subprocess
 
-from catok.evaluation.systems.convert import timed
+from catok.evaluation.systems.base import timed
 
 
 def require(package: str, *programs: str) -> None:

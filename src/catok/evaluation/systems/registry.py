@@ -1,4 +1,4 @@
-"""Systems by name: what follows `--systems` on a command line.
+"""Systems by name, as `--model` and `--baselines` of `catok evaluate` take them.
 
     tiny                          a tokenizer of this package at 1, 2, 4, ... codebooks
     runs/mine/model:0.5,1,2       at these kbps
@@ -34,7 +34,7 @@ def build_system(text: str, *, device: str | torch.device = "cpu") -> System:
 
     Raises ValueError when the text cannot be read, or the codec cannot be had or set so.
     """
-    kind, name, settings = parse(text)
+    kind, name, settings = parse_system(text)
     if name is None:
         return _build_alone(kind, settings)
     if kind == "python":
@@ -46,10 +46,10 @@ def build_system(text: str, *, device: str | torch.device = "cpu") -> System:
         return catok_system(name, bitrates, device=device)
     from catok.evaluation.systems.neural import NeuralSystem
 
-    return NeuralSystem(name, _peer_class(kind)(name, device=device), bitrates)
+    return NeuralSystem(name, _transformers_codec(kind)(name, device=device), bitrates)
 
 
-def parse(text: str) -> tuple[str, str | None, tuple[str, ...]]:
+def parse_system(text: str) -> tuple[str, str | None, tuple[str, ...]]:
     """Kind, name (None for kinds that stand alone) and settings of `[KIND=]NAME[:SETTINGS]`."""
     head, colon, tail = text.rpartition(":")
     if not colon or "/" in tail or "\\" in tail:
@@ -72,7 +72,7 @@ def parse(text: str) -> tuple[str, str | None, tuple[str, ...]]:
 
 def _build_alone(kind: str, settings: tuple[str, ...]) -> System:
     if kind == "original":
-        from catok.evaluation.systems.original import Original
+        from catok.evaluation.systems.base import Original
 
         if settings:
             raise ValueError("the original has no settings: leave them out")
@@ -87,10 +87,8 @@ def _build_alone(kind: str, settings: tuple[str, ...]) -> System:
     return Opus(settings, coder=coder) if settings else Opus(coder=coder)
 
 
-def _peer_class(kind: str) -> Callable:
-    from catok.evaluation.systems.dac import DacCodec
-    from catok.evaluation.systems.encodec import EncodecCodec
-    from catok.evaluation.systems.mimi import MimiCodec
+def _transformers_codec(kind: str) -> Callable:
+    from catok.evaluation.systems.transformers_codecs import DacCodec, EncodecCodec, MimiCodec
 
     return {"encodec": EncodecCodec, "dac": DacCodec, "mimi": MimiCodec}[kind]
 

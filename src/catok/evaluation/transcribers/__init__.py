@@ -1,4 +1,4 @@
-"""Speech recognisers that tell what is still understood; `registry` builds them by name."""
+"""Speech recognisers that word errors are counted with; `registry` builds them by name."""
 
 from catok.evaluation.transcribers.base import Transcriber
 from catok.evaluation.transcribers.registry import build_transcriber

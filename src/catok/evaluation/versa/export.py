@@ -5,7 +5,7 @@ VERSA (github.com/wavlab-speech/versa, arXiv 2412.17667) takes Kaldi lists of li
     python versa/bin/scorer.py --io soundfile --score_config egs/speech.yaml --pred x/pred.scp \\
         --gt x/gt.scp --text x/text --output_file x/result.jsonl
 
-`catok.evaluation.versa_results` reads what it writes.
+`catok.evaluation.versa.results` reads what it writes.
 """
 
 import json
@@ -18,10 +18,9 @@ from typing import Any
 from torch import Tensor
 
 from catok.audio import load_audio, save_audio
-from catok.evaluation.folder import ROWS
 from catok.evaluation.protocols.items import Prompted
 from catok.evaluation.protocols.tts import Synthesise
-from catok.evaluation.rowfile import RowFile
+from catok.evaluation.results_folder import ROWS, RowFile
 from catok.evaluation.run.changed import check_unchanged
 from catok.evaluation.run.recordings import Recording, Selection, choose, read_recordings
 from catok.evaluation.run.rows import place
@@ -31,10 +30,10 @@ from catok.io.config import read_config
 from catok.io.files import replacing
 from catok.io.json import read_json
 
-IDENTITIES = "utterances.jsonl"
+UTTERANCES = "utterances.jsonl"
 
 
-def file_name(name: str) -> str:
+def safe_file_name(name: str) -> str:
     """Letters, digits and `._-` of a name: VERSA's keys hold no spaces, and are file names here."""
     return re.sub(r"[^\w.-]+", "_", name).strip("._") or "_"
 
@@ -62,7 +61,7 @@ class VersaFolder:
         `identity`: what tells its row in our tables, such as its key, system and setting. Raises
         ValueError where two outputs would get one file.
         """
-        key = file_name(key)
+        key = safe_file_name(key)
         if key in self._keys:
             raise ValueError(f"two utterances would be called {key} in {self.folder}: rename one")
         (self.folder / "wav").mkdir(parents=True, exist_ok=True)
@@ -88,12 +87,12 @@ class VersaFolder:
             if len(values) == len(self._keys):
                 _write_table(self.folder / name, values)
         lines = (json.dumps({"versa": k, **i}, ensure_ascii=False) for k, i in self._keys.items())
-        _write(self.folder / IDENTITIES, lines)
+        _write(self.folder / UTTERANCES, lines)
         return self.folder
 
 
 @dataclass(frozen=True)
-class Exported:
+class VersaExport:
     """The folders that were written, and what could not be: (utterance, system or "", reason)."""
 
     folders: list[Path]
@@ -102,7 +101,7 @@ class Exported:
 
 def export_tts(
     items: Sequence[Prompted], synthesise: Synthesise, out: str | Path, against: str = "prompt"
-) -> Exported:
+) -> VersaExport:
     """Outputs of a speech synthesis, as `score_tts` takes them, into one folder.
 
     `against`: what VERSA compares them with, "prompt" (for speaker similarity) or "target" (the
@@ -120,15 +119,15 @@ def export_tts(
             if made is None:
                 failures.append((item.id, "", "there is no output"))
                 continue
-            reference = _copy(source, Path(out) / "reference" / f"{file_name(item.id)}.wav")
+            reference = _copy(source, Path(out) / "reference" / f"{safe_file_name(item.id)}.wav")
         except ValueError as error:
             failures.append((item.id, "", str(error)))
             continue
         folder.add(item.id, {"id": item.id}, *made, reference, item.text)
-    return Exported([folder.finish()], failures)
+    return VersaExport([folder.finish()], failures)
 
 
-def export_run(run: str | Path, out: str | Path) -> Exported:
+def export_run(run: str | Path, out: str | Path) -> VersaExport:
     """What a finished `catok evaluate` run heard: `export_systems` on its data with its systems.
 
     Audio is made anew, as a run keeps none. Raises ValueError where `run` is no such folder, or its
@@ -149,7 +148,7 @@ def export_run(run: str | Path, out: str | Path) -> Exported:
 
 def export_systems(
     recordings: Sequence[Recording], systems: Sequence[System], out: str | Path
-) -> Exported:
+) -> VersaExport:
     """What systems make of recordings: OUT/SYSTEM@SETTING/ for each, OUT/reference/ for all.
 
     A recording that cannot be read, or that a system cannot code, is among the failures.
@@ -164,7 +163,7 @@ def export_systems(
             failures.append((recording.key, "", str(error)))
             continue
         reference = _write_reference(
-            out / "reference" / f"{file_name(recording.stem)}.wav", audio, rate
+            out / "reference" / f"{safe_file_name(recording.stem)}.wav", audio, rate
         )
         for system in systems:
             try:
@@ -178,11 +177,11 @@ def export_systems(
                 failures.append((recording.key, system.name, str(error)))
     if not folders:
         raise ValueError(f"nothing to score: {failures[0][2] if failures else 'no systems'}")
-    return Exported([folder.finish() for folder in folders.values()], failures)
+    return VersaExport([folder.finish() for folder in folders.values()], failures)
 
 
 def _folder_name(system: str, setting: str) -> str:
-    return f"{file_name(system)}@{file_name(setting)}"
+    return f"{safe_file_name(system)}@{safe_file_name(setting)}"
 
 
 def _copy(source: Path, target: Path) -> Path:

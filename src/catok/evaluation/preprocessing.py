@@ -1,4 +1,4 @@
-"""Signals as the metrics take them: mono, 16 kHz, numpy float32 (paper section 8.1)."""
+"""Audio as metrics and transcribers take it: mono, 16 kHz, NumPy float32 (paper section 8.1)."""
 
 import numpy as np
 import torch
@@ -16,33 +16,33 @@ def make_sample(reference: Tensor, output: Tensor, sample_rate: int) -> Sample:
     return Sample("", first, second, sample_rate)
 
 
-def pair(sample: Sample, *, silent_output: bool = False) -> tuple[np.ndarray, np.ndarray]:
+def aligned_mono(sample: Sample, *, silent_output: bool = False) -> tuple[np.ndarray, np.ndarray]:
     """Reference and output at `METRIC_RATE`, cut to the shorter one.
 
     Raises ValueError where one of them is silent; a silent output may be allowed.
     """
     reference, output = sample.mono(METRIC_RATE)
-    refuse_silence(reference, "reference")
+    check_not_silent(reference, "reference")
     if not silent_output:
-        refuse_silence(output, "output")
+        check_not_silent(output, "output")
     return reference, output
 
 
-def whole(audio: Tensor, sample_rate: int, name: str) -> np.ndarray:
+def full_mono(audio: Tensor, sample_rate: int, name: str) -> np.ndarray:
     """`[C, T]` -> mono at `METRIC_RATE`, uncut. Raises ValueError, with `name`, if it is silent."""
-    made = resample(mix(audio, 1), sample_rate, METRIC_RATE)[0]
-    samples = made.detach().float().cpu().numpy()
-    refuse_silence(samples, name)
+    mono = resample(mix(audio, 1), sample_rate, METRIC_RATE)[0]
+    samples = mono.detach().float().cpu().numpy()
+    check_not_silent(samples, name)
     return samples
 
 
-def refuse_silence(samples: np.ndarray, name: str) -> None:
+def check_not_silent(samples: np.ndarray, name: str) -> None:
     """Raises ValueError if all samples are 0."""
     if not samples.any():
         raise ValueError(f"the {name} signal is silent: there is nothing to compare")
 
 
-def flat(audio: np.ndarray | Tensor) -> np.ndarray:
+def as_samples(audio: np.ndarray | Tensor) -> np.ndarray:
     """Samples `[T]`, numpy or tensor, as a float32 array.
 
     Raises ValueError for another shape, no samples, or samples that are not finite floats.
@@ -56,6 +56,6 @@ def flat(audio: np.ndarray | Tensor) -> np.ndarray:
     return samples.astype(np.float32)
 
 
-def at_metric_rate(audio: np.ndarray | Tensor, sample_rate: int) -> np.ndarray:
+def to_metric_rate(audio: np.ndarray | Tensor, sample_rate: int) -> np.ndarray:
     """Samples `[T]` at `METRIC_RATE`, float32."""
-    return resample(torch.from_numpy(flat(audio))[None], sample_rate, METRIC_RATE)[0].numpy()
+    return resample(torch.from_numpy(as_samples(audio))[None], sample_rate, METRIC_RATE)[0].numpy()

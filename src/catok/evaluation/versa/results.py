@@ -14,9 +14,9 @@ from statistics import fmean
 from typing import Any
 
 from catok.data.lines import numbered_lines
-from catok.evaluation.versa import IDENTITIES
+from catok.evaluation.versa.export import UTTERANCES
 
-PREFIX = "versa_"
+COLUMN_PREFIX = "versa_"
 _COUNT = re.compile(r"(?P<rate>.*_[wc]er)_(?P<kind>delete|insert|replace|equal)$")
 
 Row = dict[str, Any]
@@ -48,12 +48,12 @@ def versa_rows(folder: str | Path, results: str | Path | None = None) -> list[Ro
     path = Path(results) if results is not None else Path(folder, "result.jsonl")
     found = read_versa(path)
     rows = []
-    for number, line in numbered_lines(Path(folder, IDENTITIES)):
+    for number, line in numbered_lines(Path(folder, UTTERANCES)):
         identity = _parse(line)
         if not isinstance(identity, dict) or "versa" not in identity:
-            raise ValueError(f"{Path(folder, IDENTITIES)}, line {number}: damaged, export again")
+            raise ValueError(f"{Path(folder, UTTERANCES)}, line {number}: damaged, export again")
         figures = found.pop(identity.pop("versa"), {})
-        rows.append(identity | {PREFIX + name: value for name, value in figures.items()})
+        rows.append(identity | {COLUMN_PREFIX + name: value for name, value in figures.items()})
     if found:
         raise ValueError(
             f"{path} has {next(iter(found))}, which {folder} does not: is it another folder's?"
@@ -61,7 +61,7 @@ def versa_rows(folder: str | Path, results: str | Path | None = None) -> list[Ro
     return rows
 
 
-def joined(ours: Sequence[Row], versa: Sequence[Row]) -> list[Row]:
+def join_versa_rows(ours: Sequence[Row], versa: Sequence[Row]) -> list[Row]:
     """Our rows with VERSA's figures added; rows that VERSA has not scored stay as they are.
 
     Rows belong together by what names them in both: `id`, or `key`, `system` and `setting`. Raises
@@ -80,7 +80,7 @@ def versa_means(rows: Sequence[Row]) -> dict[str, float]:
     Its counts of word and character errors are added up instead, and give the corpus's rate in per
     cent as "..._wer" and "..._cer".
     """
-    names = dict.fromkeys(name for row in rows for name in row if name.startswith(PREFIX))
+    names = dict.fromkeys(name for row in rows for name in row if name.startswith(COLUMN_PREFIX))
     means: dict[str, float] = {}
     counts: dict[str, dict[str, float]] = {}
     for name in names:

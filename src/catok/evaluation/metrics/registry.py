@@ -3,15 +3,16 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from catok.evaluation.identity import model_identity
 from catok.evaluation.metrics.base import Metric
-from catok.evaluation.metrics.intelligibility import Intelligibility
-from catok.evaluation.metrics.naturalness import DnsmosMetric, UtmosMetric
-from catok.evaluation.metrics.quality import Quality
+from catok.evaluation.metrics.dnsmos import DnsmosMetric
+from catok.evaluation.metrics.pesq import PesqMetric
 from catok.evaluation.metrics.speaker import SpeakerSimilarity, build_embedder
-from catok.evaluation.metrics.spectral import Spectral
-from catok.evaluation.metrics.waveform import Waveform
-from catok.evaluation.metrics.words import WordErrors
+from catok.evaluation.metrics.spectral import SpectralMetric
+from catok.evaluation.metrics.stoi import StoiMetric
+from catok.evaluation.metrics.utmos import UtmosMetric
+from catok.evaluation.metrics.waveform import WaveformMetric
+from catok.evaluation.metrics.wer import WordErrors
+from catok.evaluation.results_folder import model_identity
 from catok.evaluation.transcribers import build_transcriber
 
 
@@ -30,7 +31,7 @@ class MetricOptions:
 
 
 @dataclass(frozen=True)
-class Choice:
+class MetricEntry:
     """One line that says what it is, how it is built, and by which options: models, and others."""
 
     description: str
@@ -52,20 +53,22 @@ def _words(options: MetricOptions) -> Metric:
 
 
 METRICS = {
-    "stoi": Choice("intelligibility: STOI and ESTOI", lambda _: Intelligibility()),
-    "pesq": Choice("quality of speech: PESQ narrow-band and wide-band", lambda _: Quality()),
-    "spectral": Choice(
-        "any sound: mel and STFT distance, spectral convergence", lambda _: Spectral()
+    "stoi": MetricEntry("intelligibility: STOI and ESTOI", lambda _: StoiMetric()),
+    "pesq": MetricEntry(
+        "quality of speech: PESQ narrow-band and wide-band", lambda _: PesqMetric()
     ),
-    "waveform": Choice("any sound: SI-SDR and SDR", lambda _: Waveform()),
-    "speaker": Choice(
+    "spectral": MetricEntry(
+        "any sound: mel and STFT distance, spectral convergence", lambda _: SpectralMetric()
+    ),
+    "waveform": MetricEntry("any sound: SI-SDR and SDR", lambda _: WaveformMetric()),
+    "speaker": MetricEntry(
         "is it the same voice: cosine of speaker embeddings",
         lambda options: SpeakerSimilarity(build_embedder(options.speaker)),
         models=("speaker",),
     ),
-    "dnsmos": Choice("naturalness: DNSMOS P.835 and P.808", lambda _: DnsmosMetric()),
-    "utmos": Choice("naturalness: UTMOS, with weights of yours", _utmos, models=("utmos",)),
-    "words": Choice(
+    "dnsmos": MetricEntry("naturalness: DNSMOS P.835 and P.808", lambda _: DnsmosMetric()),
+    "utmos": MetricEntry("naturalness: UTMOS, with weights of yours", _utmos, models=("utmos",)),
+    "words": MetricEntry(
         "are the words the same: WER and CER by a speech recogniser",
         _words,
         models=("asr",),
@@ -107,7 +110,7 @@ def build_metrics(names: str | Sequence[str], options: MetricOptions | None = No
     return [METRICS[name].build(options) for name in metric_names(names, options)]
 
 
-def build_available(
+def build_available_metrics(
     names: str | Sequence[str], options: MetricOptions | None = None
 ) -> tuple[list[Metric], dict[str, str]]:
     """As `build_metrics`, but what only a preset asks for and cannot be built is left out.

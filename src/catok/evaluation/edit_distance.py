@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from catok.evaluation.extras import extra
+from catok.evaluation.extras import import_extra
 
 
 @dataclass(frozen=True)
-class Errors:
+class EditCounts:
     """Counts of words or characters; they add up over recordings: `sum(all, Errors())`."""
 
     substitutions: int = 0
@@ -32,8 +32,8 @@ class Errors:
             raise ValueError("an empty text has no error rate: give the text that is spoken")
         return self.total / self.reference
 
-    def __add__(self, other: "Errors") -> "Errors":
-        return Errors(
+    def __add__(self, other: "EditCounts") -> "EditCounts":
+        return EditCounts(
             self.substitutions + other.substitutions,
             self.deletions + other.deletions,
             self.insertions + other.insertions,
@@ -41,9 +41,9 @@ class Errors:
         )
 
 
-def count_errors(reference: Sequence[str], hypothesis: Sequence[str]) -> Errors:
+def count_edits(reference: Sequence[str], hypothesis: Sequence[str]) -> EditCounts:
     """Align two lists of words (or characters), none of which holds a space."""
     if not reference or not hypothesis:
-        return Errors(deletions=len(reference), insertions=len(hypothesis))
-    found = extra("jiwer").process_words(" ".join(reference), " ".join(hypothesis))
-    return Errors(found.substitutions, found.deletions, found.insertions, found.hits)
+        return EditCounts(deletions=len(reference), insertions=len(hypothesis))
+    aligned = import_extra("jiwer").process_words(" ".join(reference), " ".join(hypothesis))
+    return EditCounts(aligned.substitutions, aligned.deletions, aligned.insertions, aligned.hits)

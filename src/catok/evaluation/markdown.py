@@ -37,8 +37,8 @@ def _escape(character: str) -> str:
     return character
 
 
-def _unmarked(found: re.Match[str]) -> str:
-    text = found[0]
+def _unmarked(match: re.Match[str]) -> str:
+    text = match[0]
     if text in "<>&":
         return {"<": "&lt;", ">": "&gt;", "&": "&amp;"}[text]
     if text in ("//", "@") or text.lower() == "www.":  # GitHub makes links and mentions of them

@@ -1,4 +1,4 @@
-"""Are the words still there? Word and character error rates of what a recogniser hears.
+"""Word and character error rates of a recogniser's transcript of the output.
 
 Two references: the true text, where it is known, and what the same recogniser makes of the original
 (`..._original`), which takes the recogniser's own mistakes out. Rates are percent of one recording;
@@ -6,12 +6,11 @@ with them come the counts, so that errors and words can be added up over a corpu
 """
 
 from catok.audio import mix
-from catok.evaluation.metrics.alignment import count_errors
-from catok.evaluation.metrics.base import Column
-from catok.evaluation.metrics.normalise import characters, normalise, words
-from catok.evaluation.metrics.originals import Originals
-from catok.evaluation.metrics.signals import refuse_silence
+from catok.evaluation.edit_distance import count_edits
+from catok.evaluation.metrics.base import Column, ReferenceCache
+from catok.evaluation.preprocessing import check_not_silent
 from catok.evaluation.sample import Sample
+from catok.evaluation.text_units import normalize_text, split_characters, split_words
 from catok.evaluation.transcribers.base import Transcriber
 
 
@@ -43,43 +42,45 @@ class WordErrors:
     def __init__(self, transcriber: Transcriber, language: str | None = None) -> None:
         self.transcriber = transcriber
         self.language = language
-        self._originals = Originals[str]()
+        self._references = ReferenceCache[str]()
 
     def __call__(self, sample: Sample) -> dict[str, float | str]:
-        """Without a true text, or without words heard in the original, those columns are missing.
+        """Without a true text, or words recognized in the original, those columns are missing.
 
         Raises ValueError when neither is there, or when the transcriber refuses the audio.
         """
         language = sample.language or self.language
-        original = self._originals.get(
-            (sample.reference_sha1, language), lambda: self._hear(sample, "reference", language)
+        original = self._references.get(
+            (sample.reference_sha1, language),
+            lambda: self._transcribe(sample, "reference", language),
         )
         references = {
-            "": normalise(sample.text or "", language),
-            "_original": normalise(original, language),
+            "": normalize_text(sample.text or "", language),
+            "_original": normalize_text(original, language),
         }
         if not any(references.values()):
             raise ValueError(
-                "there is no text, and no words are heard in the original: leave word errors out"
+                "there is no text, and no words are recognised in the original: "
+                "leave word errors out"
             )
-        hypothesis = self._hear(sample, "output", language)
-        heard = normalise(hypothesis, language)
+        hypothesis = self._transcribe(sample, "output", language)
+        transcript = normalize_text(hypothesis, language)
         figures: dict[str, float | str] = {"hypothesis": hypothesis}
         for suffix, reference in references.items():
             if reference:
-                figures |= error_figures(reference, heard, suffix)
+                figures |= error_rates(reference, transcript, suffix)
         return figures
 
-    def _hear(self, sample: Sample, which: str, language: str | None) -> str:
+    def _transcribe(self, sample: Sample, which: str, language: str | None) -> str:
         audio = mix(getattr(sample, which), 1)[0].detach().float().cpu().numpy()
-        refuse_silence(audio, which)
+        check_not_silent(audio, which)
         return self.transcriber.transcribe(audio, sample.sample_rate, language)
 
 
-def error_figures(reference: str, heard: str, suffix: str = "") -> dict[str, float]:
+def error_rates(reference: str, hypothesis: str, suffix: str = "") -> dict[str, float]:
     """The six figures of two normalised texts, of which `reference` is not empty."""
-    by_word = count_errors(words(reference), words(heard))
-    by_character = count_errors(characters(reference), characters(heard))
+    by_word = count_edits(split_words(reference), split_words(hypothesis))
+    by_character = count_edits(split_characters(reference), split_characters(hypothesis))
     return {
         f"wer{suffix}": 100 * by_word.rate,
         f"cer{suffix}": 100 * by_character.rate,

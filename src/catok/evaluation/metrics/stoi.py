@@ -7,9 +7,9 @@ import warnings
 
 from torch import Tensor
 
-from catok.evaluation.extras import extra
+from catok.evaluation.extras import import_extra
 from catok.evaluation.metrics.base import Column
-from catok.evaluation.metrics.signals import METRIC_RATE, make_sample, pair
+from catok.evaluation.preprocessing import METRIC_RATE, aligned_mono, make_sample
 from catok.evaluation.sample import Sample
 
 
@@ -22,14 +22,14 @@ def stoi(reference: Tensor, output: Tensor, sample_rate: int, *, extended: bool 
     return _stoi(make_sample(reference, output, sample_rate), extended)
 
 
-class Intelligibility:
+class StoiMetric:
     """STOI and ESTOI at 16 kHz."""
 
     speech_only = True
     columns = (Column("stoi", "STOI"), Column("estoi", "ESTOI"))
 
     def __init__(self) -> None:
-        extra("pystoi")
+        import_extra("pystoi")
 
     def __call__(self, sample: Sample) -> dict[str, float]:
         """Raises ValueError as `stoi` does."""
@@ -37,8 +37,8 @@ class Intelligibility:
 
 
 def _stoi(sample: Sample, extended: bool) -> float:
-    library = extra("pystoi")
-    signals = pair(sample)
+    library = import_extra("pystoi")
+    signals = aligned_mono(sample)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         score = library.stoi(*signals, METRIC_RATE, extended=extended)

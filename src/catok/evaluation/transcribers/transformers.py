@@ -1,4 +1,4 @@
-"""Speech recognisers of transformers that write text as they listen: Whisper and its like."""
+"""Sequence-to-sequence recognisers of transformers: Whisper and its like."""
 
 from pathlib import Path
 
@@ -7,10 +7,10 @@ import torch
 from torch import Tensor
 
 from catok.data.languages import language_code
-from catok.evaluation.from_transformers import from_transformers
-from catok.evaluation.metrics.signals import METRIC_RATE, at_metric_rate
+from catok.evaluation.extras import pretrained_loader
+from catok.evaluation.preprocessing import METRIC_RATE, to_metric_rate
 
-PIECE = 30 * METRIC_RATE  # samples that Whisper hears at once; longer recordings go piece by piece
+PIECE = 30 * METRIC_RATE  # Whisper's window in samples; longer recordings go piece by piece
 
 
 class TransformersTranscriber:
@@ -23,7 +23,7 @@ class TransformersTranscriber:
         """
         self.name = Path(source).name if Path(source).exists() else str(source)
         advice = "Give the folder or hub id of a model such as openai/whisper-large-v3"
-        with from_transformers("a speech recogniser", source, advice) as load:
+        with pretrained_loader("a speech recogniser", source, advice) as load:
             self.processor = load("AutoProcessor")
             self.model = load("AutoModelForSpeechSeq2Seq", dtype=torch.float32).eval()
 
@@ -32,7 +32,7 @@ class TransformersTranscriber:
         self, audio: np.ndarray | Tensor, sample_rate: int, language: str | None = None
     ) -> str:
         """See `Transcriber`."""
-        samples = at_metric_rate(audio, sample_rate)
+        samples = to_metric_rate(audio, sample_rate)
         options = self._options(language_code(language))
         texts = []
         for first in range(0, len(samples), PIECE):

@@ -4,9 +4,9 @@ from typing import Literal
 
 from torch import Tensor
 
-from catok.evaluation.extras import extra
+from catok.evaluation.extras import import_extra
 from catok.evaluation.metrics.base import Column
-from catok.evaluation.metrics.signals import METRIC_RATE, make_sample, pair
+from catok.evaluation.preprocessing import METRIC_RATE, aligned_mono, make_sample
 from catok.evaluation.sample import Sample
 
 _SHORTEST = 0.25  # seconds, the least that ITU-T P.862 works on
@@ -26,14 +26,14 @@ def pesq(
     return _pesq(make_sample(reference, output, sample_rate), mode)
 
 
-class Quality:
+class PesqMetric:
     """PESQ narrow-band and wide-band, both at 16 kHz as in the paper (section 8.1)."""
 
     speech_only = True
     columns = (Column("pesq_nb", "PESQ-NB"), Column("pesq_wb", "PESQ-WB"))
 
     def __init__(self) -> None:
-        extra("pesq")
+        import_extra("pesq")
 
     def __call__(self, sample: Sample) -> dict[str, float]:
         """Raises ValueError as `pesq` does."""
@@ -41,8 +41,8 @@ class Quality:
 
 
 def _pesq(sample: Sample, mode: str) -> float:
-    library = extra("pesq")
-    clean, other = pair(sample)
+    library = import_extra("pesq")
+    clean, other = aligned_mono(sample)
     seconds = len(clean) / METRIC_RATE
     if seconds < _SHORTEST:
         raise ValueError(f"PESQ needs at least {_SHORTEST} s, got {seconds:.3f} s")

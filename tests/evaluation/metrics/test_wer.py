@@ -5,8 +5,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from catok.evaluation.metrics.alignment import Errors, count_errors
-from catok.evaluation.metrics.words import WordErrors, error_figures
+from catok.evaluation.edit_distance import EditCounts, count_edits
+from catok.evaluation.metrics.wer import WordErrors, error_rates
 from catok.evaluation.sample import Sample
 
 pytest.importorskip("jiwer")
@@ -37,17 +37,17 @@ def sample(text=None, language=None, key="k"):
 @pytest.mark.parametrize(
     "reference, hypothesis, expected",
     [
-        ("the cat sat", "the cat sat", Errors(hits=3)),
-        ("the cat sat", "the bat sat", Errors(substitutions=1, hits=2)),
-        ("the cat sat", "the sat", Errors(deletions=1, hits=2)),
-        ("the cat", "oh the big cat", Errors(insertions=2, hits=2)),
-        ("a b c", "", Errors(deletions=3)),
-        ("", "a b", Errors(insertions=2)),
-        ("", "", Errors()),
+        ("the cat sat", "the cat sat", EditCounts(hits=3)),
+        ("the cat sat", "the bat sat", EditCounts(substitutions=1, hits=2)),
+        ("the cat sat", "the sat", EditCounts(deletions=1, hits=2)),
+        ("the cat", "oh the big cat", EditCounts(insertions=2, hits=2)),
+        ("a b c", "", EditCounts(deletions=3)),
+        ("", "a b", EditCounts(insertions=2)),
+        ("", "", EditCounts()),
     ],
 )
 def test_counts_by_hand(reference, hypothesis, expected):
-    assert count_errors(reference.split(), hypothesis.split()) == expected
+    assert count_edits(reference.split(), hypothesis.split()) == expected
 
 
 def distance(a: list[str], b: list[str]) -> int:
@@ -62,7 +62,7 @@ def distance(a: list[str], b: list[str]) -> int:
 
 @given(WORDS, WORDS)
 def test_errors_are_the_edit_distance(reference, hypothesis):
-    found = count_errors(reference, hypothesis)
+    found = count_edits(reference, hypothesis)
     assert found.total == distance(reference, hypothesis)
     assert found.reference == len(reference)
     assert found.hits + found.substitutions + found.insertions == len(hypothesis)
@@ -70,12 +70,12 @@ def test_errors_are_the_edit_distance(reference, hypothesis):
 
 @given(WORDS)
 def test_a_text_has_no_errors_against_itself(text):
-    assert count_errors(text, text) == Errors(hits=len(text))
+    assert count_edits(text, text) == EditCounts(hits=len(text))
 
 
 @given(st.lists(st.tuples(WORDS, WORDS), min_size=1, max_size=5))
 def test_counts_pool(pairs):
-    pooled = sum((count_errors(a, b) for a, b in pairs), Errors())
+    pooled = sum((count_edits(a, b) for a, b in pairs), EditCounts())
     assert pooled.total == sum(distance(a, b) for a, b in pairs)
     assert pooled.reference == sum(len(a) for a, _ in pairs)
     if pooled.reference:
@@ -86,7 +86,7 @@ def test_counts_pool(pairs):
 
 
 def test_figures_of_two_texts():
-    assert error_figures("the cat sat", "the bat") == {
+    assert error_rates("the cat sat", "the bat") == {
         "wer": pytest.approx(200 / 3),
         "cer": pytest.approx(400 / 9),
         "word_errors": 2,
@@ -125,7 +125,7 @@ def test_columns_without_a_reference_are_missing():
     assert "wer" not in WordErrors(Told("a", "a"))(sample())
     heard_nothing = WordErrors(Told("", "a"))(sample("a"))
     assert heard_nothing["wer"] == 0 and "wer_original" not in heard_nothing
-    with pytest.raises(ValueError, match="no words are heard in the original"):
+    with pytest.raises(ValueError, match="no words are recognised"):
         WordErrors(Told("", "a"))(sample())
 
 

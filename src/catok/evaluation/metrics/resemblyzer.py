@@ -1,21 +1,23 @@
-"""A small speaker embedder out of a package: Resemblyzer's voice encoder (Wan et al. 2018, GE2E).
+"""A small speaker embedder: Resemblyzer's voice encoder (Wan et al. 2018, GE2E).
 
-Three LSTM layers over 40 mel bands of 25 ms every 10 ms, a linear layer, ReLU and length 1; a
-recording is the mean over pieces of 1.6 s. Only the weights are taken from the package Resemblyzer
-0.1.4, which itself needs a SciPy module on its way out and a WebRTC package without wheels: install
-it with --no-deps. The figures equal the package's own (tested where librosa is there) but for
-loudness: the package raises quiet recordings to -30 dBFS and leaves loud ones, here all are brought
-there. The network hears loudness (a quarter of the level can cost 0.15 of similarity), and a voice
-is no other for being turned down.
+Long silences are cut out first: WebRTC's detector (mode 3) marks windows of 30 ms, a running
+majority of 8 windows smooths the marks, and what is left is widened by 3 windows to both sides.
+Then three LSTM layers over 40 mel bands of 25 ms every 10 ms, a linear layer, ReLU and length 1; a
+recording is the mean over pieces of 1.6 s.
+
+Only the weights are taken from the package Resemblyzer 0.1.4, which itself needs a SciPy module on
+its way out and a WebRTC package without wheels: install it with --no-deps. The figures equal the
+package's own (tested where librosa is there) but for loudness: the package raises quiet recordings
+to -30 dBFS and leaves loud ones, here all are brought there. The network is sensitive to loudness
+(a quarter of the level can cost 0.15 of similarity), and a voice turned down is the same voice.
 """
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from catok.evaluation.extras import extra, package_file
-from catok.evaluation.metrics.signals import METRIC_RATE
-from catok.evaluation.metrics.voice_activity import voiced
+from catok.evaluation.extras import import_extra, package_file
+from catok.evaluation.preprocessing import METRIC_RATE
 from catok.modules.mel import mel_filters
 
 INSTALL = 'pip install "catok[eval,offline]" && pip install --no-deps Resemblyzer'
@@ -26,21 +28,23 @@ _COVERED = 0.75  # share of the last piece that must hold sound, or it is left o
 _LOUDNESS = 10 ** (-30 / 20)  # root mean square that recordings are brought to
 
 
-class VoiceEncoder:
+class ResemblyzerEmbedder:
     """Embeds speakers; `name` goes into reports."""
 
     name = "Resemblyzer 0.1.4"
 
     def __init__(self) -> None:
         """Raises ValueError when Resemblyzer or webrtcvad is not installed."""
-        extra("webrtcvad", INSTALL)
-        weights = package_file("resemblyzer", "pretrained.pt", INSTALL)
-        state = torch.load(weights, map_location="cpu", weights_only=True)["model_state"]
+        import_extra("webrtcvad", INSTALL)
+        path = package_file("resemblyzer", "pretrained.pt", INSTALL)
+        state = torch.load(path, map_location="cpu", weights_only=True)["model_state"]
         self.lstm = nn.LSTM(_BANDS, _WIDTH, num_layers=3, batch_first=True)
         self.linear = nn.Linear(_WIDTH, _WIDTH)
         for part, module in (("lstm.", self.lstm), ("linear.", self.linear)):
-            own = {k.removeprefix(part): v for k, v in state.items() if k.startswith(part)}
-            module.load_state_dict(own)
+            weights_of_part = {
+                k.removeprefix(part): v for k, v in state.items() if k.startswith(part)
+            }
+            module.load_state_dict(weights_of_part)
             module.requires_grad_(False)
 
     def embed(self, samples: np.ndarray) -> np.ndarray:
@@ -48,7 +52,7 @@ class VoiceEncoder:
 
         Raises ValueError when less than 0.5 s of voice is found.
         """
-        voice = voiced(levelled(samples))
+        voice = remove_silence(normalize_loudness(samples))
         if len(voice) < SHORTEST * METRIC_RATE:
             raise ValueError(
                 f"only {len(voice) / METRIC_RATE:.2f} s of voice found, a speaker needs "
@@ -65,7 +69,7 @@ class VoiceEncoder:
         return nn.functional.normalize(pieces.mean(0), dim=0).numpy()
 
 
-def levelled(samples: np.ndarray) -> np.ndarray:
+def normalize_loudness(samples: np.ndarray) -> np.ndarray:
     """The same at a root mean square of -30 dBFS; silence stays silence."""
     loudness = float(np.sqrt(np.mean(np.square(samples, dtype=np.float64))))
     return samples * np.float32(_LOUDNESS / loudness) if loudness else samples
@@ -86,3 +90,31 @@ def _mel(samples: Tensor) -> Tensor:
         samples, _WINDOW, _HOP, window=window, pad_mode="constant", return_complex=True
     )
     return spectrum.abs().square().T @ mel_filters(METRIC_RATE, _WINDOW, _BANDS)[0]
+
+
+WINDOW = METRIC_RATE * 30 // 1000
+_MAJORITY, _WIDEN = 8, 3
+
+
+def remove_silence(samples: np.ndarray) -> np.ndarray:
+    """The parts of `[T]` at 16 kHz in which someone speaks, joined: `[T']`, T' <= T."""
+    detector = import_extra("webrtcvad").Vad(3)
+    windows = samples[: len(samples) // WINDOW * WINDOW].reshape(-1, WINDOW)
+    pulses = np.round(windows.clip(-1, 1) * 32_767).astype("<i2")
+    marks = np.array([detector.is_speech(w.tobytes(), METRIC_RATE) for w in pulses], dtype=int)
+    return windows[widen_marks(smooth_marks(marks))].reshape(-1)
+
+
+def smooth_marks(marks: np.ndarray) -> np.ndarray:
+    """True where more than half of the 8 windows from 3 before to 4 after are marked."""
+    padded = np.pad(marks, ((_MAJORITY - 1) // 2, _MAJORITY // 2))
+    total = np.concatenate(([0], np.cumsum(padded)))
+    return total[_MAJORITY:] - total[:-_MAJORITY] > _MAJORITY // 2
+
+
+def widen_marks(marks: np.ndarray) -> np.ndarray:
+    """True within 3 windows of a mark."""
+    padded = np.pad(marks.astype(int), _WIDEN)
+    total = np.concatenate(([0], np.cumsum(padded)))
+    span = 2 * _WIDEN + 1
+    return total[span:] - total[:-span] > 0

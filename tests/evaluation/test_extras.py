@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from catok.evaluation.from_transformers import from_transformers
+from catok.evaluation.extras import pretrained_loader
 
 
 class Loader:
@@ -24,11 +24,11 @@ def library(monkeypatch):
 
 
 def test_folders_never_touch_the_network(library, tmp_path):
-    with from_transformers("a model", tmp_path) as load:
+    with pretrained_loader("a model", tmp_path) as load:
         source, options = load("AutoModel", dtype=1)
         assert source == str(tmp_path) and options["local_files_only"] and options["dtype"] == 1
         assert options["trust_remote_code"] is False
-    with from_transformers("a model", "owner/model") as load:
+    with pretrained_loader("a model", "owner/model") as load:
         source, options = load("AutoModel")
         assert source == "owner/model" and not options["local_files_only"]
         assert options["trust_remote_code"] is False
@@ -37,12 +37,12 @@ def test_folders_never_touch_the_network(library, tmp_path):
 def test_errors_say_what_was_wanted_and_what_to_do(library):
     with (
         pytest.raises(ValueError, match=r"^cannot load a voice from x/bad: 'no such model'\. Ask$"),
-        from_transformers("a voice", "x/bad", "Ask") as load,
+        pretrained_loader("a voice", "x/bad", "Ask") as load,
     ):
         load("AutoModel")
     with (
         pytest.raises(ValueError, match=r"^cannot load a voice from x/y: it is a face$"),
-        from_transformers("a voice", "x/y"),
+        pretrained_loader("a voice", "x/y"),
     ):
         raise ValueError("it is a face")
 
@@ -51,6 +51,6 @@ def test_the_package_may_be_missing(monkeypatch):
     monkeypatch.setitem(sys.modules, "transformers", None)
     with (
         pytest.raises(ValueError, match=r"^transformers is not installed: pip install"),
-        from_transformers("a voice", "x/y"),
+        pretrained_loader("a voice", "x/y"),
     ):
         pass

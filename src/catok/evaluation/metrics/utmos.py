@@ -1,7 +1,6 @@
-"""How natural the output sounds by itself, without the original: DNSMOS and UTMOS.
+"""UTMOS (Saeki et al. 2022): predicted opinion of naturalness, with weights on request.
 
-Neither hears words or the speaker. Only the output is scored: to know what the original would get,
-score it as a system of its own.
+Only the output is scored, not the words or the speaker.
 """
 
 from pathlib import Path
@@ -9,29 +8,8 @@ from pathlib import Path
 import torch
 
 from catok.evaluation.metrics.base import Column
-from catok.evaluation.metrics.dnsmos import Dnsmos
-from catok.evaluation.metrics.signals import METRIC_RATE, whole
+from catok.evaluation.preprocessing import METRIC_RATE, full_mono
 from catok.evaluation.sample import Sample
-
-
-class DnsmosMetric:
-    """DNSMOS P.835 (overall, signal, background) and P.808, by the weights of speechmos."""
-
-    speech_only = True
-    columns = (
-        Column("dnsmos_ovrl", "DNSMOS", digits=2),
-        Column("dnsmos_sig", "DNSMOS signal", digits=2),
-        Column("dnsmos_bak", "DNSMOS background", digits=2),
-        Column("dnsmos_p808", "DNSMOS P.808", digits=2),
-    )
-
-    def __init__(self) -> None:
-        self.model = Dnsmos()
-
-    def __call__(self, sample: Sample) -> dict[str, float]:
-        """Raises ValueError when the output is silent."""
-        scores = self.model.scores(whole(sample.output, sample.sample_rate, "output"))
-        return {f"dnsmos_{name}": value for name, value in scores.items()}
 
 
 class UtmosMetric:
@@ -56,7 +34,7 @@ class UtmosMetric:
     @torch.no_grad()
     def __call__(self, sample: Sample) -> dict[str, float]:
         """Raises ValueError when the output is silent, or the model refuses it."""
-        samples = whole(sample.output, sample.sample_rate, "output")
+        samples = full_mono(sample.output, sample.sample_rate, "output")
         try:
             score = self.model(torch.from_numpy(samples)[None], METRIC_RATE)
         except RuntimeError as error:

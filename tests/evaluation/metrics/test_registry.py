@@ -5,12 +5,12 @@ import re
 import pytest
 import torch
 
-from catok.evaluation.metrics import suite
-from catok.evaluation.metrics.suite import (
+from catok.evaluation.metrics import registry
+from catok.evaluation.metrics.registry import (
     METRICS,
     PRESETS,
     MetricOptions,
-    build_available,
+    build_available_metrics,
     build_metrics,
     metric_names,
     metric_settings,
@@ -61,15 +61,15 @@ def test_the_fast_preset_scores_a_sample(speech):
 
 
 def test_column_names_suit_files():
-    from catok.evaluation.metrics import intelligibility, naturalness, quality, speaker, words
+    from catok.evaluation.metrics import dnsmos, pesq, speaker, stoi, utmos, wer
 
     classes = (
-        intelligibility.Intelligibility,
-        quality.Quality,
+        stoi.StoiMetric,
+        pesq.PesqMetric,
         speaker.SpeakerSimilarity,
-        naturalness.DnsmosMetric,
-        naturalness.UtmosMetric,
-        words.WordErrors,
+        dnsmos.DnsmosMetric,
+        utmos.UtmosMetric,
+        wer.WordErrors,
     )
     names = [column.name for kind in classes for column in kind.columns]
     assert len(set(names)) == len(names)
@@ -81,12 +81,12 @@ def test_what_only_a_preset_asks_for_is_left_out_where_it_cannot_be_had(monkeypa
         raise ValueError("no\nhub")
 
     for name in ("build_embedder", "build_transcriber", "DnsmosMetric"):
-        monkeypatch.setattr(suite, name, missing)
-    metrics, left_out = build_available("speech")
+        monkeypatch.setattr(registry, name, missing)
+    metrics, left_out = build_available_metrics("speech")
     assert left_out == dict.fromkeys(("speaker", "dnsmos", "words"), "no hub")
     assert len(metrics) == 4
     with pytest.raises(ValueError, match="no\nhub"):
-        build_available(["speech", "words"])
+        build_available_metrics(["speech", "words"])
 
 
 def test_settings_are_what_each_metric_depends_on(tmp_path):
