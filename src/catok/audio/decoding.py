@@ -124,7 +124,7 @@ class SoundfileDecoder:
     def _open(self) -> _Reader:
         self._part.stream.seek(0)
         try:
-            reader = _Reader(self._part.stream)
+            reader = _Reader(self._part.stream)  # type: ignore[arg-type]
         except (soundfile.SoundFileError, TypeError) as error:  # TypeError: headerless .raw
             self._check_file()
             reason = getattr(error, "error_string", str(error))

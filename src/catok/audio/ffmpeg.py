@@ -97,11 +97,12 @@ class PyavDecoder(_Sequential):
     @contextmanager
     def _opened(self, reason: str = "libsndfile does not know it") -> Iterator[Any]:
         import av
+        from av.error import FFmpegError
 
         self._source.file.seek(0)
         try:
             container = av.open(self._source.file, options=_OPTIONS)
-        except (av.FFmpegError, OSError, ValueError) as error:
+        except (FFmpegError, OSError, ValueError) as error:
             raise _refused(self._source, reason, getattr(error, "strerror", error)) from error
         with container:
             if not container.streams.audio:
@@ -110,6 +111,7 @@ class PyavDecoder(_Sequential):
 
     def _all(self) -> Iterator[np.ndarray]:
         import av
+        from av.error import FFmpegError
 
         damaged = 0
         with self._opened() as (container, stream):
@@ -119,12 +121,12 @@ class PyavDecoder(_Sequential):
             while True:
                 try:
                     packet = next(packets, None)
-                except (av.FFmpegError, OSError, ValueError) as error:
+                except (FFmpegError, OSError, ValueError) as error:
                     self.notes.append(f"it cannot be read to its end ({error})")
                     packet = None
                 try:
                     frames = packet.decode() if packet is not None else []
-                except (av.FFmpegError, OSError, ValueError):
+                except (FFmpegError, OSError, ValueError):
                     damaged += 1
                     continue
                 for frame in [*frames, None] if packet is None else frames:

@@ -57,7 +57,7 @@ def mix(audio: Tensor, channels: int, downmix: Downmix = "itu") -> Tensor:
         return audio[..., :channels, :]
     if downmix == "mean" or have not in _LAYOUTS:
         return audio.mean(dim=-2, keepdim=True).repeat_interleave(channels, dim=-2)
-    return torch.einsum("oc,...ct->...ot", _weights(have, channels).to(audio), audio)
+    return _weights(have, channels).to(audio) @ audio
 
 
 def check_mix(have: int, want: int, name: str, downmix: Downmix = "itu") -> None:

@@ -16,7 +16,9 @@ _LONGEST_FORMAT = 1 << 12
 
 
 @dataclass
-class _Layout:
+class Layout:
+    """What the chunks of a WAV file say."""
+
     order: str  # of bytes, for struct
     chunks: dict[bytes, bytes] = field(default_factory=dict)  # those that decoding needs
     start: int = -1  # of the samples
@@ -32,7 +34,7 @@ def wav_parts(file: BinaryIO, size: int) -> list[Part] | None:
     parts: list[Part] = []
     start = 0
     while _is_wav(file, start):
-        layout = _layout(file, start, size)
+        layout = layout_of(file, start, size)
         if layout.start < 0:
             break
         length, note = _length(file, layout, size)
@@ -53,8 +55,9 @@ def _is_wav(file: BinaryIO, start: int) -> bool:
     return head[:4] in _MAGICS and head[8:] == b"WAVE"
 
 
-def _layout(file: BinaryIO, start: int, size: int) -> _Layout:
-    layout = _Layout(">" if read_at(file, start, 4) == b"RIFX" else "<")
+def layout_of(file: BinaryIO, start: int, size: int) -> Layout:
+    """Where the chunks of the WAV file that begins at `start` lie."""
+    layout = Layout(">" if read_at(file, start, 4) == b"RIFX" else "<")
     position, wide = start + 12, 0
     for _ in range(_MOST_CHUNKS):
         head = read_at(file, position, 8)
@@ -89,7 +92,7 @@ def _name_at(file: BinaryIO, place: int) -> bool:
     return len(name) == 4 and all(32 <= byte < 127 for byte in name)
 
 
-def _length(file: BinaryIO, layout: _Layout, size: int) -> tuple[int, str]:
+def _length(file: BinaryIO, layout: Layout, size: int) -> tuple[int, str]:
     """Bytes of samples, and a note if they are fewer than stated."""
     rest, stated = max(0, size - layout.start), layout.stated
     if stated == 0:
@@ -117,7 +120,7 @@ def _are_chunks(file: BinaryIO, start: int, size: int, order: str) -> bool:
     return False
 
 
-def _as_parts(file: BinaryIO, layout: _Layout, length: int, notes: list[str]) -> list[Part]:
+def _as_parts(file: BinaryIO, layout: Layout, length: int, notes: list[str]) -> list[Part]:
     form = layout.chunks.get(b"fmt ", b"")
     tag = struct.unpack(f"{layout.order}H", form[:2])[0] if len(form) >= 2 else 0
     if tag == _MP3:
@@ -128,7 +131,7 @@ def _as_parts(file: BinaryIO, layout: _Layout, length: int, notes: list[str]) ->
     return [Part(Splice(file, [header, (layout.start, length)]), tuple(notes))]
 
 
-def _header(layout: _Layout, length: int) -> bytes:
+def _header(layout: Layout, length: int) -> bytes:
     """A header that says what is there."""
     order = layout.order
     body = b"".join(

@@ -9,9 +9,11 @@ import numpy as np
 import soundfile
 from torch import Tensor
 
+from catok.audio import rf64
 from catok.audio.resampling import check_rate, describe
+from catok.audio.sink import open_sink
 from catok.io.arrays import as_tensor
-from catok.io.files import StrPath, name_of, replacing
+from catok.io.files import StrPath, name_of
 
 _WAV = ("WAV", "PCM_16")
 _FORMATS = {  # suffix -> container and default subtype
@@ -38,9 +40,10 @@ def save_audio(
 
     The suffix chooses the format (none, or a nameless file object: WAV); `subtype` is soundfile's
     name of the sample format, by default 16-bit PCM for WAV and FLAC. A path is replaced only when
-    the whole file is written.
+    all of the file is on the disk. WAV above 4 GiB is RF64, as WAV readers know it.
+
     Raises ValueError for audio of another shape or dtype, without samples or with NaN or Inf, for
-    an unknown format and for a missing folder.
+    an unknown format and for a missing folder; OSError when the disk is full or fails.
     """
     audio = as_tensor(audio, "audio [C, T]")
     if audio.dim() not in (1, 2):
@@ -82,12 +85,10 @@ class AudioWriter:
 
     def __enter__(self) -> "AudioWriter":
         with ExitStack() as stack:
-            target = self._target
-            if isinstance(target, (str, os.PathLike)):
-                target = stack.enter_context(replacing(target))
+            self._sink = stack.enter_context(open_sink(self._target))
             try:
                 file = soundfile.SoundFile(
-                    target,
+                    self._sink,  # type: ignore[arg-type]
                     "w",
                     self.sample_rate,
                     self.channels,
@@ -99,7 +100,8 @@ class AudioWriter:
                     f"cannot write {self._name}: {self._format} {self._subtype} does not take "
                     f"{self.sample_rate} Hz with {self.channels} channels ({error})"
                 ) from error
-            self._file = stack.enter_context(file)
+            self._file = file
+            stack.callback(file.close)
             self._stack = stack.pop_all()
         return self
 
@@ -116,8 +118,18 @@ class AudioWriter:
             samples = block.float().cpu().T.contiguous().numpy()
             if not np.isfinite(samples).all():
                 raise ValueError(f"audio for {self._name} holds NaN or Inf: find where they arise")
-            self._file.write(samples.clip(-1.0, 1.0))
+            self._write(self._file, samples.clip(-1.0, 1.0))
             self.samples += len(samples)
+
+    def _write(self, file: soundfile.SoundFile, samples: np.ndarray) -> None:
+        try:
+            file.write(samples)
+        except (soundfile.SoundFileError, AssertionError) as error:
+            self._sink.check()
+            raise OSError(f"cannot write {self._name}: {error}") from error
+        self._sink.check()
+        if self._format == "AIFF" and self._sink.size > rf64.LARGEST_RIFF:
+            raise ValueError(f"{self._name}: AIFF holds at most 4 GiB, choose .wav or .flac")
 
     def __exit__(
         self,
@@ -125,12 +137,18 @@ class AudioWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._file = None
+        file, self._file = self._file, None
         if kind is None and self.samples == 0:
             error = ValueError(f"no samples to write to {self._name}: write at least one")
             self._stack.__exit__(ValueError, error, None)
             raise error
-        self._stack.__exit__(kind, error, trace)
+        if kind is not None or file is None:
+            self._stack.__exit__(kind, error, trace)
+            return
+        with self._stack:
+            file.close()
+            if self._format == "WAV" and self._sink.size > rf64.LARGEST_RIFF:
+                rf64.as_rf64(self._sink, self._sink.size, self.samples)
 
 
 def _format(name: str, is_path: bool, subtype: str | None) -> tuple[str, str]:
