@@ -9,7 +9,7 @@ import soundfile
 import torch
 
 from catok.audio import load_audio
-from catok.corpus import job
+from catok.corpus import encoding
 from catok.corpus.job import TokenizeConfig, TooManyFailures, tokenize
 from catok.corpus.ledger import TokenFolder
 from catok.io.lock import folder_lock
@@ -146,7 +146,7 @@ def test_silence_and_clipping_are_counted(small_model, tmp_path):
     summary = tokenize(small_model, [folder], tmp_path / "tokens", CONFIG)
     assert (summary.silent, summary.clipped, summary.failures) == (1, 1, 0)
     assert summary.bottleneck in ("reading", "model")
-    assert job.SILENT < 0.01
+    assert encoding.SILENT < 0.01
 
 
 def test_the_public_name_is_the_function():

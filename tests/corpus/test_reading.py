@@ -34,7 +34,7 @@ def folder(tmp_path):
 
 def read(recordings, workers=0):
     found = {}
-    for recording, blocks in Reader(24_000, 1, workers).read(recordings):
+    for recording, blocks in Reader(24_000, 1, workers).read((r, r) for r in recordings):
         try:
             found[recording.id] = torch.cat(list(blocks), dim=1)
         except (ValueError, OSError) as error:

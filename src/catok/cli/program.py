@@ -14,6 +14,7 @@ from catok.cli import (
     info,
     roundtrip,
     score,
+    tokenize,
     train,
     train_lm,
     tts,
@@ -33,6 +34,7 @@ COMMANDS = {
     "score": score.run,
     "tts": tts.run,
     "asr": asr.run,
+    "tokenize": tokenize.run,
 }
 
 

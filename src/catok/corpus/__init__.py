@@ -7,7 +7,8 @@ from catok.lazy import lazy_names
 if TYPE_CHECKING:
     from catok.corpus.conversion import convert
     from catok.corpus.dataset import TokenDataset
-    from catok.corpus.job import TokenizeConfig, TokenizeSummary, tokenize
+    from catok.corpus.encoding import TokenizeSummary
+    from catok.corpus.job import TokenizeConfig, tokenize
     from catok.corpus.rows import CodeSpace, TokenRow
     from catok.corpus.stats import TokenStats, token_stats
 
@@ -31,7 +32,7 @@ __getattr__, __dir__ = lazy_names(
         "TokenRow": "catok.corpus.rows",
         "TokenStats": "catok.corpus.stats",
         "TokenizeConfig": "catok.corpus.job",
-        "TokenizeSummary": "catok.corpus.job",
+        "TokenizeSummary": "catok.corpus.encoding",
         "convert": "catok.corpus.conversion",
         "token_stats": "catok.corpus.stats",
         "tokenize": "catok.corpus.job",

@@ -26,8 +26,7 @@ def convert(source: str | Path, out: str | Path, form: str) -> int:
         for index, entry in old.entries():
             if new.entry(index) != entry:
                 rows = list(old.format.read(old.shard(index)))
-                new.format.write(new.shard(index), rows, new.settings.space)
-                new.add(index, entry)
+                new.write(index, rows, entry)
             count += 1
         new.write_failures()
     return count

@@ -1,114 +1,179 @@
-"""Recordings to tokenize, from lists, folders and archives of any layout."""
+"""Recordings to tokenize, from lists, folders, archives and tables, here or by URL."""
 
 import os
+import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import closing
-from dataclasses import dataclass, field, replace
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any
 
-from torch import Tensor
-
-from catok.audio import load_crop, read_blocks
+from catok.audio import audio_info
+from catok.corpus.formats.base import RESERVED
+from catok.corpus.inputs_lhotse import find_shar, is_cuts, read_cuts, read_shar
+from catok.corpus.inputs_parquet import find_tables, read_table
+from catok.corpus.recording import Recording
 from catok.data.entry import Entry
+from catok.data.folders import AUDIO_SUFFIXES
+from catok.data.manifest import read_manifest
 from catok.data.recordings import read_recordings
-from catok.data.tar import Member, open_reference
+from catok.data.tar import Member
 from catok.data.webdataset import find_tars, read_samples
+from catok.io.remote import is_url, list_url, read_url, stat_version, url_in, url_version
 
 NAMED = ("text", "language", "speaker", "domain", "corpus", "task")
+LISTS = (".jsonl", ".json", ".jsonl.gz", ".json.gz")
+SAMPLED = 200  # recordings whose lengths are looked up for an estimate
 
 
-@dataclass(frozen=True)
-class Recording:
-    """One recording: where its audio is and everything that the input says of it.
-
-    `audio`: a file's path, or `archive:offset:size` where `packed`. `offset` and `duration` in
-    seconds where only a part of it is meant. `version`: changes when the file is replaced.
-    `error`: why it cannot be used.
-    """
-
-    id: str
-    audio: str
-    packed: bool = False
-    offset: float | None = None
-    duration: float | None = None
-    columns: dict[str, Any] = field(default_factory=dict)
-    version: str = ""
-    error: str | None = None
-
-    def blocks(self, sample_rate: int, channels: int, seconds: float = 10.0) -> Iterator[Tensor]:
-        """Its audio `[C, n]` at this rate, block by block.
-
-        Raises ValueError or OSError, where it is reached, on what cannot be read.
-        """
-        if self.error is not None:
-            raise ValueError(self.error)
-        if self.offset is not None:
-            length = 1e9 if self.duration is None else self.duration
-            yield load_crop(
-                self.audio, self.offset, length, sample_rate=sample_rate, channels=channels
-            )
-        elif self.packed:
-            with closing(open_reference(self.audio)) as file:
-                yield from read_blocks(cast(BinaryIO, file), sample_rate, channels, seconds)
-        else:
-            yield from read_blocks(self.audio, sample_rate, channels, seconds)
-
-
-def read_inputs(inputs: Sequence[str | Path]) -> list[Recording]:
+def read_inputs(inputs: Sequence[str | Path], *, content: bool = False) -> list[Recording]:
     """The recordings of all inputs in order, with ids of their own.
 
-    An input is a folder, a JSON-lines manifest, a Kaldi directory, an audio file, or WebDataset
-    archives (see `catok.data`). Where an id comes twice, later ones get a number: "a", "a-2".
+    An input is a folder, a JSON-lines manifest, a Kaldi directory, an audio file, WebDataset
+    archives (see `catok.data`), a Shar folder, a manifest of lhotse cuts, Parquet tables with audio
+    in the layout of Hugging Face's `datasets`, or an URL of such a file or of a folder of them.
+    Where an id comes twice, later ones get a number: "a", "a-2". Columns that are named as shards'
+    own, such as "codes", are called "input_codes". `content`: read all audio once for
+    a hash of it, by which a replaced recording is told.
+
     Raises ValueError where an input is missing, malformed or holds no recordings.
     """
-    recordings = [recording for path in inputs for recording in _read(str(path))]
-    return _with_unique_ids(recordings)
+    found = _with_unique_ids(
+        [_with_free_names(item) for path in inputs for item in _read(os.fspath(path))]
+    )
+    if not content:
+        return found
+    with ThreadPoolExecutor(4) as pool:
+        hashes = pool.map(Recording.content_hash, found)
+        return [
+            replace(recording, version=f"{recording.version} {content_hash}")
+            for recording, content_hash in zip(found, hashes, strict=True)
+        ]
+
+
+def estimated_seconds(recordings: Sequence[Recording]) -> float | None:
+    """Seconds of audio of all recordings, from the lengths of some; None where none is known."""
+    step = max(1, len(recordings) // SAMPLED)
+    known = [s for r in recordings[::step] if (s := _seconds(r)) is not None]
+    return sum(known) / len(known) * len(recordings) if known else None
 
 
 def _read(path: str) -> Iterator[Recording]:
-    archives = find_tars(path)
-    if archives:
-        for archive in archives:
-            version = file_version(archive)
-            for entry, member in read_samples(archive):
-                yield _of_archive(entry, member, version)
+    if is_url(path):
+        yield from _read_url(path)
         return
-    for entry in read_recordings(path):
-        yield _of_file(entry)
+    shar = find_shar(path)
+    tables = find_tables(path)
+    archives = [] if shar else find_tars(path)
+    if shar:
+        yield from read_shar(shar)
+    elif tables:
+        for table in tables:
+            yield from read_table(str(table), stat_version(table))
+    elif archives:
+        for archive in archives:
+            yield from _read_archive(archive, str(archive), stat_version(archive))
+    elif is_cuts(path):
+        yield from read_cuts(path)
+    elif Path(path).is_file() and Path(path).suffix.lower() in AUDIO_SUFFIXES:
+        yield _of_file(Entry(Path(path), name=Path(path).name))
+    else:
+        for entry in read_recordings(path):
+            yield _of_file(entry)
+
+
+def _read_url(url: str) -> Iterator[Recording]:
+    try:
+        files = list_url(url)
+    except OSError as error:
+        raise ValueError(str(error)) from error
+    found = False
+    folder = url.rstrip("/") + "/" if url not in files else url.rpartition("/")[0] + "/"
+    for file, version in files.items():
+        name = file.removeprefix(folder)
+        stem, suffix = os.path.splitext(name)
+        if suffix.lower() in AUDIO_SUFFIXES:
+            text = os.path.splitext(file)[0] + ".txt"
+            columns = {"audio": file}
+            if text in files:
+                columns["text"] = read_url(text).read().decode("utf-8-sig").strip()
+            yield Recording(stem, file, columns=columns, version=version)
+        elif suffix == ".parquet":
+            yield from read_table(file, version)
+        elif suffix == ".tar" or (file == url and file.endswith(LISTS)):
+            with tempfile.TemporaryDirectory() as place:
+                copy = Path(place, name)
+                if suffix == ".tar":
+                    yield from _read_archive(_skeleton(file, copy), file, version)
+                else:
+                    copy.write_bytes(read_url(file).read())
+                    yield from _of_list(copy, file)
+        else:
+            continue
+        found = True
+    if not found:
+        raise ValueError(f"{url} holds no audio, archives or tables: check the address")
+
+
+def _of_list(copy: Path, url: str) -> Iterator[Recording]:
+    """The recordings of a manifest by URL, whose paths are relative to that."""
+    for entry in read_manifest(copy):
+        if entry.error is not None or entry.audio is None:
+            yield _of_file(entry)
+        else:
+            yield _of_file(replace(entry, name=url_in(url, entry.name)))
 
 
 def _of_file(entry: Entry) -> Recording:
-    name = entry.id or os.path.splitext(entry.name)[0]
+    remote = is_url(entry.name)
+    stem = entry.name.rpartition("/")[2] if remote else entry.name
+    name = entry.id or os.path.splitext(stem)[0]
     columns = _columns(entry)
     if entry.error is not None or entry.audio is None:
         error = entry.error or "it has codes already and no audio"
         return Recording(name, entry.name, columns=columns, error=error)
-    columns["audio"] = str(entry.audio)
+    audio = entry.name if remote else str(entry.audio)
+    columns["audio"] = audio
     try:
-        version = file_version(entry.audio)
-    except OSError as error:
-        return Recording(name, str(entry.audio), columns=columns, error=str(error))
+        version = url_version(audio) if remote else stat_version(audio)
+    except (OSError, ValueError) as error:
+        return Recording(name, audio, columns=columns, error=str(error))
     part = (entry.offset, entry.duration) if entry.offset is not None else (None, None)
-    return Recording(name, str(entry.audio), False, *part, columns=columns, version=version)
+    return Recording(
+        name, audio, "file", *part, columns=columns, version=version, seconds=entry.duration
+    )
 
 
-def _of_archive(entry: Entry, member: Member | None, version: str) -> Recording:
+def _read_archive(archive: Path, address: str, version: str) -> Iterator[Recording]:
+    for entry, member in read_samples(archive):
+        yield _of_archive(entry, member, address, version)
+
+
+def _of_archive(entry: Entry, member: Member | None, address: str, version: str) -> Recording:
     name = entry.id or entry.name.rpartition("/")[2]
     columns = _columns(entry)
     if member is None or entry.error is not None:
         return Recording(name, entry.name, columns=columns, error=entry.error or "no audio")
-    columns["audio"] = f"{member.archive}/{member.name}"
+    columns["audio"] = f"{address}/{member.name}"
     return Recording(
         name,
-        member.reference,
-        True,
+        f"{address}:{member.offset}:{member.size}",
+        "tar",
         entry.offset,
         entry.duration if entry.offset is not None else None,
         columns,
         version,
+        seconds=entry.duration,
     )
+
+
+def _skeleton(url: str, copy: Path) -> Path:
+    """A local copy of a remote archive; its audio is read from the URL later."""
+    copy.parent.mkdir(parents=True, exist_ok=True)
+    copy.write_bytes(read_url(url).read())
+    return copy
 
 
 def _columns(entry: Entry) -> dict[str, Any]:
@@ -119,10 +184,27 @@ def _columns(entry: Entry) -> dict[str, Any]:
     return {key: value for key, value in known.items() if value is not None} | dict(entry.extra)
 
 
-def file_version(path: str | Path) -> str:
-    """Size and time of change: differs once a file was replaced. Raises OSError if it is gone."""
-    facts = os.stat(path)
-    return f"{facts.st_size}-{facts.st_mtime_ns}"
+def _seconds(recording: Recording) -> float | None:
+    if recording.seconds is not None or recording.error is not None:
+        return recording.seconds
+    with suppress(ValueError, OSError):
+        if recording.source == "file" and not is_url(recording.audio):
+            return audio_info(recording.audio).seconds
+        if recording.source == "tar" and not is_url(recording.audio):
+            with recording.open() as file:
+                return audio_info(file).seconds
+    return None
+
+
+def _with_free_names(recording: Recording) -> Recording:
+    """Columns that are named as shards' own are called input_NAME."""
+    if not recording.columns.keys() & RESERVED:
+        return recording
+    columns = {
+        f"input_{name}" if name in RESERVED else name: value
+        for name, value in recording.columns.items()
+    }
+    return replace(recording, columns=columns)
 
 
 def _with_unique_ids(recordings: Sequence[Recording]) -> list[Recording]:

@@ -5,22 +5,18 @@ shards, byte by byte, however often a run was stopped, and however many machines
 """
 
 import math
-import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from catok import __version__
-from catok.corpus.inputs import Recording, read_inputs
-from catok.corpus.ledger import Failure, Settings, ShardEntry, TokenFolder
-from catok.corpus.packing import RowPacker, Tokenized
-from catok.corpus.reading import Reader
-from catok.corpus.rows import CodeSpace, TokenRow
+from catok.corpus.encoding import TokenizeSummary, TooManyFailures, encode_shards
+from catok.corpus.inputs import estimated_seconds, read_inputs
+from catok.corpus.ledger import Settings, TokenFolder
+from catok.corpus.recording import Recording
+from catok.corpus.rows import CodeSpace
 from catok.io.lock import folder_lock
 from catok.tokenizer.tokenizer import CausalAudioTokenizer
-
-SILENT = 1e-3  # -60 dB: a peak below it is silence
-PACKING = {"cpu": (1, 256), "cuda": (64, 25)}  # rows and frames: few rows keep caches warm on CPUs
 
 
 @dataclass(frozen=True)
@@ -32,7 +28,9 @@ class TokenizeConfig:
     `benchmarks/tokenize.py` found best for the device, see `PACKING`). `workers`:
     processes that read audio ahead. `shard`: (i, n), counted from 0, takes every n-th shard only,
     for several machines on one output. `max_failures`: stop with an error beyond so many (None:
-    never). `retry_failed`: make shards with failures again.
+    never). `retry_failed`: make shards with failures again. `verify_content`: tell whether a
+    recording was replaced by its content, not by its size and time of change alone. `overwrite`:
+    replace tokens of other recordings.
     """
 
     num_quantizers: int | None = None
@@ -44,6 +42,8 @@ class TokenizeConfig:
     shard: tuple[int, int] = (0, 1)
     max_failures: int | None = None
     retry_failed: bool = False
+    verify_content: bool = False
+    overwrite: bool = False
 
     def __post_init__(self) -> None:
         for name in ("shard_size", "rows", "frames"):
@@ -54,42 +54,11 @@ class TokenizeConfig:
         if not 0 <= index < count:
             raise ValueError(f"shard must be i of n with 0 <= i < n, got {index} of {count}")
 
-
-@dataclass
-class TokenizeSummary:
-    """What a run did. Times in seconds; `audio` is that of the recordings encoded by this run."""
-
-    recordings: int = 0
-    kept: int = 0
-    failures: int = 0
-    silent: int = 0
-    clipped: int = 0
-    audio: float = 0.0
-    elapsed: float = 0.0
-    waited: float = 0.0
-    padding: float = 0.0
-
     @property
-    def hours_per_hour(self) -> float:
-        """Audio-hours per hour."""
-        return self.audio / self.elapsed if self.elapsed else math.nan
-
-    @property
-    def bottleneck(self) -> str:
-        """ "reading" where more time went on waiting for audio than on encoding, else "model"."""
-        return "reading" if self.waited > self.elapsed / 2 else "model"
-
-
-@dataclass
-class _Shard:
-    """A shard in work: its recordings, and what has come back of them."""
-
-    recordings: Sequence[Recording]
-    found: dict[str, Tokenized[str]] = field(default_factory=dict)
-
-
-class TooManyFailures(ValueError):
-    """More recordings failed than the run allows."""
+    def encoding(self) -> dict[str, int | None]:
+        """The settings of `encode_shards`."""
+        names = ("num_quantizers", "rows", "frames", "workers", "max_failures")
+        return {name: value for name, value in asdict(self).items() if name in names}
 
 
 def tokenize(
@@ -106,17 +75,33 @@ def tokenize(
     work; recordings replaced since are encoded again. A recording that cannot be read is noted in
     failed.jsonl and the others go on. `report` is called after every recording.
 
-    Raises ValueError where the folder is in use or holds other codes, where inputs are missing, and
-    `TooManyFailures`.
+    Raises ValueError where the folder is in use or holds other codes or recordings, where inputs
+    are missing, and `TooManyFailures`.
     """
     config = config or TokenizeConfig()
-    recordings = read_inputs(inputs)
+    recordings = read_inputs(inputs, content=config.verify_content)
     part = "" if config.shard[1] == 1 else f"part-{config.shard[0]}-of-{config.shard[1]}"
     Path(out).mkdir(parents=True, exist_ok=True)
     with folder_lock(Path(out, part) if part else out):
-        settings = Settings(code_space(tokenizer, config), config.format, config.shard_size)
-        folder = TokenFolder.create(out, settings)
-        return _run(tokenizer, recordings, folder, config, report)
+        job = Job(TokenFolder.create(out, settings(tokenizer, config)), recordings, config)
+        summary = job.summary()
+        report(summary)
+        try:
+            return encode_shards(
+                tokenizer,
+                job.folder,
+                job.pending(),
+                **config.encoding,
+                summary=summary,
+                report=report,
+            )
+        finally:
+            job.folder.write_failures()
+
+
+def settings(tokenizer: CausalAudioTokenizer, config: TokenizeConfig) -> Settings:
+    """What the shards of a job have in common."""
+    return Settings(code_space(tokenizer, config), config.format, config.shard_size)
 
 
 def code_space(tokenizer: CausalAudioTokenizer, config: TokenizeConfig) -> CodeSpace:
@@ -135,91 +120,82 @@ def code_space(tokenizer: CausalAudioTokenizer, config: TokenizeConfig) -> CodeS
     )
 
 
-def _run(
-    tokenizer: CausalAudioTokenizer,
-    recordings: Sequence[Recording],
-    folder: TokenFolder,
-    config: TokenizeConfig,
-    report: Callable[[TokenizeSummary], None],
-) -> TokenizeSummary:
-    summary, began = TokenizeSummary(), time.perf_counter()
-    reader = Reader(tokenizer.sample_rate, tokenizer.channels, config.workers)
-    device = tokenizer.device.type
-    rows, frames = PACKING.get(device, PACKING["cuda"])
-    packer = RowPacker(
-        tokenizer,
-        config.rows or rows,
-        config.frames or frames,
-        config.num_quantizers,
-        fixed=device != "cpu",
-    )
-    shards: dict[int, _Shard] = {}
+class Job:
+    """Which shards of a folder are to be made of which recordings.
 
-    def wanted() -> Iterator[Recording]:
-        """The recordings of the shards that are not done, shard by shard."""
-        size, (first, step) = config.shard_size, config.shard
-        for index in range(first, math.ceil(len(recordings) / size), step):
-            own = recordings[index * size : (index + 1) * size]
-            entry = folder.entry(index)
-            retry = config.retry_failed and entry is not None and entry.failures
-            if entry is not None and entry.is_of(own) and not retry:
+    Raises ValueError where the folder holds tokens of other recordings only.
+    """
+
+    def __init__(
+        self, folder: TokenFolder, recordings: Sequence[Recording], config: TokenizeConfig
+    ) -> None:
+        self.folder, self.config = folder, config
+        self._recordings = recordings
+        self._ends = _ends(recordings, config)
+        if not config.overwrite:
+            self._check_same()
+        if config.shard[1] == 1:
+            folder.remove_from(len(self._ends))
+
+    def pending(self) -> Iterator[tuple[int, Sequence[Recording]]]:
+        """The shards of this machine that are not done, with their recordings."""
+        for index, own in self._own():
+            if not self._is_done(index, own):
+                yield index, own
+
+    def summary(self) -> TokenizeSummary:
+        """How much there is to do, and how much of it is done."""
+        summary, waiting = TokenizeSummary(), []
+        for index, own in self._own():
+            summary.total += len(own)
+            if self._is_done(index, own):
                 summary.kept += len(own)
-                continue
-            folder.forget(index)
-            shards[index] = _Shard(own)
-            yield from own
+                entry = self.folder.entry(index)
+                summary.failed_before += len(entry.failures) if entry else 0
+            else:
+                waiting += own
+        summary.expected = estimated_seconds(waiting)
+        return summary
 
-    places = {
-        recording.id: index // config.shard_size for index, recording in enumerate(recordings)
-    }
-    tasks = ((recording.id, blocks) for recording, blocks in reader.read(wanted()))
-    for item in packer.encode(tasks):
-        index = places[item.key]
-        shard = shards[index]
-        shard.found[item.key] = item
-        _count(summary, item, tokenizer.sample_rate)
-        summary.elapsed = time.perf_counter() - began
-        summary.waited, summary.padding = reader.waited, packer.work.padding
-        report(summary)
-        if config.max_failures is not None and summary.failures > config.max_failures:
-            folder.write_failures()
-            raise TooManyFailures(
-                f"{summary.failures} recordings failed, the last {item.key}: {item.error}"
+    def _own(self) -> Iterator[tuple[int, Sequence[Recording]]]:
+        first, step = self.config.shard
+        for index in range(first, len(self._ends), step):
+            start = self._ends[index - 1] if index else 0
+            yield index, self._recordings[start : self._ends[index]]
+
+    def _is_done(self, index: int, own: Sequence[Recording]) -> bool:
+        entry = self.folder.entry(index)
+        if entry is None or not entry.is_of(own):
+            return False
+        return not (self.config.retry_failed and entry.failures)
+
+    def _check_same(self) -> None:
+        known = {recording.id for recording in self._recordings}
+        there = [entry.recordings for _, entry in self.folder.entries()]
+        if there and not any(name in known for shard in there for name, _ in shard):
+            raise ValueError(
+                f"{self.folder.path} holds tokens of other recordings: choose another output "
+                "folder, or overwrite them"
             )
-        if len(shard.found) == len(shard.recordings):
-            _write(folder, index, shards.pop(index))
-    folder.write_failures()
-    return summary
 
 
-def _count(summary: TokenizeSummary, item: Tokenized[str], sample_rate: int) -> None:
-    summary.recordings += 1
-    if item.error is not None:
-        summary.failures += 1
-        return
-    summary.audio += item.samples / sample_rate
-    summary.silent += item.peak < SILENT
-    summary.clipped += item.clipped > 0
+def _ends(recordings: Sequence[Recording], config: TokenizeConfig) -> list[int]:
+    """Where every shard ends: after `shard_size` recordings; in format "shar" those of a Shar
+    folder stay the shards that they are.
+    """
+    count, size = len(recordings), config.shard_size
+    parts = [recording.part for recording in recordings]
+    if config.format == "shar" and all(part is not None for part in parts):
+        return [i for i in range(1, count) if parts[i] != parts[i - 1]] + [count]
+    return [min(count, (index + 1) * size) for index in range(math.ceil(count / size))]
 
 
-def _write(folder: TokenFolder, index: int, shard: _Shard) -> None:
-    found = [shard.found[recording.id] for recording in shard.recordings]
-    good = [item for item in found if item.error is None]
-    columns = {recording.id: recording.columns for recording in shard.recordings}
-    rows = [TokenRow(item.key, item.codes, item.samples, columns[item.key]) for item in good]
-    folder.format.write(folder.shard(index), rows, folder.settings.space)
-    failures = [
-        Failure(recording.id, recording.audio, item.error)
-        for recording, item in zip(shard.recordings, found, strict=True)
-        if item.error is not None
-    ]
-    entry = ShardEntry(
-        tuple((recording.id, recording.version) for recording in shard.recordings),
-        rows=len(rows),
-        samples=sum(item.samples for item in good),
-        frames=sum(len(item.codes) for item in good),
-        silent=sum(item.peak < SILENT for item in good),
-        clipped=sum(item.clipped > 0 for item in good),
-        failures=tuple(failures),
-    )
-    folder.add(index, entry)
+__all__ = [
+    "Job",
+    "TokenizeConfig",
+    "TokenizeSummary",
+    "TooManyFailures",
+    "code_space",
+    "settings",
+    "tokenize",
+]

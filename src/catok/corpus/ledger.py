@@ -10,13 +10,13 @@ A shard counts as done when its entry in the ledger is there, which is written a
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from catok.corpus.formats import FORMATS, ShardFormat
-from catok.corpus.inputs import Recording
-from catok.corpus.rows import CodeSpace
+from catok.corpus.recording import Recording
+from catok.corpus.rows import CodeSpace, TokenRow
 from catok.io.config import read_config
 from catok.io.files import replacing
 from catok.io.json import read_json
@@ -51,8 +51,15 @@ class ShardEntry:
     failures: tuple[Failure, ...] = ()
 
     def is_of(self, recordings: Sequence[Recording]) -> bool:
-        """Whether these are the recordings, and no file was replaced since."""
-        return self.recordings == tuple((r.id, r.version) for r in recordings)
+        """Whether these are the recordings, and no file was replaced since.
+
+        Versions are "SIZE-TIME", or "SIZE-TIME HASH" where contents were hashed; hashes are
+        compared where the recordings have them.
+        """
+        return len(self.recordings) == len(recordings) and all(
+            name == r.id and r.version in (version, version.partition(" ")[0])
+            for (name, version), r in zip(self.recordings, recordings, strict=True)
+        )
 
 
 @dataclass(frozen=True)
@@ -74,7 +81,6 @@ class TokenFolder:
 
     path: Path
     settings: Settings
-    _entries: dict[int, ShardEntry] = field(default_factory=dict)
 
     @classmethod
     def open(cls, path: str | Path) -> "TokenFolder":
@@ -110,11 +116,26 @@ class TokenFolder:
 
     def shard(self, index: int) -> Path:
         """The file of a shard."""
-        return self.path / f"shard-{index:06d}{self.format.suffix}"
+        return self.path / self.format.file_name(index)
 
     def files(self, index: int) -> list[Path]:
         """All files of a shard: formats may have more than one."""
-        return sorted(self.path.glob(f"{self.shard(index).stem}.*"))
+        return sorted(self.path.glob(self.format.pattern.format(index=index)))
+
+    def write(self, index: int, rows: Sequence[TokenRow], entry: ShardEntry) -> None:
+        """Write a shard and note that it is done."""
+        self.forget(index)
+        self.format.write(self.shard(index), rows, self.settings.space)
+        self.add(index, entry)
+
+    def remove_from(self, index: int) -> None:
+        """Remove the shards from a number on: recordings that the input no longer has."""
+        for path in sorted((self.path / LEDGER).glob("*.json")):
+            number = int(path.stem)
+            if number >= index:
+                self.forget(number)
+                for file in self.files(number):
+                    file.unlink()
 
     def entry(self, index: int) -> ShardEntry | None:
         """What the ledger says of a shard; None where it is not done."""

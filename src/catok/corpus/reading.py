@@ -7,12 +7,15 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing
 from multiprocessing import get_context
+from typing import TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from catok.corpus.inputs import Recording
+from catok.corpus.recording import Recording
+
+Key = TypeVar("Key")
 
 LONGEST = 60.0  # seconds that a worker reads; longer recordings are read here, block by block
 
@@ -28,41 +31,67 @@ class Reader:
             raise ValueError(f"workers must not be negative, got {workers}")
         self._kind = sample_rate, channels
         self._workers = workers
+        self._pool: ProcessPoolExecutor | None = None
         self.waited = 0.0
 
-    def read(self, recordings: Iterable[Recording]) -> Iterator[tuple[Recording, Iterator[Tensor]]]:
-        """Every recording with its audio in blocks `[C, n]`, which raise what cannot be read."""
+    def read(
+        self, recordings: Iterable[tuple[Key, Recording]]
+    ) -> Iterator[tuple[Key, Iterator[Tensor]]]:
+        """The key of every recording with its audio in blocks `[C, n]`, which raise what cannot be
+        read. One that kills the process which reads it is such a one.
+        """
         if not self._workers:
-            for recording in recordings:
-                yield recording, self._timed(recording.blocks(*self._kind))
+            for key, recording in recordings:
+                yield key, self._timed(recording.blocks(*self._kind))
             return
-        ahead: deque[tuple[Recording, Future[np.ndarray | None]]] = deque()
+        ahead: deque[tuple[Key, Recording, Future[np.ndarray | None]]] = deque()
         waiting = iter(recordings)
-        pool = ProcessPoolExecutor(self._workers, get_context("spawn"), _start)
         try:
             while True:
                 while len(ahead) < 4 * self._workers:
-                    recording = next(waiting, None)
-                    if recording is None:
+                    following = next(waiting, None)
+                    if following is None:
                         break
-                    ahead.append((recording, pool.submit(_read, recording, *self._kind)))
+                    ahead.append((*following, self._submit(following[1])))
                 if not ahead:
                     return
-                recording, audio = ahead.popleft()
-                yield recording, self._timed(self._finished(recording, audio))
-        except BrokenProcessPool as error:
-            raise OSError(f"a process that reads audio died: {error}") from error
+                key, recording, audio = ahead.popleft()
+                yield key, self._timed(self._finished(recording, audio))
         finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+            if self._pool is not None:
+                self._pool.shutdown(wait=False, cancel_futures=True)
+                self._pool = None
+
+    def _submit(self, recording: Recording) -> "Future[np.ndarray | None]":
+        try:
+            if self._pool is not None:
+                return self._pool.submit(_read, recording, *self._kind)
+        except BrokenProcessPool:
+            pass
+        self._pool = _pool(self._workers)
+        return self._pool.submit(_read, recording, *self._kind)
 
     def _finished(
         self, recording: Recording, audio: "Future[np.ndarray | None]"
     ) -> Iterator[Tensor]:
-        whole = audio.result()
+        try:
+            whole = audio.result()
+        except BrokenProcessPool:  # a process died, perhaps of another recording
+            whole = self._alone(recording)
         if whole is None:
             yield from recording.blocks(*self._kind)
         else:
             yield torch.from_numpy(whole)
+
+    def _alone(self, recording: Recording) -> np.ndarray | None:
+        """Read in a process of its own. Raises ValueError where that dies again."""
+        pool = _pool(1)
+        try:
+            return pool.submit(_read, recording, *self._kind).result()
+        except BrokenProcessPool as error:
+            raise ValueError("the process that read it died: damaged, or out of memory") from error
+        finally:
+            pool.shutdown(wait=False)
 
     def _timed(self, blocks: Iterator[Tensor]) -> Iterator[Tensor]:
         while True:
@@ -74,6 +103,10 @@ class Reader:
             if block is None:
                 return
             yield block
+
+
+def _pool(workers: int) -> ProcessPoolExecutor:
+    return ProcessPoolExecutor(workers, get_context("spawn"), _start)
 
 
 def _start() -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from catok.corpus.formats.base import check_columns
+from catok.corpus.formats.base import ShardFormat, check_columns
 from catok.corpus.rows import CodeSpace, TokenRow
 from catok.data.jsonl import read_jsonl
 from catok.io.files import replacing
@@ -20,7 +20,7 @@ from catok.io.files import replacing
 OWN = ("id", "audio_codes", "num_samples", "tokenizer")
 
 
-class JsonlFormat:
+class JsonlFormat(ShardFormat):
     """See the module."""
 
     name, suffix = "jsonl", ".jsonl"

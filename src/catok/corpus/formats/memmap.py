@@ -12,13 +12,13 @@ from pathlib import Path
 
 import numpy as np
 
-from catok.corpus.formats.base import check_columns
+from catok.corpus.formats.base import ShardFormat, check_columns
 from catok.corpus.rows import CodeSpace, TokenRow
 from catok.io.files import replacing
 from catok.io.json import read_json
 
 
-class MemmapFormat:
+class MemmapFormat(ShardFormat):
     """See the module."""
 
     name, suffix = "memmap", ".json"

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from catok.corpus.formats.base import check_columns
+from catok.corpus.formats.base import ShardFormat, check_columns
 from catok.corpus.rows import CodeSpace, TokenRow
 from catok.io.files import replacing
 from catok.io.json import parse_object
@@ -20,7 +20,7 @@ OWN = ("id", "codes", "num_codebooks", "num_frames", "num_samples", "sample_rate
 KEY = b"catok"
 
 
-class ParquetFormat:
+class ParquetFormat(ShardFormat):
     """See the module."""
 
     name, suffix = "parquet", ".parquet"

@@ -14,7 +14,7 @@ from typing import Any, BinaryIO, cast
 
 import numpy as np
 
-from catok.corpus.formats.base import check_columns
+from catok.corpus.formats.base import ShardFormat, check_columns
 from catok.corpus.rows import CodeSpace, TokenRow
 from catok.data.tar import Member, members, open_reference
 from catok.io.cat_file import CatHeader, read_cat, write_cat
@@ -25,7 +25,7 @@ Encode = Callable[[TokenRow, CodeSpace], bytes]
 Decode = Callable[[BinaryIO, int | None], np.ndarray]
 
 
-class TarFormat:
+class TarFormat(ShardFormat):
     """Archives whose codes have one kind of member. `decode` reads codes `[F, K]`."""
 
     suffix = ".tar"
