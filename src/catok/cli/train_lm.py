@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import torch
 
     from catok.training.engine.distributed import Group
+    from catok.training.lm.config import LMTrainConfig
     from catok.training.lm.trainer import LMTrainer
 
 
@@ -46,11 +47,23 @@ def run(
     Recordings are encoded first, once; what is encoded stays. Ctrl-C, SIGTERM and SIGHUP end
     the run after the step at hand and save it. Under torchrun, every process takes its share.
     """
-    from catok.cli.training import run_training
     from catok.training.engine.recipe import read_recipe
     from catok.training.lm.config import LMTrainConfig
 
     config = LMTrainConfig.from_dict(read_recipe(recipe, list(set)))
+    return train_lm(config, data, valid, tokens, out, device)
+
+
+def train_lm(
+    config: "LMTrainConfig",
+    data: str,
+    valid: str | None,
+    tokens: str | None,
+    out: str,
+    device: shared.DeviceName,
+) -> int:
+    """Run a recipe, after encoding what has no codes yet."""
+    from catok.cli.training import run_training
 
     def build(
         group: "Group", place: "torch.device", report: Callable[[dict[str, Any]], None]

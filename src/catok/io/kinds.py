@@ -20,9 +20,17 @@ TOKENIZER = Kind(
     "an audio tokenizer",
     "catok encode, decode, finetune or evaluate, or CausalAudioTokenizer.from_pretrained",
 )
-SYNTHESIZER = Kind("a speech synthesis model", "catok tts --model, or Synthesizer.from_pretrained")
-RECOGNIZER = Kind("a speech recognition model", "catok asr --model, or Recognizer.from_pretrained")
-SPEECH = Kind("a speech language model", "catok tts --model or catok asr --model")
+SYNTHESIZER = Kind(
+    "a speech synthesis model",
+    "catok tts --model, catok finetune-lm, or Synthesizer.from_pretrained",
+)
+RECOGNIZER = Kind(
+    "a speech recognition model",
+    "catok asr --model, catok finetune-lm, or Recognizer.from_pretrained",
+)
+SPEECH = Kind(
+    "a speech language model", "catok tts --model, catok asr --model or catok finetune-lm"
+)
 DISCRIMINATORS = Kind("a set of discriminators", "the discriminators of a training recipe")
 SEMANTIC = Kind("a semantic head", "catok finetune --semantic, in the folder semantic of a model")
 TOKENS = Kind("a folder of tokens", "catok train-lm --data")

@@ -115,3 +115,10 @@ def test_prompt_fields_of_another_type_are_refused(places, parts):
             parts.space,
             DataConfig(),
         )
+
+
+def test_the_language_of_recordings_that_say_none_may_be_set(places, parts):
+    plain = dataclasses.replace(read_recordings(places / "codes.jsonl")[0], language=None)
+    told = dataclasses.replace(plain, language="zh")
+    corpus = Corpus([plain, told], parts.text, parts.space, DataConfig(language="en"))
+    assert [each.fields.language for each in corpus.utterances] == ["en", "zh"]

@@ -44,7 +44,7 @@ class DataConfig:
     that go on with a random beginning of the recording itself. `no_text`: share of them that have
     to speak without being told the text, for guidance. `workers`: threads that prepare batches
     ahead. `codes_in_memory`: gigabytes that codes may take up; what is beyond is read from
-    its file every time.
+    its file every time. `language`: the tag of recordings for which the data gives none.
     """
 
     rows_per_batch: int = 4096
@@ -57,6 +57,7 @@ class DataConfig:
     no_text: float = 0.0
     workers: int = 0
     codes_in_memory: float = 8.0
+    language: str | None = None
 
     def __post_init__(self) -> None:
         if self.rows_per_batch < 1 or self.max_text < 1 or self.workers < 0:

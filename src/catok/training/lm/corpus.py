@@ -119,6 +119,8 @@ class Corpus:
     ) -> Utterance | None:
         """The recording as an utterance, or None, with the reason counted."""
         said, fields = (recording.text or "").strip(), prompt_fields(recording)
+        if fields.language is None:
+            fields = replace(fields, language=config.language)
         reason, length = _unfit(said, text, config.max_text)
         for value in replace(fields, language=None).labelled().values():
             if value is not None and not reason:

@@ -23,12 +23,16 @@ from catok.training.lm.init_from_qwen3 import from_text_model
 
 @dataclass(frozen=True)
 class Parts:
-    """What a run trains, `model` and `ctc` (None without), and what it needs besides."""
+    """What a run trains, `model` and `ctc` (None without), and what it needs besides.
+
+    `speech`: what the model was before, where it was one that could be spoken with.
+    """
 
     model: TokenLM
     ctc: CTCHead | None
     text: TextTokenizer
     tokenizer: CausalAudioTokenizer
+    speech: SpeechConfig | None = None
 
     @property
     def prompter(self) -> Prompter:
@@ -49,7 +53,7 @@ def build_parts(config: LMTrainConfig) -> Parts:
     presets, unreadable files, and an audio tokenizer that does not fit the model.
     """
     tok = CausalAudioTokenizer.from_pretrained(config.tokenizer, part="encoder")
-    folder = _model_folder(config)
+    folder, speech = _model_folder(config), None
     if folder is not None:
         model = TokenLM.from_pretrained(folder)
         speech = SpeechConfig.load(folder)
@@ -76,11 +80,14 @@ def build_parts(config: LMTrainConfig) -> Parts:
     if folder is None and config.codec_embeddings != "off":
         draw = torch.Generator().manual_seed(config.seed)
         initialise_codes(model, tok, config.codec_embeddings, draw)
-    return Parts(model.train(), _ctc(config, model, folder), text, tok)
+    return Parts(model.train(), _ctc(config, model, folder), text, tok, speech)
 
 
 def publish(parts: Parts, config: LMTrainConfig, languages: tuple[str, ...], folder: Path) -> None:
-    """Write a model as `catok tts` and `catok asr` load it: weights, tokenizer, `speech.json`."""
+    """Write a model as `catok tts` and `catok asr` load it: weights, tokenizer, `speech.json`.
+
+    A model that went on from another keeps how that is sampled, and how many codebooks it uses.
+    """
     parts.model.save_pretrained(folder)
     if parts.ctc is not None and "asr" in config.tasks:
         parts.ctc.save(folder)
@@ -88,12 +95,15 @@ def publish(parts: Parts, config: LMTrainConfig, languages: tuple[str, ...], fol
         parts.text.save(folder)
     named, local = config.tokenizer, Path(config.tokenizer)
     is_local = named not in embedded_models() and local.is_dir()
+    before = parts.speech or SpeechConfig(named)
     SpeechConfig(
         tokenizer=str(local.resolve()) if is_local else named,
         weight_hash=parts.tokenizer.weight_hash,
         text="files" if isinstance(parts.text, ModelTokenizer) else "bytes",
         tasks=config.task_names,
+        num_quantizers=before.num_quantizers,
         languages=languages,
+        sampling=before.sampling,
     ).save(folder)
 
 
