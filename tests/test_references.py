@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from catok.cli import COMMANDS, main
+from catok.cli import main
+from catok.cli.program import COMMANDS
 
 ROOT = Path(__file__).parents[1]
 TREES = ("docs", "recipes", "benchmarks", "examples", "src", "tests", "research")
