@@ -20,10 +20,10 @@ from catok import CausalAudioTokenizer, load_audio
 from catok.evaluation import pesq, stoi
 from catok.evaluation.run.recordings import (
     UNKNOWN,
-    Recording,
+    EvalRecording,
     Selection,
-    choose,
     read_recordings,
+    select_recordings,
 )
 from catok.modules.usage import count_codes, perplexity
 from catok.training import Corpora, MelLoss, SemanticHead, TrainConfig, Trainer
@@ -31,10 +31,12 @@ from catok.training import Corpora, MelLoss, SemanticHead, TrainConfig, Trainer
 DEPTHS = (4, 8, 16, 32)
 
 
-def listed(manifest: str | Path) -> list[Recording]:
+def listed(manifest: str | Path) -> list[EvalRecording]:
     """The speech of a manifest, in the order of `catok evaluate`: languages and voices mix."""
     speech = ("speech", UNKNOWN)
-    return [r for r in choose(read_recordings(manifest), Selection()) if r.domain in speech]
+    return [
+        r for r in select_recordings(read_recordings(manifest), Selection()) if r.domain in speech
+    ]
 
 
 @dataclass
@@ -84,7 +86,7 @@ def train(config: TrainConfig, corpora: Corpora, folder: Path) -> dict[str, floa
 @torch.no_grad()
 def measure(
     tok: CausalAudioTokenizer,
-    recordings: Sequence[Recording],
+    recordings: Sequence[EvalRecording],
     *,
     count: int,
     depths: Sequence[int] = DEPTHS,

@@ -10,7 +10,7 @@ from catok.cli import main
 from catok.cli.evaluate import headline
 from catok.evaluation.metrics.base import Column
 from catok.evaluation.run.statistics import Estimate
-from catok.evaluation.run.summary import Group, Summary
+from catok.evaluation.run.summary import ResultGroup, Summary
 
 SPEECH = Path(__file__).parents[2] / "examples" / "speech.flac"
 
@@ -81,7 +81,7 @@ def test_bad_arguments_are_told_in_a_line(data, tmp_path, capsys, arguments, mes
 def test_a_wide_headline_is_turned_on_a_terminal(data, tmp_path, capsys):
     columns = [Column(f"x{n}", f"some long title {n}") for n in range(9)]
     found = {column.name: Estimate(0.5, None, None, 1) for column in columns}
-    group = Group("tiny", "1 kbps", "model", "all", 1, 0, 1.0, 1.0, 8, 0.1, 0.1, found)
+    group = ResultGroup("tiny", "1 kbps", "model", "all", 1, 0, 1.0, 1.0, 8, 0.1, 0.1, found)
     summary = Summary({}, {}, columns, [], 1, {}, {}, {}, {}, [group], {}, [], [])
     assert headline(summary).splitlines()[1].split()[:2] == ["tiny", "1"]
     turned = headline(summary, 80).splitlines()

@@ -133,9 +133,9 @@ def _outcomes(
 def _shared_out(
     jobs: list[Job], task: Task, progress: Progress, workers: int, threads: int | None
 ) -> Iterator[tuple[Job, Outcome]]:
-    from catok.evaluation.run.crew import Crew
+    from catok.evaluation.run.worker_pool import WorkerPool
 
-    with Crew(partial(_begun, task), workers, threads) as crew:
+    with WorkerPool(partial(_begun, task), workers, threads) as crew:
         for index, outcome in crew.each(_numbered, enumerate(jobs)):
             if isinstance(outcome.result, Done):
                 progress.advance(outcome.result.seconds)

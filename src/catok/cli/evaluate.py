@@ -14,7 +14,7 @@ from catok.cli.terminal import say, tell
 from catok.extras import require
 
 if TYPE_CHECKING:
-    from catok.evaluation.run.evaluate import Progress
+    from catok.evaluation.run.evaluate import RunProgress
     from catok.evaluation.run.summary import Summary
 
 _NONE = "(default: none)"
@@ -137,6 +137,7 @@ def run(
     from catok.evaluation.metrics.registry import MetricOptions
     from catok.evaluation.report.page import write_report
     from catok.evaluation.run.evaluate import Evaluation, evaluate
+    from catok.evaluation.run.provenance import shareable_command
     from catok.evaluation.run.recordings import Selection
 
     ending = "" if bitrates is None else f":{bitrates}"
@@ -156,8 +157,9 @@ def run(
     left_out = find_audio(data).summary if Path(data).is_dir() else ""
     if left_out:
         say(f"catok: {data}: left out {left_out}")
-    with Display() as display:
-        summary = evaluate(evaluation, Path(out), report=display.show)
+    command = shareable_command(sys.argv)
+    with RecordingsBar() as display:
+        summary = evaluate(evaluation, Path(out), command=command, report=display.show)
     page = write_report(Path(out), summary)
     for name, reason in summary.left_out.items():
         say(f"catok: {name} is left out: {reason}")
@@ -167,20 +169,20 @@ def run(
     return 0
 
 
-class Display:
+class RecordingsBar:
     """Context with a bar of recordings on a terminal; else a line for every tenth of the work."""
 
     def __init__(self) -> None:
         self._bar: tqdm | None = None
 
-    def __enter__(self) -> "Display":
+    def __enter__(self) -> "RecordingsBar":
         return self
 
     def __exit__(self, *error: object) -> None:
         if self._bar is not None:
             self._bar.close()
 
-    def show(self, progress: "Progress") -> None:
+    def show(self, progress: "RunProgress") -> None:
         """Another recording is done."""
         if terminal.has_bars():
             if self._bar is None:
@@ -196,16 +198,21 @@ def headline(summary: "Summary", width: int | None = None) -> str:
 
     A line per system and setting or, where that is wider than `width` characters, a column.
     """
-    from catok.evaluation.run.cells import heading, number, shown_columns, significant
-    from catok.evaluation.run.summary import ALL
+    from catok.evaluation.run.formatting import (
+        column_title,
+        format_number,
+        format_significant,
+        shown_columns,
+    )
+    from catok.evaluation.run.summary import ALL_DOMAINS
 
-    groups = summary.of_domain(ALL)
+    groups = summary.of_domain(ALL_DOMAINS)
     columns = shown_columns(summary.columns, groups)
-    rows = [["system", "setting", "kbit/s", "files", *map(heading, columns)]]
+    rows = [["system", "setting", "kbit/s", "files", *map(column_title, columns)]]
     for group in groups:
-        figures = [number(group.figures[c.name].mean, c.digits) for c in columns]
+        figures = [format_number(group.figures[c.name].mean, c.digits) for c in columns]
         files = str(group.files - group.failed)
-        rows.append([group.system, group.setting, significant(group.kbps), files, *figures])
+        rows.append([group.system, group.setting, format_significant(group.kbps), files, *figures])
     lines = _aligned(rows)
     if width is not None and max(map(len, lines)) > width:
         lines = _aligned([list(cells) for cells in zip(*rows, strict=True)])

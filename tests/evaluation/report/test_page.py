@@ -32,7 +32,7 @@ from catok.evaluation.report.spectrogram import (
     time_ticks,
 )
 from catok.evaluation.run.statistics import Estimate
-from catok.evaluation.run.summary import Clip, Example
+from catok.evaluation.run.summary import Clip, ExampleClips
 
 from .conftest import NASTY
 
@@ -171,7 +171,7 @@ def test_clips_are_shortened_and_examples_left_out_to_fit(tmp_path):
         noise = torch.rand(1, 6 * 24_000, generator=torch.Generator().manual_seed(n)) - 0.5
         save_audio(tmp_path / f"{n}.flac", noise, 24_000)
         clips = [Clip("s", "x", "model", f"{n}.flac")] * 10
-        examples.append(Example(str(n), "speech" if n < 4 else "music", None, clips))
+        examples.append(ExampleClips(str(n), "speech" if n < 4 else "music", None, clips))
     several = fit(tmp_path, examples)
     assert 2 <= several.seconds < 6
     size = sum((tmp_path / f"{e.key}.flac").stat().st_size * 10 for e in several.examples)

@@ -20,7 +20,7 @@ from catok.evaluation.report.page import write_report
 from catok.evaluation.results_folder import RowFile
 from catok.evaluation.run.evaluate import evaluate
 from catok.evaluation.run.recordings import Selection
-from catok.evaluation.run.rows import place
+from catok.evaluation.run.rows import row_key
 from catok.io.lock import folder_lock
 
 from .fakes import evaluation, noise
@@ -42,7 +42,7 @@ def data(tmp_path) -> Path:
 
 
 def rows_of(out: Path) -> list[dict]:
-    return RowFile(out / "rows.jsonl", place).rows
+    return RowFile(out / "rows.jsonl", row_key).rows
 
 
 def group(summary, system: str, setting: str, domain: str = "all"):
@@ -148,7 +148,7 @@ def test_two_workers_give_the_rows_of_one(data, tmp_path):
     seen = []
     evaluate(asked, tmp_path / "one")
     evaluate(replace(asked, workers=2), tmp_path / "two", report=seen.append)
-    one, two = (sorted(rows_of(tmp_path / n), key=place) for n in ("one", "two"))
+    one, two = (sorted(rows_of(tmp_path / n), key=row_key) for n in ("one", "two"))
     assert one == two
     assert [p.done for p in seen] == [1, 2, 3]
     assert {p.recording.key for p in seen} == {"a.wav", "b.wav", "c.wav"}
@@ -170,7 +170,7 @@ def test_going_on_after_an_interruption(data, tmp_path):
     seen = []
     summary = evaluate(evaluation(data, "gain:0.5"), out, report=seen.append)
     assert [(p.done, p.total) for p in seen] == [(1, 1)]
-    assert sorted(rows_of(out), key=place) == sorted(rows_of(tmp_path / "whole"), key=place)
+    assert sorted(rows_of(out), key=row_key) == sorted(rows_of(tmp_path / "whole"), key=row_key)
     assert summary.groups == whole.groups
 
 
@@ -224,7 +224,7 @@ def test_going_on_after_a_kill(tmp_path, ending):
     summary = evaluate(slow, out, report=seen.append)
     after = rows_of(out)
     assert after[: len(before)] == before
-    assert len({place(row) for row in after}) == len(after) == 24
+    assert len({row_key(row) for row in after}) == len(after) == 24
     assert len(seen) == 12 - len(before) // 2
     assert group(summary, "slow", "0.5").files == 12
 
@@ -271,14 +271,14 @@ def test_contradictions(data, tmp_path):
 def test_more_metrics_fill_only_their_columns(data, tmp_path):
     out = tmp_path / "out"
     evaluate(evaluation(data, "gain:0.5", "codes:1", "broken"), out)
-    before = {place(row): row for row in rows_of(out)}
+    before = {row_key(row): row for row in rows_of(out)}
     text = (out / "rows.jsonl").read_text()
     (out / "rows.jsonl").write_text(text.replace('"ratio": 0.5', '"ratio": 0.123'))
     seen = []
     grown = evaluation(data, "gain:0.5", "codes:1", "broken", metrics=("level", "words"))
     summary = evaluate(grown, out, report=seen.append)
     assert [p.done for p in seen] == [1, 2, 3]
-    after = {place(row): row for row in rows_of(out)}
+    after = {row_key(row): row for row in rows_of(out)}
     assert len((out / "rows.jsonl").read_text().splitlines()) == len(after) == len(before)
     for key, row in after.items():
         if "system" not in row["errors"]:
@@ -357,7 +357,7 @@ def test_every_number_is_finite_or_has_a_reason(data, tmp_path):
             assert not isinstance(value, float) or math.isfinite(value)
             if value is None and name in ("ratio", "picky", "wer", "words", "word_errors"):
                 assert row["errors"].get(name) or row["notes"][name]
-    rows = {place(row): row for row in rows_of(out)}
+    rows = {row_key(row): row for row in rows_of(out)}
     assert rows["a.wav", "original", "1"]["notes"] == {"picky": "infinite"}
     assert rows["c.wav", "gain", "0.5"]["notes"]["wer"] == "a metric of speech"
     assert rows["a.wav", "odd", "bits"]["bits"] == 300

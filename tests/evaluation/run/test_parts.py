@@ -8,14 +8,14 @@ from hypothesis import strategies as st
 
 from catok.evaluation.metrics.base import Column
 from catok.evaluation.results_folder import ResultsFolder
-from catok.evaluation.run.best import best_places
-from catok.evaluation.run.codes import slug
-from catok.evaluation.run.flags import flag
-from catok.evaluation.run.provenance import shareable
-from catok.evaluation.run.record import RunRecord, SystemFacts
-from catok.evaluation.run.rows import place
-from catok.evaluation.run.statistics import Estimate, mean, ratio
-from catok.evaluation.run.summary import Group, labels
+from catok.evaluation.run.artifacts import slug
+from catok.evaluation.run.formatting import best_cells
+from catok.evaluation.run.provenance import shareable_command
+from catok.evaluation.run.rows import row_key
+from catok.evaluation.run.run_manifest import RunManifest, SystemInfo
+from catok.evaluation.run.scoring import check_recording
+from catok.evaluation.run.statistics import Estimate, bootstrap_mean, bootstrap_ratio
+from catok.evaluation.run.summary import ResultGroup, short_names
 
 RATE = 8000
 VALUES = st.lists(st.floats(-100, 100), min_size=1, max_size=30)
@@ -32,22 +32,22 @@ VALUES = st.lists(st.floats(-100, 100), min_size=1, max_size=30)
     ],
 )
 def test_flags(audio, name, scored):
-    found = flag(audio, RATE)
+    found = check_recording(audio, RATE)
     assert (found.name, found.scored) == (name, scored)
     assert bool(found.why) == bool(name)
 
 
 @given(VALUES)
 def test_intervals_lie_within_the_values(values):
-    found = mean(values)
+    found = bootstrap_mean(values)
     assert found.mean == pytest.approx(np.mean(values), abs=1e-9)
     assert min(values) - 1e-9 <= found.low <= found.high <= max(values) + 1e-9
-    assert mean(values) == found
+    assert bootstrap_mean(values) == found
 
 
 def test_an_interval_covers_the_truth_as_often_as_it_says():
     drawn = np.random.default_rng(1).normal(3.0, 2.0, size=(200, 40))
-    found = [mean(list(row)) for row in drawn]
+    found = [bootstrap_mean(list(row)) for row in drawn]
     covered = np.mean([e.low <= 3.0 <= e.high for e in found])
     assert 0.88 <= covered <= 0.99
     widths = np.mean([e.high - e.low for e in found])
@@ -55,9 +55,9 @@ def test_an_interval_covers_the_truth_as_often_as_it_says():
 
 
 def test_rates_are_pooled():
-    assert ratio([1, 0], [1, 9]).mean == pytest.approx(0.1)
-    assert mean([1, 0]).mean == 0.5
-    nothing = ratio([], [], failed=3)
+    assert bootstrap_ratio([1, 0], [1, 9]).mean == pytest.approx(0.1)
+    assert bootstrap_mean([1, 0]).mean == 0.5
+    nothing = bootstrap_ratio([], [], failed=3)
     assert (nothing.mean, nothing.low, nothing.scored, nothing.failed) == (None, None, 0, 3)
 
 
@@ -65,14 +65,14 @@ def test_the_record_keeps_systems_and_refuses_other_settings(tmp_path):
     settings = {"metrics": {"stoi": {}, "words": {"asr": None}}, "limit": None}
     columns = [Column("x", "X", "lower")]
 
-    def record(**changes) -> RunRecord:
-        return RunRecord(ResultsFolder(tmp_path, place), settings | changes)
+    def record(**changes) -> RunManifest:
+        return RunManifest(ResultsFolder(tmp_path, row_key), settings | changes)
 
-    record().add([SystemFacts("a:1", "model", "a", ("1",))], columns)
+    record().add([SystemInfo("a:1", "model", "a", ("1",))], columns)
     again = record()
     assert again.columns == columns
-    again.add([SystemFacts("b", "baseline", "b", ("9",))], columns)
-    again.add([SystemFacts("a:2", "model", "a", ("2",))], columns)
+    again.add([SystemInfo("b", "baseline", "b", ("9",))], columns)
+    again.add([SystemInfo("a:2", "model", "a", ("2",))], columns)
     kept = {s.name: s.settings for s in record().systems}
     assert kept == {"a": ("1", "2"), "b": ("9",)}
     with pytest.raises(ValueError, match="limit: None then, 3 now.*another output folder"):
@@ -86,19 +86,21 @@ def test_the_record_keeps_systems_and_refuses_other_settings(tmp_path):
     assert [column.name for column in record(metrics=grown).columns] == ["x", "y"]
     settings["metrics"] = grown
     with pytest.raises(ValueError, match="two systems are called a"):
-        again.add([SystemFacts(t, "model", "a", ("1",)) for t in ("x/a", "y/a")], columns)
+        again.add([SystemInfo(t, "model", "a", ("1",)) for t in ("x/a", "y/a")], columns)
     (tmp_path / "run.json").write_text("{")
     with pytest.raises(ValueError, match="damaged"):
         record()
 
 
-def group(system: str, kbps: float | None, value: float | None, kind="model") -> Group:
+def group(system: str, kbps: float | None, value: float | None, kind="model") -> ResultGroup:
     found = {"x": Estimate(value, None, None, 1)}
-    return Group(system, f"{kbps} kbps", kind, "all", 1, 0, 1.0, kbps, None, None, None, found)
+    return ResultGroup(
+        system, f"{kbps} kbps", kind, "all", 1, 0, 1.0, kbps, None, None, None, found
+    )
 
 
-def best(better: str, *groups: Group) -> set[str]:
-    found = best_places(groups, [Column("x", "X", better, digits=2)])
+def best(better: str, *groups: ResultGroup) -> set[str]:
+    found = best_cells(groups, [Column("x", "X", better, digits=2)])
     return {f"{system} {setting}" for system, setting, _ in found}
 
 
@@ -122,7 +124,7 @@ def test_the_best_of_a_class_of_bitrates():
 
 def test_systems_are_called_by_what_tells_their_paths_apart():
     names = ["tiny", "/home/me/a/model", "/home/me/b/model", "/x/other", "runs/model", "e\x1b[1m"]
-    assert list(labels(names).values()) == [
+    assert list(short_names(names).values()) == [
         *("tiny", "a/model", "b/model", "other", "runs/model", "e\\x1b[1m")
     ]
 
@@ -130,7 +132,7 @@ def test_systems_are_called_by_what_tells_their_paths_apart():
 def test_a_command_line_to_share_has_no_absolute_paths():
     line = ["/home/me/.venv/bin/catok", "evaluate", "--data", "/home/me/sets/a b/test.jsonl"]
     line += ["--out=/tmp/out", "--baselines", "encodec=/models/encodec:6", "-o", "x/y"]
-    assert shareable(line) == (
+    assert shareable_command(line) == (
         "catok evaluate --data 'a b/test.jsonl' --out=tmp/out --baselines "
         "encodec=models/encodec:6 -o x/y"
     )

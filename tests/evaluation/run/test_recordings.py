@@ -13,7 +13,12 @@ from hypothesis import strategies as st
 
 from catok import load_audio
 from catok.evaluation.run.evaluate import evaluate
-from catok.evaluation.run.recordings import Recording, Selection, choose, read_recordings
+from catok.evaluation.run.recordings import (
+    EvalRecording,
+    Selection,
+    read_recordings,
+    select_recordings,
+)
 
 from .fakes import evaluation, noise
 
@@ -38,9 +43,9 @@ def test_a_manifest(tmp_path):
     lines[1] |= {"band_edge": 8000, "corpus": "c", "speaker": "s"}
     (tmp_path / "m.jsonl").write_text("\n\n".join(map(json.dumps, lines)))
     first, second = read_recordings(tmp_path / "m.jsonl")
-    assert first == Recording("x.wav", tmp_path / "x.wav", 0.6)
+    assert first == EvalRecording("x.wav", tmp_path / "x.wav", 0.6)
     gone = tmp_path / "gone.wav"
-    assert second == Recording("gone.wav", gone, 2.0, "music", "en", "la", 8000.0, "c", "s")
+    assert second == EvalRecording("gone.wav", gone, 2.0, "music", "en", "la", 8000.0, "c", "s")
 
 
 @pytest.mark.parametrize(
@@ -98,7 +103,7 @@ def test_names_that_are_not_utf8(tmp_path):
     noise(tmp_path, "x.wav")
     name = os.fsencode(tmp_path) + b"/caf\xe9.wav"
     os.rename(tmp_path / "x.wav", name)
-    (recording,) = choose(read_recordings(tmp_path), Selection())
+    (recording,) = select_recordings(read_recordings(tmp_path), Selection())
     assert recording.key == "caf\\udce9.wav" and recording.path.exists()
     assert recording.stem.isprintable()
 
@@ -118,7 +123,7 @@ def test_any_manifest_is_read_or_refused(tmp_path_factory, lines):
     text = lines if isinstance(lines, bytes) else "\n".join(map(json.dumps, lines)).encode()
     path.write_bytes(text)
     with suppress(ValueError):
-        for recording in choose(read_recordings(path), Selection()):
+        for recording in select_recordings(read_recordings(path), Selection()):
             assert recording.key.encode() and "/" not in recording.stem
 
 
@@ -129,7 +134,7 @@ def test_a_missing_path(tmp_path):
 
 RECORDINGS = st.lists(
     st.builds(
-        lambda n, seconds, domain: Recording(f"{n}.wav", Path(f"{n}.wav"), seconds, domain),
+        lambda n, seconds, domain: EvalRecording(f"{n}.wav", Path(f"{n}.wav"), seconds, domain),
         st.integers(0, 999),
         st.one_of(st.none(), st.floats(0.1, 30)),
         st.sampled_from(["speech", "music"]),
@@ -142,10 +147,10 @@ RECORDINGS = st.lists(
 @given(RECORDINGS, st.integers(1, 9), st.integers(1, 9), st.randoms(), st.integers(0, 2))
 def test_the_choice_depends_on_names_alone(recordings, limit, per_domain, random, seed):
     selection = Selection(limit, per_domain, seed=seed)
-    chosen = choose(recordings, selection)
+    chosen = select_recordings(recordings, selection)
     shuffled = random.sample(recordings, len(recordings))
-    assert choose(shuffled, selection) == chosen
-    everything = choose(recordings, Selection(seed=seed))
+    assert select_recordings(shuffled, selection) == chosen
+    everything = select_recordings(recordings, Selection(seed=seed))
     assert sorted(r.key for r in everything) == sorted(r.key for r in recordings)
     by_domain = {d: [r for r in everything if r.domain == d] for d in ("speech", "music")}
     kept = [r for r in everything if r in by_domain[r.domain][:per_domain]]
@@ -153,19 +158,19 @@ def test_the_choice_depends_on_names_alone(recordings, limit, per_domain, random
 
 
 def test_seed_0_orders_by_the_sha1_of_the_name():
-    recordings = [Recording(f"d/{n}.wav", Path(f"d/{n}.wav"), 1.0) for n in range(20)]
-    names = [r.path.name for r in choose(recordings, Selection())]
+    recordings = [EvalRecording(f"d/{n}.wav", Path(f"d/{n}.wav"), 1.0) for n in range(20)]
+    names = [r.path.name for r in select_recordings(recordings, Selection())]
     assert names == sorted(names, key=lambda n: hashlib.sha1(n.encode()).hexdigest())
-    assert names != [r.path.name for r in choose(recordings, Selection(seed=1))]
+    assert names != [r.path.name for r in select_recordings(recordings, Selection(seed=1))]
 
 
 def test_lengths_limit_the_choice_but_unreadable_files_stay():
     lengths = {"a": 0.5, "b": 1.0, "c": 2.0, "d": 3.0, "e": None}
-    recordings = [Recording(k, Path(k), s) for k, s in lengths.items()]
-    chosen = choose(recordings, Selection(min_seconds=1, max_seconds=2))
+    recordings = [EvalRecording(k, Path(k), s) for k, s in lengths.items()]
+    chosen = select_recordings(recordings, Selection(min_seconds=1, max_seconds=2))
     assert {r.key for r in chosen} == {"b", "c", "e"}
     with pytest.raises(ValueError, match="min_seconds"):
-        choose(recordings[:4], Selection(min_seconds=9))
+        select_recordings(recordings[:4], Selection(min_seconds=9))
     with pytest.raises(ValueError, match="swap"):
         Selection(min_seconds=2, max_seconds=1)
     with pytest.raises(ValueError, match="at least 1"):
@@ -173,6 +178,6 @@ def test_lengths_limit_the_choice_but_unreadable_files_stay():
 
 
 def test_stems_are_file_names_of_their_own():
-    stems = {Recording(k, Path(k), 1.0).stem for k in ("a/x.wav", "b/x.wav", "x.flac")}
+    stems = {EvalRecording(k, Path(k), 1.0).stem for k in ("a/x.wav", "b/x.wav", "x.flac")}
     assert len(stems) == 3
     assert all("/" not in stem and stem.startswith("x-") for stem in stems)

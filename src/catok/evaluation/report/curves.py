@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from catok.evaluation.metrics.base import Column
 from catok.evaluation.report.html import tag, text
-from catok.evaluation.run.cells import heading, number, significant
-from catok.evaluation.run.summary import Group
+from catok.evaluation.run.formatting import column_title, format_number, format_significant
+from catok.evaluation.run.summary import ResultGroup
 
 COLOURS = 8  # classes c0 ... c7 of the style sheet
 _WIDTH, _HEIGHT = 360, 240
@@ -34,7 +34,7 @@ def colour(systems: Sequence[str], name: str) -> str:
     return f"c{systems.index(name) % COLOURS}"
 
 
-def curve(column: Column, groups: Sequence[Group], systems: Sequence[str]) -> str:
+def curve(column: Column, groups: Sequence[ResultGroup], systems: Sequence[str]) -> str:
     """A chart of one figure over bitrate, "" where no compressing system has it.
 
     `groups` are of one domain; the original is a dashed line where it is near the others.
@@ -50,13 +50,13 @@ def curve(column: Column, groups: Sequence[Group], systems: Sequence[str]) -> st
     marks = [_frame(x, y)]
     for value in near:
         at = y(value)
-        line = tag("title", f"original: {number(value, column.digits)}")
+        line = tag("title", f"original: {format_number(value, column.digits)}")
         marks.append(tag("line", line, class_="top", x1=_LEFT, x2=_WIDTH - _RIGHT, y1=at, y2=at))
     for name in systems:
         own = sorted((g for g in points if g.system == name), key=lambda g: g.kbps or 0.0)
         if own:
             marks.append(tag("g", _line(own, column, x, y), class_=colour(systems, name)))
-    title = heading(column)
+    title = column_title(column)
     picture = tag(
         "svg",
         "".join(marks),
@@ -88,7 +88,7 @@ def nice_axis(low: float, high: float) -> Axis:
     return Axis(low, high, _HEIGHT - _BOTTOM, _TOP, ticks)
 
 
-def _ends(group: Group, column: Column) -> list[float]:
+def _ends(group: ResultGroup, column: Column) -> list[float]:
     found = group.figures[column.name]
     return [value for value in (found.mean, found.low, found.high) if value is not None]
 
@@ -121,7 +121,7 @@ def _rate(tick: float) -> str:
     return f"{2.0**tick:.3g}"
 
 
-def _line(groups: Sequence[Group], column: Column, x: Axis, y: Axis) -> str:
+def _line(groups: Sequence[ResultGroup], column: Column, x: Axis, y: Axis) -> str:
     parts, path = [], []
     for group in groups:
         found, rate = group.figures[column.name], group.kbps
@@ -134,8 +134,8 @@ def _line(groups: Sequence[Group], column: Column, x: Axis, y: Axis) -> str:
         note = tag(
             "title",
             text(
-                f"{group.system}, {group.setting}: {number(found.mean, column.digits)} "
-                f"at {significant(rate)} kbit/s"
+                f"{group.system}, {group.setting}: {format_number(found.mean, column.digits)} "
+                f"at {format_significant(rate)} kbit/s"
             ),
         )
         if group.kind == "baseline":

@@ -9,19 +9,20 @@ from catok.evaluation.metrics.base import Column
 from catok.evaluation.report.curves import colour, curve
 from catok.evaluation.report.html import join, tag, text
 from catok.evaluation.report.players import players
-from catok.evaluation.run.best import Place, best_places
-from catok.evaluation.run.cells import (
+from catok.evaluation.run.formatting import (
     ARROWS,
-    BEST,
-    heading,
-    interval,
-    number,
+    BEST_NOTE,
+    CellKey,
+    best_cells,
+    column_title,
+    format_interval,
+    format_number,
+    format_significant,
     shown_columns,
-    significant,
 )
 from catok.evaluation.run.statistics import Estimate
-from catok.evaluation.run.summary import ALL, Failure, Group, Summary
-from catok.evaluation.run.tables import facts
+from catok.evaluation.run.summary import ALL_DOMAINS, FailedRow, ResultGroup, Summary
+from catok.evaluation.run.tables import summary_facts
 from catok.io.files import replacing
 
 FIRST = ("data", "recordings", "weights", "left out", "command", "date")  # facts above the fold
@@ -42,13 +43,13 @@ def page(out: Path, summary: Summary) -> str:
         files("catok.evaluation.report").joinpath("page.html").read_text(encoding="utf-8")
     )
     systems = list(dict.fromkeys(g.system for g in summary.groups if g.kind != "original"))
-    told = facts(summary)
+    told = summary_facts(summary)
     first = [pair for pair in told if pair[0] in FIRST]
     others = _folded("Versions and machine", _pairs([p for p in told if p[0] not in FIRST]), False)
     return template.substitute(
         title=text(_title(summary)),
         facts=_pairs(first) + others,
-        best=text(BEST),
+        best=text(BEST_NOTE),
         tables=join(_table(summary, domain) for domain in summary.shown_domains()),
         legend=_legend(systems),
         curves=join(_curves(summary, domain, systems) for domain in summary.shown_domains()),
@@ -76,30 +77,30 @@ def _folded(title: str, content: str, is_open: bool) -> str:
 
 
 def _name(domain: str) -> str:
-    return "All recordings" if domain == ALL else f"Domain: {domain}"
+    return "All recordings" if domain == ALL_DOMAINS else f"Domain: {domain}"
 
 
 def _table(summary: Summary, domain: str) -> str:
     groups = summary.of_domain(domain)
     columns = shown_columns(summary.columns, groups)
-    titles = ["system", "kbit/s", "files", *map(heading, columns), "RTF encode", "RTF decode"]
-    best = best_places(groups, columns)
+    titles = ["system", "kbit/s", "files", *map(column_title, columns), "RTF encode", "RTF decode"]
+    best = best_cells(groups, columns)
     rows = [_row(group, columns, best) for group in groups]
-    return _folded(_name(domain), _grid(titles, rows, _name(domain)), domain == ALL)
+    return _folded(_name(domain), _grid(titles, rows, _name(domain)), domain == ALL_DOMAINS)
 
 
-def _row(group: Group, columns: Sequence[Column], best: Collection[Place]) -> str:
-    cells = [_system(group), _cell(group.kbps, significant(group.kbps)), _files(group)]
+def _row(group: ResultGroup, columns: Sequence[Column], best: Collection[CellKey]) -> str:
+    cells = [_system(group), _cell(group.kbps, format_significant(group.kbps)), _files(group)]
     for column in columns:
         is_best = (group.system, group.setting, column.name) in best
         cells.append(_figure(group.figures[column.name], column.digits, is_best))
     timed = group.kind != "original"
     factors = (group.encode_rtf, group.decode_rtf) if timed else (None, None)
-    cells += [_cell(value, significant(value)) for value in factors]
+    cells += [_cell(value, format_significant(value)) for value in factors]
     return tag("tr", "".join(cells), class_=group.kind)
 
 
-def _system(group: Group) -> str:
+def _system(group: ResultGroup) -> str:
     """The name, with what it is set to below."""
     name = text(group.system)
     if group.kind == "original":
@@ -111,15 +112,15 @@ def _system(group: Group) -> str:
     )
 
 
-def _files(group: Group) -> str:
+def _files(group: ResultGroup) -> str:
     lost = tag("small", f"{group.failed} failed") if group.failed else ""
     return tag("td", str(group.files) + lost, data_v=group.files, class_="n")
 
 
 def _figure(found: Estimate, digits: int, is_best: bool) -> str:
-    shown = text(number(found.mean, digits))
+    shown = text(format_number(found.mean, digits))
     shown = tag("strong", shown) if is_best else shown
-    ends = interval(found, digits).replace(" to ", " \u2013 ")
+    ends = format_interval(found, digits).replace(" to ", " \u2013 ")
     note = f"{found.scored} scored" + (f", {found.failed} failed" if found.failed else "")
     return tag(
         "td",
@@ -163,7 +164,7 @@ def _curves(summary: Summary, domain: str, systems: Sequence[str]) -> str:
     columns = shown_columns(summary.columns, groups)
     plots = [plot for column in columns if (plot := curve(column, groups, systems))]
     content = tag("div", join(plots), class_="plots") if plots else tag("p", "Nothing to draw.")
-    return _folded(_name(domain), content, domain == ALL)
+    return _folded(_name(domain), content, domain == ALL_DOMAINS)
 
 
 def _unbroken(title: str) -> str:
@@ -182,8 +183,8 @@ def _codebooks(summary: Summary) -> str:
                 "tr",
                 tag("th", str(book), scope="row", data_v=book)
                 + _cell(used, str(used))
-                + _cell(entropy, number(entropy, 2))
-                + _cell(effective, number(effective, 1)),
+                + _cell(entropy, format_number(entropy, 2))
+                + _cell(effective, format_number(effective, 1)),
             )
             for book, (used, entropy, effective) in enumerate(
                 zip(use.in_use, use.entropy, use.perplexity, strict=True), 1
@@ -200,7 +201,7 @@ def _codebooks(summary: Summary) -> str:
     return join(parts) or tag("p", "No system gave codes.")
 
 
-def _failures(failures: Sequence[Failure]) -> str:
+def _failures(failures: Sequence[FailedRow]) -> str:
     if not failures:
         return tag("p", "None.")
     rows = [

@@ -8,8 +8,8 @@ from pathlib import Path
 from catok.audio import audio_info, load_audio, save_audio
 from catok.evaluation.report.html import data_url, join, tag, text
 from catok.evaluation.report.spectrogram import drawing, loudness, picture
-from catok.evaluation.run.examples import CLIP_SECONDS
-from catok.evaluation.run.summary import Clip, Example
+from catok.evaluation.run.artifacts import CLIP_SECONDS
+from catok.evaluation.run.summary import Clip, ExampleClips
 
 BUDGET = 4_300_000  # characters of the page for sound and pictures
 SHORTEST = 2.0  # seconds that a clip must last to be of use
@@ -21,11 +21,11 @@ _BASE64 = 4 / 3
 class Fit:
     """What goes into the page: examples, and seconds of each clip."""
 
-    examples: list[Example]
+    examples: list[ExampleClips]
     seconds: float
 
 
-def fit(out: Path, examples: Sequence[Example], budget: float = BUDGET) -> Fit:
+def fit(out: Path, examples: Sequence[ExampleClips], budget: float = BUDGET) -> Fit:
     """As many examples as fit with clips of at least `SHORTEST` seconds, one at the least.
 
     Domains take turns, so that the last examples of each domain go first.
@@ -48,7 +48,7 @@ def fit(out: Path, examples: Sequence[Example], budget: float = BUDGET) -> Fit:
     return Fit([], CLIP_SECONDS)
 
 
-def players(out: Path, examples: Sequence[Example]) -> str:
+def players(out: Path, examples: Sequence[ExampleClips]) -> str:
     """A section per example, with a card per clip; all of an example on one scale of loudness."""
     shown = fit(out, examples)
     parts = [_example(out, example, shown.seconds) for example in shown.examples]
@@ -60,7 +60,7 @@ def players(out: Path, examples: Sequence[Example]) -> str:
     return join(parts) or tag("p", "No recording was free of flags and failures.")
 
 
-def _example(out: Path, example: Example, seconds: float) -> str:
+def _example(out: Path, example: ExampleClips, seconds: float) -> str:
     cards, loudest = [], None
     for clip in example.clips:
         audio, rate = load_audio(out / clip.path)

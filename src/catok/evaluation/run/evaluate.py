@@ -1,8 +1,7 @@
-"""`evaluate`: recordings through systems and metrics, into a folder that can be gone on with."""
+"""`evaluate`: recordings through systems and metrics; a stopped run goes on where it was."""
 
 import hashlib
 import json
-import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
@@ -18,16 +17,22 @@ from catok.evaluation.metrics.registry import (
     metric_settings,
 )
 from catok.evaluation.results_folder import ResultsFolder, Row, RowFile
-from catok.evaluation.run.changed import drop_changed
-from catok.evaluation.run.crew import Crew
-from catok.evaluation.run.examples import ExampleTask, make_clips, pick
-from catok.evaluation.run.provenance import provenance, shareable
-from catok.evaluation.run.record import METRICS, Kind, RunRecord
-from catok.evaluation.run.recordings import Recording, Selection, choose, read_recordings
-from catok.evaluation.run.rows import Place, failed, lacking, place
-from catok.evaluation.run.scoring import Recipe, Task, Tools, describe, score
-from catok.evaluation.run.summary import Summary, summarise
+from catok.evaluation.run.artifacts import ClipTask, make_clips, select_examples
+from catok.evaluation.run.changed_recordings import drop_changed
+from catok.evaluation.run.provenance import provenance
+from catok.evaluation.run.recordings import (
+    EvalRecording,
+    Selection,
+    read_recordings,
+    select_recordings,
+)
+from catok.evaluation.run.rows import RowKey, has_errors, missing_columns, row_key
+from catok.evaluation.run.run_manifest import METRICS_SETTING, RunManifest, SystemKind
+from catok.evaluation.run.scoring import ScoringTask, score_recording
+from catok.evaluation.run.summary import Summary, build_summary
 from catok.evaluation.run.tables import check_parquet, write_tables
+from catok.evaluation.run.worker import Worker, WorkerSpec, describe_worker
+from catok.evaluation.run.worker_pool import WorkerPool
 from catok.evaluation.systems.base import System
 from catok.evaluation.systems.registry import build_system
 from catok.io.lock import folder_lock
@@ -65,9 +70,9 @@ class Evaluation:
     )
 
     @property
-    def systems(self) -> tuple[tuple[str, Kind], ...]:
+    def systems(self) -> tuple[tuple[str, SystemKind], ...]:
         """All systems with what they are here."""
-        models: tuple[tuple[str, Kind], ...] = tuple((text, "model") for text in self.models)
+        models: tuple[tuple[str, SystemKind], ...] = tuple((text, "model") for text in self.models)
         return (
             (ORIGINAL, "original"),
             *models,
@@ -76,22 +81,22 @@ class Evaluation:
 
 
 @dataclass(frozen=True)
-class Progress:
+class RunProgress:
     """How far a run is: recordings done and to do, those of earlier runs not among them."""
 
     done: int
     total: int
-    recording: Recording
+    recording: EvalRecording
 
 
 def evaluate(
     evaluation: Evaluation,
     out: Path,
     *,
-    command: str | None = None,
-    report: Callable[[Progress], None] = lambda progress: None,
+    command: str = "catok.evaluation.evaluate",
+    report: Callable[[RunProgress], None] = lambda progress: None,
 ) -> Summary:
-    """Score what is missing in the folder `out`, then summarise all of it.
+    """Score what is missing in the folder `out`, then summarize all of it.
 
     Writes rows.jsonl as it goes, codes/, examples/ and at the end rows.parquet and
     summary.json/csv/md. A run that was stopped goes on where it was; systems that are new are
@@ -103,52 +108,59 @@ def evaluate(
     """
     check_parquet()
     out = out.resolve()
-    recordings = choose(read_recordings(evaluation.data, leave_out=out), evaluation.selection)
+    recordings = select_recordings(
+        read_recordings(evaluation.data, leave_out=out), evaluation.selection
+    )
     with folder_lock(out):
-        return _evaluate(evaluation, out, recordings, command or shareable(sys.argv), report)
+        return _evaluate(evaluation, out, recordings, command, report)
 
 
 def _evaluate(
     evaluation: Evaluation,
     out: Path,
-    recordings: Sequence[Recording],
+    recordings: Sequence[EvalRecording],
     command: str,
-    report: Callable[[Progress], None],
+    report: Callable[[RunProgress], None],
 ) -> Summary:
-    folder = ResultsFolder(out, place)
-    record, rows = RunRecord(folder, _settings(evaluation, recordings)), folder.rows
-    recipe = Recipe(
+    # 1. What the folder holds, refused if it was made with other settings.
+    folder = ResultsFolder(out, row_key)
+    manifest, rows = RunManifest(folder, _settings(evaluation, recordings)), folder.rows
+    spec = WorkerSpec(
         evaluation.systems,
         partial(evaluation.build_system, device=evaluation.device),
         partial(evaluation.build_metrics, evaluation.metrics, evaluation.options),
     )
-    with Crew(partial(Tools, recipe), evaluation.workers, evaluation.threads) as crew:
-        facts = crew.one(describe, evaluation.systems)
-        wanted = [(system.name, s) for system in facts.systems for s in system.settings]
-        drop_changed(out, recordings, rows, wanted, evaluation.retry)
-        record.add(facts.systems, facts.columns)
+    with WorkerPool(partial(Worker, spec), evaluation.workers, evaluation.threads) as pool:
+        # 2. Systems and metrics name their settings and columns: with them, what is missing.
+        info = pool.call(describe_worker, evaluation.systems)
+        requested = [(system.name, s) for system in info.systems for s in system.settings]
+        drop_changed(out, recordings, rows, requested, evaluation.retry)
+        manifest.add(info.systems, info.columns)
         if evaluation.retry:
-            rows.drop([row for row in rows.rows if failed(row)])
-        tasks = _tasks(recordings, wanted, facts.columns, rows, out)
-        named = {recording.key: recording for recording in recordings}
+            rows.drop([row for row in rows.rows if has_errors(row)])
+        tasks = _tasks(recordings, requested, info.columns, rows, out)
+        # 3. Score, one recording a task; rows are on disk as soon as they come.
+        by_key = {recording.key: recording for recording in recordings}
         weights = {row["system"]: row["weights"] for row in rows.rows if row["weights"]}
-        for done, made in enumerate(crew.each(score, tasks), 1):
-            _check_weights(weights, made)
-            rows.append(made)
-            report(Progress(done, len(tasks), named[made[0]["key"]]))
-        if any(row is not None for task in tasks for row in task.wanted.values()):
+        for done, new_rows in enumerate(pool.imap_unordered(score_recording, tasks), 1):
+            _check_weights(weights, new_rows)
+            rows.append(new_rows)
+            report(RunProgress(done, len(tasks), by_key[new_rows[0]["key"]]))
+        # Rows that grew columns were appended again: write the file without the older ones.
+        if any(row is not None for task in tasks for row in task.requested.values()):
             rows.compact()
-        left_out = facts.left_out | _lacking(tasks, rows, facts.columns)
-        shown = pick(recordings, rows.rows, evaluation.examples)
-        for _ in crew.each(make_clips, [ExampleTask(recording, out) for recording in shown]):
+        left_out = info.left_out | _columns_not_computed(tasks, rows, info.columns)
+        # 4. Clips to listen to, then the tables.
+        shown = select_examples(recordings, rows.rows, evaluation.examples)
+        for _ in pool.imap_unordered(make_clips, [ClipTask(recording, out) for recording in shown]):
             pass
     source = provenance(command, evaluation.workers, evaluation.threads)
-    summary = summarise(rows.rows, recordings, shown, record, left_out, source, out)
-    write_tables(out, summary, rows.rows, record.columns)
+    summary = build_summary(rows.rows, recordings, shown, manifest, left_out, source, out)
+    write_tables(out, summary, rows.rows, manifest.columns)
     return summary
 
 
-def _settings(evaluation: Evaluation, recordings: Sequence[Recording]) -> dict[str, Any]:
+def _settings(evaluation: Evaluation, recordings: Sequence[EvalRecording]) -> dict[str, Any]:
     known = (asdict(recording) | {"path": None, "seconds": None} for recording in recordings)
     digest = hashlib.sha1("\n".join(map(json.dumps, known)).encode()).hexdigest()
     return {
@@ -156,37 +168,39 @@ def _settings(evaluation: Evaluation, recordings: Sequence[Recording]) -> dict[s
         "selection": asdict(evaluation.selection),
         "recordings": len(recordings),
         "recordings_sha1": digest,
-        METRICS: metric_settings(evaluation.metrics, evaluation.options),
+        METRICS_SETTING: metric_settings(evaluation.metrics, evaluation.options),
     }
 
 
 def _tasks(
-    recordings: Sequence[Recording],
-    wanted: Sequence[tuple[str, str]],
+    recordings: Sequence[EvalRecording],
+    requested: Sequence[tuple[str, str]],
     columns: Sequence[Column],
-    rows: RowFile[Place],
+    rows: RowFile[RowKey],
     out: Path,
-) -> list[Task]:
+) -> list[ScoringTask]:
     """What is missing, by recording: rows, and columns of rows."""
     tasks = []
     for recording in recordings:
-        places = [Place(recording.key, system, setting) for system, setting in wanted]
-        there = {place: rows.get(place) for place in places}
+        keys = [RowKey(recording.key, system, setting) for system, setting in requested]
+        existing = {key: rows.get(key) for key in keys}
         missing = {
-            place: row for place, row in there.items() if row is None or lacking(row, columns)
+            key: row
+            for key, row in existing.items()
+            if row is None or missing_columns(row, columns)
         }
         if missing:
-            tasks.append(Task(recording, missing, out))
+            tasks.append(ScoringTask(recording, missing, out))
     return tasks
 
 
-def _lacking(
-    tasks: Sequence[Task], rows: RowFile[Place], columns: Sequence[Column]
+def _columns_not_computed(
+    tasks: Sequence[ScoringTask], rows: RowFile[RowKey], columns: Sequence[Column]
 ) -> dict[str, str]:
     """Columns that a worker could not fill though another could, and of how many rows."""
-    places = [place for task in tasks for place in task.wanted]
+    keys = [key for task in tasks for key in task.requested]
     counts = Counter(
-        name for place in places if (row := rows.get(place)) for name in lacking(row, columns)
+        name for key in keys if (row := rows.get(key)) for name in missing_columns(row, columns)
     )
     return {
         name: f"not computed for {count} rows: run the same command again"

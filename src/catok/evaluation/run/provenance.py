@@ -50,7 +50,7 @@ def provenance(command: str, workers: int, threads: int | None) -> dict[str, Any
     }
 
 
-def shareable(arguments: Sequence[str]) -> str:
+def shareable_command(arguments: Sequence[str]) -> str:
     """A command line as one would type it, with what is absolute in it cut to the last parts."""
     program, *rest = arguments
     name = "catok" if Path(program).stem in ("catok", "__main__") else Path(program).name

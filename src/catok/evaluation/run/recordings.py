@@ -20,7 +20,7 @@ UNKNOWN = "unknown"  # the domain of a recording that states none
 
 
 @dataclass(frozen=True)
-class Recording:
+class EvalRecording:
     """An audio file, or a part of one, and what is known of it.
 
     `key`: its name in all tables, unique in a run. `seconds`: None where the file cannot be read.
@@ -77,7 +77,7 @@ class Selection:
             raise ValueError(f"min_seconds {low:g} is above max_seconds {high:g}: swap them")
 
 
-def read_recordings(path: str | Path, leave_out: Path | None = None) -> list[Recording]:
+def read_recordings(path: str | Path, leave_out: Path | None = None) -> list[EvalRecording]:
     """The recordings of a folder or manifest (see `catok.data.recordings.read_recordings`).
 
     `leave_out`: a folder of results, whose clips are no recordings of a folder around it. Raises
@@ -96,7 +96,9 @@ def read_recordings(path: str | Path, leave_out: Path | None = None) -> list[Rec
     return found
 
 
-def choose(recordings: Sequence[Recording], selection: Selection) -> list[Recording]:
+def select_recordings(
+    recordings: Sequence[EvalRecording], selection: Selection
+) -> list[EvalRecording]:
     """The recordings that `selection` takes, in the order of the SHA-1 of their file names (of
     parts of files: of their keys).
 
@@ -108,7 +110,7 @@ def choose(recordings: Sequence[Recording], selection: Selection) -> list[Record
     fitting = [r for r in recordings if r.seconds is None or low <= r.seconds <= high]
     salt = f"#{selection.seed}" if selection.seed else ""
 
-    def place(recording: Recording) -> tuple[str, str]:
+    def place(recording: EvalRecording) -> tuple[str, str]:
         name = recording.path.name if recording.offset is None else recording.key
         return hashlib.sha1(os.fsencode(name + salt)).hexdigest(), recording.key
 
@@ -126,7 +128,7 @@ def choose(recordings: Sequence[Recording], selection: Selection) -> list[Record
     return chosen[: selection.limit]
 
 
-def _recording(entry: Entry, listed_in: Path) -> Recording:
+def _recording(entry: Entry, listed_in: Path) -> EvalRecording:
     if entry.audio is None:
         raise ValueError(
             f"{listed_in}, line {entry.line}: {entry.name} has codes and no audio to compare with"
@@ -135,7 +137,7 @@ def _recording(entry: Entry, listed_in: Path) -> Recording:
     if seconds is None:
         whole = _seconds(entry.audio) if entry.total is None else entry.total
         seconds = None if whole is None else max(0.0, whole - (entry.offset or 0.0))
-    return Recording(
+    return EvalRecording(
         key=readable(_key(entry)),
         path=entry.audio,
         seconds=seconds,

@@ -7,7 +7,7 @@ from catok.evaluation.metrics.base import Column
 from catok.evaluation.results_folder import Row
 
 
-class Place(NamedTuple):
+class RowKey(NamedTuple):
     """What identifies a row."""
 
     key: str
@@ -15,21 +15,21 @@ class Place(NamedTuple):
     setting: str
 
 
-def place(row: Row) -> Place:
+def row_key(row: Row) -> RowKey:
     """Where a row belongs."""
-    return Place(row["key"], row["system"], row["setting"])
+    return RowKey(row["key"], row["system"], row["setting"])
 
 
-def lacking(row: Row, columns: Sequence[Column]) -> list[str]:
+def missing_columns(row: Row, columns: Sequence[Column]) -> list[str]:
     """The columns that have not been asked of a row whose audio can be scored."""
-    return [] if broken(row) else [c.name for c in columns if c.name not in row]
+    return [] if has_no_audio(row) else [c.name for c in columns if c.name not in row]
 
 
-def failed(row: Row) -> bool:
+def has_errors(row: Row) -> bool:
     """Whether something went wrong that another attempt might mend."""
     return bool(row["errors"])
 
 
-def broken(row: Row) -> bool:
+def has_no_audio(row: Row) -> bool:
     """Whether there was no audio to score: the recording or the system failed."""
     return not row["errors"].keys().isdisjoint({"recording", "system"})

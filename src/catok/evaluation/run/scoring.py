@@ -1,177 +1,150 @@
 """One recording through all systems and metrics: rows of figures, or of what went wrong."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 from torch import Tensor
 
 from catok.evaluation.markdown import readable
-from catok.evaluation.metrics.base import Column, Metric
+from catok.evaluation.metrics.base import Metric
 from catok.evaluation.results_folder import Row, audio_sha1
-from catok.evaluation.run.codes import keep_codes
-from catok.evaluation.run.crew import check_stop
-from catok.evaluation.run.flags import Flag, flag
-from catok.evaluation.run.record import Kind, SystemFacts
-from catok.evaluation.run.recordings import Recording
-from catok.evaluation.run.rows import Place, lacking
+from catok.evaluation.run.artifacts import save_codes
+from catok.evaluation.run.recordings import EvalRecording
+from catok.evaluation.run.rows import RowKey, missing_columns
+from catok.evaluation.run.worker import Worker
+from catok.evaluation.run.worker_pool import raise_if_cancelled
 from catok.evaluation.sample import Sample
 from catok.evaluation.systems.base import Output, System
 
-
-@dataclass(frozen=True)
-class Recipe:
-    """What a process needs in order to build its tools; called, it gives them."""
-
-    systems: tuple[tuple[str, Kind], ...]
-    build_system: Callable[[str], System]
-    build_metrics: Callable[[], tuple[list[Metric], dict[str, str]]]
-
-    def __call__(self) -> "Tools":
-        return Tools(self)
+MIN_SECONDS = 0.5
+SILENT_PEAK = 1e-3  # -60 dB of full scale
+FULL_SCALE = 0.9999
+CLIPPED_SHARE = 1e-3  # of the samples
 
 
-class Tools:
-    """The systems and metrics of one process, built when first used."""
+class Flag(NamedTuple):
+    """What is wrong with a recording, in a word and a sentence, and whether it is `scored`."""
 
-    def __init__(self, recipe: Recipe) -> None:
-        self._recipe = recipe
+    name: Literal["", "unreadable", "short", "silent", "clipped"]
+    why: str = ""
+    scored: bool = True
 
-    @cached_property
-    def systems(self) -> list[System]:
-        """All systems, in the order of the recipe."""
-        return [self._recipe.build_system(text) for text, _ in self._recipe.systems]
 
-    @property
-    def metrics(self) -> list[Metric]:
-        """All metrics that could be built."""
-        return self._metrics[0]
+def check_recording(audio: Tensor, sample_rate: int) -> Flag:
+    """The flag of a recording `[C, T]`.
 
-    @property
-    def left_out(self) -> dict[str, str]:
-        """The names of the others, and why."""
-        return self._metrics[1]
-
-    @cached_property
-    def _metrics(self) -> tuple[list[Metric], dict[str, str]]:
-        return self._recipe.build_metrics()
+    "short": under 0.5 s. "silent": no sample above -60 dB of full scale. "clipped": more than 0.1 %
+    of the samples at full scale; such a recording is scored, the flag only warns.
+    """
+    seconds = audio.shape[1] / sample_rate
+    if seconds < MIN_SECONDS:
+        return Flag("short", f"{seconds:.2f} s long, under {MIN_SECONDS} s", scored=False)
+    size = audio.abs()
+    if float(size.max()) < SILENT_PEAK:
+        return Flag("silent", "no sample above -60 dB of full scale", scored=False)
+    share = float((size >= FULL_SCALE).float().mean())
+    if share > CLIPPED_SHARE:
+        return Flag("clipped", f"{100 * share:.2f} % of the samples are at full scale")
+    return Flag("")
 
 
 @dataclass(frozen=True)
-class Task:
-    """A recording, the rows that are wanted of it, each with what there is of it so far, and the
-    folder of the run.
+class ScoringTask:
+    """A recording, the rows requested of it, each with what there is of it so far, and the folder
+    of the run.
     """
 
-    recording: Recording
-    wanted: Mapping[Place, Row | None]
+    recording: EvalRecording
+    requested: Mapping[RowKey, Row | None]
     out: Path
 
 
-@dataclass(frozen=True)
-class Facts:
-    """What tools call themselves: systems with their settings, the metrics' columns, and the
-    metrics that were left out, with reasons.
-    """
-
-    systems: list[SystemFacts]
-    columns: list[Column]
-    left_out: dict[str, str]
-
-
-def describe(tools: Tools, systems: Sequence[tuple[str, Kind]]) -> Facts:
-    """See `Facts`. Raises ValueError where two metrics fill one column."""
-    facts = [
-        SystemFacts(text, kind, system.name, tuple(system.settings))
-        for (text, kind), system in zip(systems, tools.systems, strict=True)
-    ]
-    columns: list[Column] = [c for metric in tools.metrics for c in metric.columns]
-    names = [column.name for column in columns]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise ValueError(f"several metrics fill the columns {twice}: ask for one of them")
-    return Facts(facts, columns, tools.left_out)
-
-
-def score(tools: Tools, task: Task) -> list[Row]:
-    """The wanted rows of one recording; of rows that are there, the columns that they lack.
+def score_recording(worker: Worker, task: ScoringTask) -> list[Row]:
+    """The requested rows of one recording; of existing rows, the columns that they lack.
 
     Nothing that a file, system or metric does ends the run; memory that runs out does.
     """
     recording = task.recording
-    systems = [s for s in tools.systems if any(place.system == s.name for place in task.wanted)]
+    systems = [s for s in worker.systems if any(key.system == s.name for key in task.requested)]
     sha1 = audio_sha1(recording.path)
     try:
         audio, rate = recording.load()
-        found = flag(audio, rate)
+        flag = check_recording(audio, rate)
     except (ValueError, OSError) as error:
-        found, audio, rate = Flag("unreadable", reason(error, recording), scored=False), None, 0
+        flag, audio, rate = Flag("unreadable", error_text(error, recording), scored=False), None, 0
     rows = []
     for system in systems:
-        wanted = [s for s in system.settings if _place(recording, system, s) in task.wanted]
-        blank = _blank(recording, sha1, found, audio, rate)
-        if audio is None or not found.scored:
-            rows += [_row(blank, system, s, {"recording": found.why}) for s in wanted]
+        settings = [s for s in system.settings if _row_key(recording, system, s) in task.requested]
+        columns = _recording_columns(recording, sha1, flag, audio, rate)
+        if audio is None or not flag.scored:
+            rows += [_new_row(columns, system, s, {"recording": flag.why}) for s in settings]
         else:
-            rows += _run(tools, task, system, wanted, audio, rate, blank)
+            rows += _run_system(worker, task, system, settings, audio, rate, columns)
     return rows
 
 
-def _run(
-    tools: Tools,
-    task: Task,
+def _run_system(
+    worker: Worker,
+    task: ScoringTask,
     system: System,
-    wanted: Sequence[str],
+    settings: Sequence[str],
     audio: Tensor,
     rate: int,
-    blank: Row,
+    columns: Row,
 ) -> list[Row]:
     """One system's rows; settings that it does not come to get the error."""
     rows: dict[str, Row] = {}
-    why, kept = "the system gave nothing at this setting", 0
+    why = "the system gave nothing at this setting"
+    num_saved = 0  # codebooks of the codes on disk
     try:
         for output in system.run(audio, rate):
-            check_stop()
-            if output.setting in wanted:
-                before = task.wanted[_place(task.recording, system, output.setting)]
-                row = _row(blank, system, output.setting, {}) if before is None else before
+            raise_if_cancelled()
+            if output.setting in settings:
+                existing = task.requested[_row_key(task.recording, system, output.setting)]
+                row = (
+                    _new_row(columns, system, output.setting, {}) if existing is None else existing
+                )
                 row = _with_cost(row, output, audio.shape[1] / rate)
-                rows[output.setting] = _scored(row, tools.metrics, task.recording, audio, output)
-            if output.encoded is not None and output.encoded.num_quantizers > kept:
-                keep_codes(task.out, system.name, task.recording, output.encoded)
-                kept = output.encoded.num_quantizers
+                rows[output.setting] = _with_figures(
+                    row, worker.metrics, task.recording, audio, output
+                )
+            if output.encoded is not None and output.encoded.num_quantizers > num_saved:
+                save_codes(task.out, system.name, task.recording, output.encoded)
+                num_saved = output.encoded.num_quantizers
     except MemoryError:
         raise
     except Exception as error:  # whatever a foreign codec raises
-        why = reason(error, task.recording)
-    for setting in wanted:
+        why = error_text(error, task.recording)
+    for setting in settings:
         if setting not in rows:
-            before = task.wanted[_place(task.recording, system, setting)]
-            rows[setting] = _without_output(before, _row(blank, system, setting, {}), why, tools)
-    return [rows[setting] for setting in wanted]
+            existing = task.requested[_row_key(task.recording, system, setting)]
+            rows[setting] = _without_output(
+                existing, _new_row(columns, system, setting, {}), why, worker
+            )
+    return [rows[setting] for setting in settings]
 
 
-def _without_output(before: Row | None, new: Row, why: str, tools: Tools) -> Row:
+def _without_output(existing: Row | None, new: Row, why: str, worker: Worker) -> Row:
     """The row where the system gave nothing: all of it, or the columns that it lacked, failed."""
-    if before is None:
+    if existing is None:
         return new | {"errors": {"system": why}}
-    names = lacking(before, [c for metric in tools.metrics for c in metric.columns])
-    errors = before["errors"] | dict.fromkeys(names, why)
-    return before | dict.fromkeys(names) | {"errors": errors}
+    names = missing_columns(existing, [c for metric in worker.metrics for c in metric.columns])
+    errors = existing["errors"] | dict.fromkeys(names, why)
+    return existing | dict.fromkeys(names) | {"errors": errors}
 
 
-def _scored(
-    row: Row, metrics: Sequence[Metric], recording: Recording, audio: Tensor, output: Output
+def _with_figures(
+    row: Row, metrics: Sequence[Metric], recording: EvalRecording, audio: Tensor, output: Output
 ) -> Row:
     """The row with the columns that it lacked: a figure, or None and why.
 
     What went wrong is among the row's `errors`; why there is no figure though nothing did, among
     its `notes`. Metrics of speech leave music and effects out.
     """
-    errors, notes, found = dict(row["errors"]), dict(row["notes"]), dict[str, Any]()
+    errors, notes, figures = dict(row["errors"]), dict(row["notes"]), dict[str, Any]()
     try:
         sample = Sample(
             recording.key,
@@ -182,15 +155,15 @@ def _scored(
             recording.language,
         )
     except ValueError as error:
-        return row | {"errors": errors | {"system": reason(error, recording)}}
-    spoken = recording.domain not in ("music", "sound")
+        return row | {"errors": errors | {"system": error_text(error, recording)}}
+    is_speech = recording.domain not in ("music", "sound")
     for metric in metrics:
-        check_stop()
+        raise_if_cancelled()
         names = [column.name for column in metric.columns if column.name not in row]
         if not names:
             continue
-        found |= dict.fromkeys(names)
-        if metric.speech_only and not spoken:
+        figures |= dict.fromkeys(names)
+        if metric.speech_only and not is_speech:
             notes |= dict.fromkeys(names, "a metric of speech")
             continue
         try:
@@ -202,23 +175,23 @@ def _scored(
                 if value is None:
                     notes[column.name] = "not known of this recording"
                 elif isinstance(value, str):
-                    found[column.name] = readable(value)
+                    figures[column.name] = readable(value)
                 elif math.isnan(value):
                     errors[column.name] = "not a number"
                 elif math.isinf(value):
                     notes[column.name] = "infinite"
                 else:
-                    found[column.name] = float(value)
+                    figures[column.name] = float(value)
         except MemoryError:
             raise
         except Exception as error:  # a library's own errors among them
-            found |= dict.fromkeys(names)
-            errors |= dict.fromkeys(names, reason(error, recording))
-    return row | found | {"errors": errors, "notes": notes}
+            figures |= dict.fromkeys(names)
+            errors |= dict.fromkeys(names, error_text(error, recording))
+    return row | figures | {"errors": errors, "notes": notes}
 
 
-def _blank(
-    recording: Recording, sha1: str | None, found: Flag, audio: Tensor | None, rate: int
+def _recording_columns(
+    recording: EvalRecording, sha1: str | None, flag: Flag, audio: Tensor | None, rate: int
 ) -> Row:
     """What all rows of a recording share."""
     read = audio is not None
@@ -232,17 +205,17 @@ def _blank(
         "seconds": audio.shape[1] / rate if read else recording.seconds,
         "sample_rate": rate if read else None,
         "channels": audio.shape[0] if read else None,
-        "flag": found.name,
+        "flag": flag.name,
     }
 
 
-def _row(blank: Row, system: System, setting: str, errors: dict[str, str]) -> Row:
-    nothing: dict[str, Any] = dict.fromkeys(_COST)
-    place = {"system": system.name, "setting": setting}
-    return blank | place | {"errors": errors, "notes": {}} | nothing
+def _new_row(columns: Row, system: System, setting: str, errors: dict[str, str]) -> Row:
+    key = {"system": system.name, "setting": setting}
+    empty: dict[str, Any] = dict.fromkeys(_COST_COLUMNS)
+    return columns | key | {"errors": errors, "notes": {}} | empty
 
 
-_COST = (
+_COST_COLUMNS = (
     "bits",
     "kbps",
     "num_quantizers",
@@ -254,27 +227,27 @@ _COST = (
 
 
 def _with_cost(row: Row, output: Output, seconds: float) -> Row:
-    """The row with what the output cost. Of a row that has it, bits must be the same; its times
-    stay.
+    """The row with what the output cost. A row that has its cost keeps the times; bits must agree.
 
-    Raises ValueError for other bits, and where a system states none that can be had.
+    Raises ValueError for other bits, and for numbers that make no sense.
     """
     bits = None if output.bits is None else int(output.bits)
-    depth, seen = output.num_quantizers, row["encode_seconds"] is not None
+    count = output.num_quantizers
+    is_timed = row["encode_seconds"] is not None
     times = float(output.encode_seconds), float(output.decode_seconds)
     if not all(map(math.isfinite, times)) or (bits or 0) < 0:
         raise ValueError(f"the system states {bits} bits and {times} seconds")
-    if seen and bits != row["bits"]:
+    if is_timed and bits != row["bits"]:
         raise ValueError(
             f"{bits} bits now, {row['bits']} when it was first scored: the system has changed, "
             "choose another output folder"
         )
-    if seen:
+    if is_timed:
         return row | {"weights": output.weights}
     return row | {
         "bits": bits,
         "kbps": None if bits is None else bits / seconds / 1000,
-        "num_quantizers": None if depth is None else int(depth),
+        "num_quantizers": None if count is None else int(count),
         "encode_seconds": times[0],
         "decode_seconds": times[1],
         "weights": output.weights,
@@ -282,11 +255,11 @@ def _with_cost(row: Row, output: Output, seconds: float) -> Row:
     }
 
 
-def _place(recording: Recording, system: System, setting: str) -> Place:
-    return Place(recording.key, system.name, setting)
+def _row_key(recording: EvalRecording, system: System, setting: str) -> RowKey:
+    return RowKey(recording.key, system.name, setting)
 
 
-def reason(error: Exception, recording: Recording) -> str:
+def error_text(error: Exception, recording: EvalRecording) -> str:
     """An error in a line that can be shown: the recording by its key, without its folder."""
     text = " ".join(str(error).replace(str(recording.path), recording.key).split())
     text = readable(text)

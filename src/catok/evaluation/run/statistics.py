@@ -25,12 +25,14 @@ class Estimate:
     failed: int = 0
 
 
-def mean(values: Sequence[float], failed: int = 0) -> Estimate:
+def bootstrap_mean(values: Sequence[float], failed: int = 0) -> Estimate:
     """The mean and its percentile interval over resampled recordings. Seeded: always the same."""
-    return ratio(values, [1.0] * len(values), failed)
+    return bootstrap_ratio(values, [1.0] * len(values), failed)
 
 
-def ratio(numerators: Sequence[float], denominators: Sequence[float], failed: int = 0) -> Estimate:
+def bootstrap_ratio(
+    numerators: Sequence[float], denominators: Sequence[float], failed: int = 0
+) -> Estimate:
     """sum(numerators) / sum(denominators), recordings resampled as pairs.
 
     With numerators word errors and denominators words this is the word error rate of a corpus.
@@ -41,7 +43,7 @@ def ratio(numerators: Sequence[float], denominators: Sequence[float], failed: in
         return Estimate(None, None, None, 0, failed)
     low = high = value = float(above.sum() / below.sum())
     if len(above) > 1:
-        drawn = _draws(len(above))
+        drawn = _resampled_indices(len(above))
         sums = below[drawn].sum(1)
         resampled = above[drawn].sum(1)[sums > 0] / sums[sums > 0]
         tail = 50 * (1 - LEVEL)
@@ -50,7 +52,7 @@ def ratio(numerators: Sequence[float], denominators: Sequence[float], failed: in
 
 
 @lru_cache(maxsize=4)
-def _draws(count: int) -> np.ndarray:
+def _resampled_indices(count: int) -> np.ndarray:
     """`[RESAMPLES, count]` places, the same for all systems, which are thereby compared on the
     same resampled recordings.
     """

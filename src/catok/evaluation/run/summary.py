@@ -1,4 +1,4 @@
-"""From rows to a summary: per system, setting and domain the mean of every figure."""
+"""From rows to a summary: the mean of every figure per system, setting and domain."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -10,15 +10,14 @@ from catok.evaluation.markdown import readable
 from catok.evaluation.metrics.base import Column
 from catok.evaluation.metrics.codebook_usage import CodebookUsage
 from catok.evaluation.results_folder import Row
-from catok.evaluation.run.codes import use_of_codes
-from catok.evaluation.run.examples import clip_path
+from catok.evaluation.run.artifacts import clip_path, codebook_usage_of
 from catok.evaluation.run.provenance import short_path
-from catok.evaluation.run.record import Kind, RunRecord, SystemFacts
-from catok.evaluation.run.recordings import Recording
-from catok.evaluation.run.rows import broken, failed
-from catok.evaluation.run.statistics import Estimate, mean, ratio
+from catok.evaluation.run.recordings import EvalRecording
+from catok.evaluation.run.rows import has_errors, has_no_audio
+from catok.evaluation.run.run_manifest import RunManifest, SystemInfo, SystemKind
+from catok.evaluation.run.statistics import Estimate, bootstrap_mean, bootstrap_ratio
 
-ALL = "all"
+ALL_DOMAINS = "all"
 POOLED = {  # rates over a corpus: errors and what they are counted of
     "wer": ("word_errors", "words"),
     "cer": ("char_errors", "chars"),
@@ -28,7 +27,7 @@ POOLED = {  # rates over a corpus: errors and what they are counted of
 
 
 @dataclass(frozen=True)
-class Group:
+class ResultGroup:
     """One system at one setting over the recordings of one domain, "all" for all of them.
 
     `files`: rows; `failed`: rows of them without any figure; `kbps`: all bits over all seconds of
@@ -37,7 +36,7 @@ class Group:
 
     system: str
     setting: str
-    kind: Kind
+    kind: SystemKind
     domain: str
     files: int
     failed: int
@@ -50,7 +49,7 @@ class Group:
 
 
 @dataclass(frozen=True)
-class Failure:
+class FailedRow:
     """Something that went wrong, or a flag: at one setting, or "" for the recording as a whole."""
 
     key: str
@@ -68,14 +67,14 @@ class Clip:
 
     system: str
     setting: str
-    kind: Kind
+    kind: SystemKind
     path: str
     hypothesis: str | None = None
     wer: float | None = None
 
 
 @dataclass(frozen=True)
-class Example:
+class ExampleClips:
     """A recording to listen to; the original is the first of its clips."""
 
     key: str
@@ -102,46 +101,50 @@ class Summary:
     left_out: dict[str, str]
     weights: dict[str, str]
     code_spaces: dict[str, str]
-    groups: list[Group]
+    groups: list[ResultGroup]
     codebooks: dict[str, CodebookUsage]
-    failures: list[Failure]
-    examples: list[Example]
+    failures: list[FailedRow]
+    examples: list[ExampleClips]
 
-    def of_domain(self, domain: str) -> list[Group]:
+    def of_domain(self, domain: str) -> list[ResultGroup]:
         """The groups of one domain."""
         return [group for group in self.groups if group.domain == domain]
 
     def shown_domains(self) -> list[str]:
         """Every domain that is worth a table: "all", and its parts where there are several."""
-        return [ALL, *self.domains] if len(self.domains) > 1 else [ALL]
+        return [ALL_DOMAINS, *self.domains] if len(self.domains) > 1 else [ALL_DOMAINS]
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
         return asdict(self)
 
 
-def summarise(
+def build_summary(
     rows: Sequence[Row],
-    recordings: Sequence[Recording],
-    examples: Sequence[Recording],
-    record: RunRecord,
+    recordings: Sequence[EvalRecording],
+    examples: Sequence[EvalRecording],
+    manifest: RunManifest,
     left_out: dict[str, str],
     provenance: dict[str, Any],
     out: Path,
 ) -> Summary:
     """Group and average the rows; the codes in `out` give the use of the codebooks."""
-    books = {system.name: use_of_codes(out, system.name, recordings) for system in record.systems}
-    clips = {r.key: _clips(out, r, record.systems, rows) for r in examples}
-    named = labels([system.name for system in record.systems])
+    # Under the names that folders use: codebooks and clips.
+    books = {
+        system.name: codebook_usage_of(out, system.name, recordings) for system in manifest.systems
+    }
+    clips = {r.key: _clips(out, r, manifest.systems, rows) for r in examples}
+    # From here on under the short names that tables show.
+    named = short_names([system.name for system in manifest.systems])
     rows = [row | {"system": named[row["system"]]} for row in rows]
-    systems = [replace(system, name=named[system.name]) for system in record.systems]
-    columns = [column for column in record.columns if column.kind == "figure"]
+    systems = [replace(system, name=named[system.name]) for system in manifest.systems]
+    columns = [column for column in manifest.columns if column.kind == "figure"]
     cells: dict[tuple[str, str], list[Row]] = {}
     for row in rows:
         cells.setdefault((row["system"], row["setting"]), []).append(row)
     domains = sorted({recording.domain for recording in recordings})
     groups = []
-    for domain in [ALL, *domains]:
+    for domain in [ALL_DOMAINS, *domains]:
         part = [
             _group(system, setting, domain, here, columns)
             for system in systems
@@ -152,7 +155,7 @@ def summarise(
     order = {(group.system, group.setting): place for place, group in enumerate(groups)}
     return Summary(
         provenance=provenance,
-        settings=record.settings | {"data": short_path(record.settings["data"])},
+        settings=manifest.settings | {"data": short_path(manifest.settings["data"])},
         columns=columns,
         domains=domains,
         recordings=len(recordings),
@@ -164,7 +167,7 @@ def summarise(
         codebooks={named[name]: use for name, use in books.items() if use is not None},
         failures=_failures(rows),
         examples=[
-            Example(
+            ExampleClips(
                 recording.key,
                 recording.domain,
                 recording.text,
@@ -179,17 +182,17 @@ def summarise(
 
 
 def _is_of(row: Row, domain: str) -> bool:
-    return domain in (ALL, row["domain"])
+    return domain in (ALL_DOMAINS, row["domain"])
 
 
 def _group(
-    system: SystemFacts, setting: str, domain: str, rows: list[Row], columns: Sequence[Column]
-) -> Group:
-    coded = [row for row in rows if not broken(row)]
+    system: SystemInfo, setting: str, domain: str, rows: list[Row], columns: Sequence[Column]
+) -> ResultGroup:
+    coded = [row for row in rows if not has_no_audio(row)]
     seconds = sum(row["seconds"] for row in coded)
-    depths = {row["num_quantizers"] for row in coded} - {None}
+    counts = {row["num_quantizers"] for row in coded} - {None}
     bits = [row["bits"] for row in coded if row["bits"] is not None]
-    return Group(
+    return ResultGroup(
         system=system.name,
         setting=setting,
         kind=system.kind,
@@ -198,56 +201,58 @@ def _group(
         failed=len(rows) - len(coded),
         seconds=round(seconds, 3),
         kbps=sum(bits) / seconds / 1000 if bits else None,
-        num_quantizers=depths.pop() if len(depths) == 1 else None,
+        num_quantizers=counts.pop() if len(counts) == 1 else None,
         encode_rtf=sum(r["encode_seconds"] for r in coded) / seconds if coded else None,
         decode_rtf=sum(r["decode_seconds"] for r in coded) / seconds if coded else None,
-        figures={column.name: _figure(column, rows) for column in columns},
+        figures={column.name: _estimate(column, rows) for column in columns},
     )
 
 
-def _figure(column: Column, rows: list[Row]) -> Estimate:
+def _estimate(column: Column, rows: list[Row]) -> Estimate:
     name, scale = column.name, 100 if column.unit == "%" else 1
-    lost = sum(broken(row) or name in row["errors"] for row in rows)
-    there = [row for row in rows if row.get(name) is not None]
+    num_failed = sum(has_no_audio(row) or name in row["errors"] for row in rows)
+    scored = [row for row in rows if row.get(name) is not None]
     errors, of = POOLED.get(name, ("", ""))
-    if there and all(row.get(errors) is not None and row.get(of) is not None for row in there):
-        return ratio([scale * row[errors] for row in there], [row[of] for row in there], lost)
-    return mean([row[name] for row in there], lost)
+    if scored and all(row.get(errors) is not None and row.get(of) is not None for row in scored):
+        return bootstrap_ratio(
+            [scale * row[errors] for row in scored], [row[of] for row in scored], num_failed
+        )
+    return bootstrap_mean([row[name] for row in scored], num_failed)
 
 
-def _ordered(groups: list[Group], systems: Sequence[SystemFacts]) -> list[Group]:
-    kinds: tuple[Kind, ...] = ("original", "model", "baseline")
+def _ordered(groups: list[ResultGroup], systems: Sequence[SystemInfo]) -> list[ResultGroup]:
+    kinds: tuple[SystemKind, ...] = ("original", "model", "baseline")
     names = [system.name for system in systems]
 
-    def rank(group: Group) -> tuple[int, int, float]:
+    def rank(group: ResultGroup) -> tuple[int, int, float]:
         return kinds.index(group.kind), names.index(group.system), group.kbps or 0.0
 
     return sorted(groups, key=rank)
 
 
 def _clips(
-    out: Path, recording: Recording, systems: Sequence[SystemFacts], rows: Sequence[Row]
+    out: Path, recording: EvalRecording, systems: Sequence[SystemInfo], rows: Sequence[Row]
 ) -> list[Clip]:
-    own = {(r["system"], r["setting"]): r for r in rows if r["key"] == recording.key}
-    found = []
+    own_rows = {(r["system"], r["setting"]): r for r in rows if r["key"] == recording.key}
+    clips = []
     for system in systems:
         for setting in system.settings:
             path = clip_path(out, recording, system.name, setting)
-            row = own.get((system.name, setting))
+            row = own_rows.get((system.name, setting))
             if row is not None and path.exists():
-                place = (system.name, setting, system.kind, str(path.relative_to(out)))
-                found.append(Clip(*place, row.get("hypothesis"), row.get("wer")))
-    return found
+                values = (system.name, setting, system.kind, str(path.relative_to(out)))
+                clips.append(Clip(*values, row.get("hypothesis"), row.get("wer")))
+    return clips
 
 
-def labels(names: Sequence[str]) -> dict[str, str]:
-    """What to call systems by their names: of absolute paths, the last parts that tell them apart
-    from the other names.
+def short_names(names: Sequence[str]) -> dict[str, str]:
+    """Names to show, by name: of absolute paths, only the last parts that distinguish them from
+    the others.
     """
-    return {name: readable(_label(name, names)) for name in names}
+    return {name: readable(_short_name(name, names)) for name in names}
 
 
-def _label(name: str, names: Sequence[str]) -> str:
+def _short_name(name: str, names: Sequence[str]) -> str:
     parts = PurePath(name).parts
     if not Path(name).is_absolute():
         return name
@@ -258,20 +263,22 @@ def _label(name: str, names: Sequence[str]) -> str:
     return name
 
 
-def _failures(rows: Sequence[Row]) -> list[Failure]:
+def _failures(rows: Sequence[Row]) -> list[FailedRow]:
     """One entry per flagged recording and per other row with errors."""
-    found: dict[tuple[str, str, str], Failure] = {}
+    failures: dict[tuple[str, str, str], FailedRow] = {}
     for row in rows:
         if row["flag"]:
             why = row["errors"].get("recording", "scored, but take its figures with care")
-            found.setdefault((row["key"], "", ""), Failure(row["key"], "", "", row["flag"], why))
-        if failed(row) and "recording" not in row["errors"]:
+            failures.setdefault(
+                (row["key"], "", ""), FailedRow(row["key"], "", "", row["flag"], why)
+            )
+        if has_errors(row) and "recording" not in row["errors"]:
             where = (row["key"], row["system"], row["setting"])
-            found[where] = Failure(*where, row["flag"], by_reason(row["errors"]))
-    return list(found.values())
+            failures[where] = FailedRow(*where, row["flag"], join_reasons(row["errors"]))
+    return list(failures.values())
 
 
-def by_reason(reasons: Mapping[str, str]) -> str:
+def join_reasons(reasons: Mapping[str, str]) -> str:
     """All reasons of a row in a line; columns with the same one together."""
     by_text: dict[str, list[str]] = {}
     for name, text in reasons.items():

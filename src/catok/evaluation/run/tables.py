@@ -10,16 +10,16 @@ from typing import Any
 from catok.evaluation.markdown import markdown, markdown_table, readable
 from catok.evaluation.metrics.base import Column
 from catok.evaluation.results_folder import Row
-from catok.evaluation.run.best import best_places
-from catok.evaluation.run.cells import (
-    BEST,
-    heading,
-    interval,
-    number,
+from catok.evaluation.run.formatting import (
+    BEST_NOTE,
+    best_cells,
+    column_title,
+    format_interval,
+    format_number,
+    format_significant,
     shown_columns,
-    significant,
 )
-from catok.evaluation.run.summary import ALL, Group, Summary, by_reason
+from catok.evaluation.run.summary import ALL_DOMAINS, ResultGroup, Summary, join_reasons
 from catok.io.files import replacing
 
 _ROW_TYPES = {
@@ -75,8 +75,8 @@ def write_parquet(path: Path, rows: Sequence[Row], columns: Sequence[Column]) ->
     schema = arrow.schema([(name, arrow.type_for_alias(kind)) for name, kind in kinds.items()])
     ordered = sorted(rows, key=lambda row: (row["key"], row["system"], row["setting"]))
     plain = [
-        {n: _utf8(row.get(n)) for n in kinds}
-        | {"error": _utf8(by_reason(row["errors"])), "note": by_reason(row["notes"])}
+        {n: _readable(row.get(n)) for n in kinds}
+        | {"error": _readable(join_reasons(row["errors"])), "note": join_reasons(row["notes"])}
         for row in ordered
     ]
     with replacing(path) as temporary:
@@ -104,12 +104,12 @@ def as_csv(summary: Summary) -> str:
 def as_markdown(summary: Summary) -> str:
     """Tables per domain, the use of the codebooks, and where the figures come from."""
     lines = ["# Evaluation", ""]
-    lines += [f"{name}: {markdown(value)}  " for name, value in facts(summary)]
+    lines += [f"{name}: {markdown(value)}  " for name, value in summary_facts(summary)]
     for domain in summary.shown_domains():
-        title = "All recordings" if domain == ALL else f"Domain: {markdown(domain)}"
+        title = "All recordings" if domain == ALL_DOMAINS else f"Domain: {markdown(domain)}"
         lines += ["", f"## {title}", "", _table(summary, summary.of_domain(domain))]
     lines += ["", "Means over the recordings scored, with 95 % bootstrap intervals in brackets."]
-    lines += [BEST]
+    lines += [BEST_NOTE]
     for system, use in summary.codebooks.items():
         head = ["codebook", "codes in use", "entropy (bits)", "perplexity"]
         body = [
@@ -132,10 +132,10 @@ def as_markdown(summary: Summary) -> str:
     return "\n".join(lines) + "\n"
 
 
-def facts(summary: Summary) -> list[tuple[str, str]]:
+def summary_facts(summary: Summary) -> list[tuple[str, str]]:
     """What the summary is of, as pairs for people."""
     source = summary.provenance
-    versions = ", ".join(f"{name} {number}" for name, number in source["versions"].items())
+    versions = ", ".join(f"{name} {version}" for name, version in source["versions"].items())
     machine = source["machine"]
     flags = ", ".join(f"{count} {name}" for name, count in sorted(summary.flags.items()))
     return [
@@ -162,27 +162,27 @@ def _weights(summary: Summary) -> list[str]:
     return texts
 
 
-def _table(summary: Summary, groups: Sequence[Group]) -> str:
+def _table(summary: Summary, groups: Sequence[ResultGroup]) -> str:
     columns = shown_columns(summary.columns, groups)
-    best = best_places(groups, columns)
+    best = best_cells(groups, columns)
     head = ["system", "setting", "kbit/s", "files", "failed"]
-    rows = [[*head, *map(heading, columns), "RTF encode", "RTF decode"]]
+    rows = [[*head, *map(column_title, columns), "RTF encode", "RTF decode"]]
     for group in groups:
         place = group.system, group.setting
-        row = [*map(markdown, place), significant(group.kbps)]
+        row = [*map(markdown, place), format_significant(group.kbps)]
         row += [str(group.files), str(group.failed)]
         for column in columns:
             found = group.figures[column.name]
-            ends = interval(found, column.digits)
-            shown = number(found.mean, column.digits)
+            ends = format_interval(found, column.digits)
+            shown = format_number(found.mean, column.digits)
             shown = f"**{shown}**" if (*place, column.name) in best else shown
             row.append(shown + (f" ({ends})" if ends else ""))
         rtf = (group.encode_rtf, group.decode_rtf) if group.kind != "original" else (None, None)
-        rows.append([*row, *map(significant, rtf)])
+        rows.append([*row, *map(format_significant, rtf)])
     return markdown_table(rows)
 
 
-def _utf8(value: Any) -> Any:
+def _readable(value: Any) -> Any:
     return readable(value) if isinstance(value, str) else value
 
 

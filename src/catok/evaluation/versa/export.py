@@ -21,9 +21,14 @@ from catok.audio import load_audio, save_audio
 from catok.evaluation.protocols.items import Prompted
 from catok.evaluation.protocols.tts import Synthesise
 from catok.evaluation.results_folder import ROWS, RowFile
-from catok.evaluation.run.changed import check_unchanged
-from catok.evaluation.run.recordings import Recording, Selection, choose, read_recordings
-from catok.evaluation.run.rows import place
+from catok.evaluation.run.changed_recordings import check_unchanged
+from catok.evaluation.run.recordings import (
+    EvalRecording,
+    Selection,
+    read_recordings,
+    select_recordings,
+)
+from catok.evaluation.run.rows import row_key
 from catok.evaluation.systems.base import System
 from catok.evaluation.systems.registry import build_system
 from catok.io.config import read_config
@@ -141,13 +146,13 @@ def export_run(run: str | Path, out: str | Path) -> VersaExport:
     except (ValueError, LookupError, TypeError) as error:
         raise ValueError(f"{run} is no finished evaluation: no good run.json ({error})") from error
     listed = read_recordings(data, leave_out=Path(run))
-    recordings = choose(listed, read_config(Selection, selection, str(path)))
-    check_unchanged(recordings, RowFile(Path(run, ROWS), place).rows)
+    recordings = select_recordings(listed, read_config(Selection, selection, str(path)))
+    check_unchanged(recordings, RowFile(Path(run, ROWS), row_key).rows)
     return export_systems(recordings, [build_system(text) for text in texts], out)
 
 
 def export_systems(
-    recordings: Sequence[Recording], systems: Sequence[System], out: str | Path
+    recordings: Sequence[EvalRecording], systems: Sequence[System], out: str | Path
 ) -> VersaExport:
     """What systems make of recordings: OUT/SYSTEM@SETTING/ for each, OUT/reference/ for all.
 
@@ -168,9 +173,9 @@ def export_systems(
         for system in systems:
             try:
                 for output in system.run(audio, rate):
-                    place = (system.name, output.setting)
-                    folder = folders.setdefault(place, VersaFolder(out / _folder_name(*place)))
-                    identity = {"key": recording.key, "system": place[0], "setting": place[1]}
+                    row_key = (system.name, output.setting)
+                    folder = folders.setdefault(row_key, VersaFolder(out / _folder_name(*row_key)))
+                    identity = {"key": recording.key, "system": row_key[0], "setting": row_key[1]}
                     made = (output.audio, rate, reference, recording.text)
                     folder.add(recording.stem, identity, *made)
             except (ValueError, RuntimeError, OSError) as error:

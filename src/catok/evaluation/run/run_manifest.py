@@ -14,21 +14,21 @@ from catok.evaluation.results_folder import (
 )
 from catok.io.config import read_config
 
-Kind = Literal["original", "model", "baseline"]
-METRICS = "metrics"  # the setting that may grow
+SystemKind = Literal["original", "model", "baseline"]
+METRICS_SETTING = "metrics"  # the setting that may grow
 
 
 @dataclass(frozen=True)
-class SystemFacts:
+class SystemInfo:
     """A system as it was named on the command line, and what it calls itself."""
 
     text: str
-    kind: Kind
+    kind: SystemKind
     name: str
     settings: tuple[str, ...]
 
 
-class RunRecord:
+class RunManifest:
     """The settings, systems and columns of a folder of results.
 
     `settings["metrics"]`: by metric, what its figures depend on; more metrics may be asked for than
@@ -39,13 +39,13 @@ class RunRecord:
     def __init__(self, folder: ResultsFolder, settings: dict[str, Any]) -> None:
         self._folder = folder
         self.settings = as_json(settings)
-        self.systems: list[SystemFacts] = []
+        self.systems: list[SystemInfo] = []
         self.columns: list[Column] = []
         if folder.record:
             self._read()
             self._check(folder.record["settings"])
 
-    def add(self, systems: list[SystemFacts], columns: Sequence[Column]) -> None:
+    def add(self, systems: list[SystemInfo], columns: Sequence[Column]) -> None:
         """Note what this run is made with; systems and columns of earlier runs are kept.
 
         Raises ValueError where two of `systems` have one name.
@@ -60,7 +60,7 @@ class RunRecord:
             known = merged.get(system.name)
             if known is not None:
                 settings = tuple(dict.fromkeys((*known.settings, *system.settings)))
-                system = SystemFacts(system.text, system.kind, system.name, settings)
+                system = SystemInfo(system.text, system.kind, system.name, settings)
             merged[system.name] = system
         self.systems = list(merged.values())
         before = {column.name: column for column in self.columns}
@@ -76,13 +76,13 @@ class RunRecord:
     def _read(self) -> None:
         record = self._folder.record
         try:
-            self.systems = [read_config(SystemFacts, item, "systems") for item in record["systems"]]
+            self.systems = [read_config(SystemInfo, item, "systems") for item in record["systems"]]
             self.columns = [read_config(Column, item, "columns") for item in record["columns"]]
         except (ValueError, LookupError, TypeError) as error:
             raise damaged_record(self._folder.path / RUN, error) from error
 
     def _check(self, before: dict[str, Any]) -> None:
-        known, now = before.get(METRICS), self.settings[METRICS]
+        known, now = before.get(METRICS_SETTING), self.settings[METRICS_SETTING]
         if not isinstance(known, dict):
             known = {}
         missing = [name for name in known if name not in now]
@@ -92,5 +92,5 @@ class RunRecord:
                 f"be added to, not taken from: ask for {' '.join(missing)} too, or choose another "
                 "output folder"
             )
-        grown = before | {METRICS: now | known}
+        grown = before | {METRICS_SETTING: now | known}
         check_settings(self._folder.path, grown, self.settings)

@@ -5,16 +5,15 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from catok.evaluation.results_folder import Row, RowFile, audio_sha1
-from catok.evaluation.run.codes import code_files
-from catok.evaluation.run.examples import clips_folder
-from catok.evaluation.run.recordings import Recording
-from catok.evaluation.run.rows import Place
+from catok.evaluation.run.artifacts import clips_folder, code_files
+from catok.evaluation.run.recordings import EvalRecording
+from catok.evaluation.run.rows import RowKey
 
 
 def drop_changed(
     out: Path,
-    recordings: Sequence[Recording],
-    rows: RowFile[Place],
+    recordings: Sequence[EvalRecording],
+    rows: RowFile[RowKey],
     systems: Collection[tuple[str, str]],
     retry: bool,
 ) -> None:
@@ -23,10 +22,10 @@ def drop_changed(
     `systems`: names and settings that will be run again. Raises ValueError without `retry`, and
     where other systems have been scored on the file as it was.
     """
-    changed = _changed(recordings, rows.rows)
+    changed = _find_changed(recordings, rows.rows)
     if not changed:
         return
-    keys, what = {recording.key for recording in changed}, _told(changed)
+    keys, what = {recording.key for recording in changed}, _changed_message(changed)
     if not retry:
         raise ValueError(f"{what}: score it again with --retry, or choose another output folder")
     stale = [row for row in rows.rows if row["key"] in keys]
@@ -41,14 +40,14 @@ def drop_changed(
             file.unlink()
 
 
-def check_unchanged(recordings: Sequence[Recording], rows: Sequence[Row]) -> None:
+def check_unchanged(recordings: Sequence[EvalRecording], rows: Sequence[Row]) -> None:
     """Raises ValueError where a recording is another than the one that rows are of."""
-    changed = _changed(recordings, rows)
+    changed = _find_changed(recordings, rows)
     if changed:
-        raise ValueError(f"{_told(changed)}: evaluate it again first")
+        raise ValueError(f"{_changed_message(changed)}: evaluate it again first")
 
 
-def _changed(recordings: Sequence[Recording], rows: Sequence[Row]) -> list[Recording]:
+def _find_changed(recordings: Sequence[EvalRecording], rows: Sequence[Row]) -> list[EvalRecording]:
     scored = {row["key"]: row["audio_sha1"] for row in rows}
     return [
         recording
@@ -57,7 +56,7 @@ def _changed(recordings: Sequence[Recording], rows: Sequence[Row]) -> list[Recor
     ]
 
 
-def _told(changed: Sequence[Recording]) -> str:
+def _changed_message(changed: Sequence[EvalRecording]) -> str:
     what = f"{changed[0].key} has changed since it was scored"
     if len(changed) == 1:
         return what

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from catok.evaluation.run.crew import Crew, check_stop
+from catok.evaluation.run.worker_pool import WorkerPool, raise_if_cancelled
 
 
 def make_tools() -> dict:
@@ -28,32 +28,32 @@ def work_for_long(tools: dict, item: int) -> None:
         time.sleep(40)  # as in a library that cannot be asked to stop
     for _ in range(4000):
         time.sleep(0.01)
-        check_stop()
+        raise_if_cancelled()
 
 
 def test_one_worker_is_this_process():
-    with Crew(make_tools) as crew:
-        results = list(crew.each(work, range(3)))
+    with WorkerPool(make_tools) as pool:
+        results = list(pool.imap_unordered(work, range(3)))
     assert results == [(0, os.getpid(), 1), (1, os.getpid(), 2), (4, os.getpid(), 3)]
-    with pytest.raises(ValueError, match="no such model"), Crew(fail_to_make) as crew:
-        crew.one(work, 1)
+    with pytest.raises(ValueError, match="no such model"), WorkerPool(fail_to_make) as pool:
+        pool.call(work, 1)
     with pytest.raises(ValueError, match="at least 1"):
-        Crew(make_tools, workers=0)
+        WorkerPool(make_tools, workers=0)
 
 
 def test_several_workers_build_their_tools_once_and_stop_when_told():
-    with Crew(make_tools, workers=2, threads=1) as crew:
-        results = list(crew.each(work, range(40)))
+    with WorkerPool(make_tools, workers=2, threads=1) as pool:
+        results = list(pool.imap_unordered(work, range(40)))
         assert sorted(value for value, _, _ in results) == [n * n for n in range(40)]
         workers = {pid for _, pid, _ in results}
         assert len(workers) == 2
         assert os.getpid() not in workers
         used = [max(count for _, pid, count in results if pid == worker) for worker in workers]
         assert sum(used) == 40
-    with pytest.raises(KeyboardInterrupt), Crew(make_tools, workers=2, threads=1) as crew:
-        crew.one(work, 1)
+    with pytest.raises(KeyboardInterrupt), WorkerPool(make_tools, workers=2, threads=1) as pool:
+        pool.call(work, 1)
         begun = time.monotonic()
-        for _ in crew.each(work_or_wait, range(9)):
+        for _ in pool.imap_unordered(work_or_wait, range(9)):
             raise KeyboardInterrupt
     assert time.monotonic() - begun < 20
 
@@ -66,7 +66,7 @@ def work_or_wait(tools: dict, item: int) -> int:
 
 def test_a_second_interrupt_does_not_break_into_the_dismissal():
     before = signal.getsignal(signal.SIGINT)
-    with pytest.raises(KeyboardInterrupt), Crew(make_tools, workers=2):
+    with pytest.raises(KeyboardInterrupt), WorkerPool(make_tools, workers=2):
         try:
             signal.raise_signal(signal.SIGINT)
         finally:
@@ -81,7 +81,7 @@ def vanish(tools: dict, item: int) -> None:
 
 
 def test_errors_of_workers_are_raised_here():
-    with pytest.raises(ValueError, match="fewer workers"), Crew(make_tools, 2, 1) as crew:
-        crew.one(vanish, 1)
-    with pytest.raises(ValueError, match="no such model"), Crew(fail_to_make, 2, 1) as crew:
-        crew.one(work, 1)
+    with pytest.raises(ValueError, match="fewer workers"), WorkerPool(make_tools, 2, 1) as pool:
+        pool.call(vanish, 1)
+    with pytest.raises(ValueError, match="no such model"), WorkerPool(fail_to_make, 2, 1) as pool:
+        pool.call(work, 1)
