@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from catok.lm.tts.best_of_n import BestOfN
 
 DEFAULT = "tiny-tts"
-MAX_PAUSE = 3600.0  # seconds
+MAX_PAUSE = 600.0  # seconds, as in lm/tts/long_form.py
 _NONE = "(default: none)"
 _MODEL = "(default: the model's own)"
 
