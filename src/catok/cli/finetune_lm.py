@@ -6,6 +6,7 @@ from tyro.conf import Positional, arg
 
 from catok.cli import arguments as shared
 from catok.cli.common import command
+from catok.extras import require
 
 
 @command
@@ -43,12 +44,19 @@ def run(
     steps: Annotated[int, arg(metavar="N", help="Steps to take.")] = 300,
     set: shared.Overrides = (),
     device: shared.Device = "auto",
+    keys: shared.Keys = False,
 ) -> int:
     """Fine-tune a model of speech synthesis or recognition on other recordings, such as a voice.
 
     A run in the same folder goes on where it stopped. The model so far is in OUT/model.
     """
     from catok.cli.train_lm import train_lm
+    from catok.cli.training import check_run
+
+    shared.check_count("--steps", steps)
+    check_run(out, data, valid)
+    require("tts")
+
     from catok.io.hub import find_folder
     from catok.io.kinds import SPEECH_KINDS, check_kind
     from catok.training.engine.recipe import overridden

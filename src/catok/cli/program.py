@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 
 import tyro
 
@@ -13,6 +14,9 @@ from catok.cli import (
     finetune,
     finetune_lm,
     info,
+    models,
+    plot,
+    recipes,
     roundtrip,
     score,
     tokenize,
@@ -28,16 +32,26 @@ COMMANDS = {
     "decode": decode.run,
     "roundtrip": roundtrip.run,
     "info": info.run,
+    "plot": plot.run,
+    "models": models.run,
     "train": train.run,
     "train-lm": train_lm.run,
     "finetune": finetune.run,
     "finetune-lm": finetune_lm.run,
+    "recipes": recipes.run,
     "evaluate": evaluate.run,
     "score": score.run,
     "tts": tts.run,
     "asr": asr.run,
     "tokenize": tokenize.run,
 }
+KEYS = {
+    "train": ("catok.training.codec.config", "TrainConfig"),
+    "finetune": ("catok.training.codec.config", "TrainConfig"),
+    "train-lm": ("catok.training.lm.config", "LMTrainConfig"),
+    "finetune-lm": ("catok.training.lm.config", "LMTrainConfig"),
+}
+"""Where the configurations are that `--keys` tells of."""
 
 
 def run(argv: Sequence[str] | None) -> int:
@@ -53,6 +67,12 @@ def _parsed(arguments: list[str]) -> int:
         from catok import __version__
 
         tell(f"catok {__version__}")
+        return 0
+    if "--keys" in options and options[0] in KEYS:
+        from catok.cli.keys import annotated_recipe
+
+        module, name = KEYS[options[0]]
+        tell(annotated_recipe(getattr(import_module(module), name)))
         return 0
     return tyro.extras.subcommand_cli_from_dict(
         COMMANDS,

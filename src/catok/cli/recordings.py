@@ -72,7 +72,8 @@ def reconstructed(
 def bitrate(tok: CausalAudioTokenizer, num_quantizers: int) -> str:
     """Codebooks and bitrate of codes, for a summary."""
     rate = num_quantizers * math.log2(tok.codebook_size) * tok.frame_rate
-    return f"{num_quantizers} codebooks at {rate / 1000:.3g} kbit/s"
+    plural = "" if num_quantizers == 1 else "s"
+    return f"{num_quantizers} codebook{plural} at {rate / 1000:.3g} kbit/s"
 
 
 def conversion_note(tok: CausalAudioTokenizer, source: Path | BinaryIO, name: str) -> str:

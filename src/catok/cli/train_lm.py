@@ -9,6 +9,7 @@ from tyro.conf import Positional, arg
 from catok.cli import arguments as shared
 from catok.cli import terminal
 from catok.cli.common import command
+from catok.extras import require
 
 if TYPE_CHECKING:
     import torch
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 @command
 def run(
-    recipe: Annotated[Positional[str], arg(metavar="RECIPE", help="A TOML file of settings.")],
+    recipe: Annotated[Positional[str], arg(metavar="RECIPE", help=shared.RECIPES)],
     out: shared.RunFolder,
     data: Annotated[
         str,
@@ -41,16 +42,24 @@ def run(
     ] = None,
     set: shared.Overrides = (),
     device: shared.Device = "auto",
+    keys: shared.Keys = False,
 ) -> int:
     """Train a token language model for synthesis, recognition or both, or go on with a run.
 
     Recordings are encoded first, once; what is encoded stays. Ctrl-C, SIGTERM and SIGHUP end
     the run after the step at hand and save it. Under torchrun, every process takes its share.
     """
+    from catok.cli.recipe_files import find_recipe
+    from catok.cli.training import check_run
+
+    path = find_recipe(recipe)
+    check_run(out, data, valid)
+    require("tts")
+
     from catok.training.engine.recipe import read_recipe
     from catok.training.lm.config import LMTrainConfig
 
-    config = LMTrainConfig.from_dict(read_recipe(recipe, list(set)))
+    config = LMTrainConfig.from_dict(read_recipe(path, list(set)))
     return train_lm(config, data, valid, tokens, out, device)
 
 

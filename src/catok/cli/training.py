@@ -1,5 +1,6 @@
 """What the training commands share: data, devices, processes and the display."""
 
+import os
 import time
 from collections.abc import Callable
 from contextlib import nullcontext, suppress
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from tqdm import tqdm
 
 from catok.cli import terminal
-from catok.cli.arguments import DeviceName
+from catok.cli.arguments import DeviceName, check_exists
 from catok.cli.errors import INTERRUPTED
 from catok.cli.terminal import say
 from catok.io.lock import folder_lock
@@ -33,6 +34,15 @@ class Runnable(Protocol):
 
 Builder = Callable[["Group", "torch.device", Callable[[dict[str, Any]], None]], Runnable]
 """Processes, device and where log events go -> the trainer."""
+
+
+def check_run(out: str, data: str | None, valid: str | None) -> None:
+    """What can be told of a run before anything is loaded. Raises ValueError."""
+    for path in (data, valid):
+        if path is not None and "{" not in path and "*" not in path and ":" not in path:
+            check_exists(path)
+    if os.path.exists(out) and not os.path.isdir(out):
+        raise ValueError(f"{out} is a file: --out names the folder of the run")
 
 
 def train(

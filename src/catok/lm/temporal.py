@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from catok.extras import install
 from catok.lm.config import LanguageConfig
 from catok.lm.places import Track
 from catok.modules.transformers_cache import cache_argument
@@ -64,7 +65,7 @@ class TemporalTransformer(nn.Module):
             from transformers import AutoModel, DynamicCache, Qwen3Config
         except ImportError as error:
             raise ValueError(
-                f"the language model needs transformers ({error}): pip install catok[tts]"
+                f"the language model needs transformers ({error}): {install('tts')}"
             ) from error
         self._new_cache = DynamicCache
         settings = Qwen3Config(

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
+from catok.extras import install
 from catok.io.files import replacing
 from catok.io.transformers import from_transformers
 from catok.lm.config import TokenLMConfig
@@ -93,7 +94,7 @@ class ModelTokenizer:
             from transformers import AutoTokenizer  # late: slow to import
         except ImportError as error:
             raise ValueError(
-                f"this tokenizer needs transformers ({error}): pip install catok[tts]"
+                f"this tokenizer needs transformers ({error}): {install('tts')}"
             ) from error
         if not Path(folder).is_dir():
             raise ValueError(f"no folder {str(folder)!r} to read a text tokenizer from")

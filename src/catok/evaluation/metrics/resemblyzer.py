@@ -18,9 +18,10 @@ from torch import Tensor, nn
 
 from catok.evaluation.extras import import_extra, package_file
 from catok.evaluation.preprocessing import METRIC_RATE
+from catok.extras import install
 from catok.modules.mel import mel_filters
 
-INSTALL = 'pip install "catok[eval,offline]" && pip install --no-deps Resemblyzer'
+INSTALL = f"{install('eval,offline')} and pip install --no-deps Resemblyzer"
 SHORTEST = 0.5  # seconds of voice; less says little of the speaker
 _WINDOW, _HOP, _BANDS, _WIDTH = 400, 160, 40, 256
 _PIECE, _STEP = 160, 77  # frames of a piece and from one to the next: 1.3 pieces a second

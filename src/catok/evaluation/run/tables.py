@@ -20,6 +20,7 @@ from catok.evaluation.run.formatting import (
     shown_columns,
 )
 from catok.evaluation.run.summary import ALL_DOMAINS, ResultGroup, Summary, join_reasons
+from catok.extras import install
 from catok.io.files import replacing
 
 _ROW_TYPES = {
@@ -51,7 +52,7 @@ def check_parquet() -> Any:
         import pyarrow
         import pyarrow.parquet
     except ImportError as error:
-        raise ValueError("rows.parquet needs pyarrow: pip install catok[eval]") from error
+        raise ValueError(f"rows.parquet needs pyarrow: {install('eval')}") from error
     return pyarrow
 
 

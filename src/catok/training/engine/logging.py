@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from catok.extras import install
 from catok.io.files import replacing
 from catok.io.json import parse_object
 from catok.io.text import read_text
@@ -100,7 +101,7 @@ class TensorBoard:
         try:
             from torch.utils.tensorboard.writer import SummaryWriter
         except ImportError as error:
-            raise ValueError('tensorboard = true needs: pip install "catok[train]"') from error
+            raise ValueError(f"tensorboard = true needs: {install('train')}") from error
         later = step + 1 if step else None
         self._writer = SummaryWriter(str(folder / "tensorboard"), purge_step=later)
 

@@ -1,0 +1,149 @@
+"""What holds for every command, those of `catok score` among them."""
+
+import inspect
+import json
+import subprocess
+import sys
+from typing import get_args, get_type_hints
+
+import pytest
+
+from catok.cli import main, score, versa
+from catok.cli.program import COMMANDS
+
+ALL = {
+    **{(name,): function for name, function in COMMANDS.items() if name != "score"},
+    ("score", "tts"): score.tts,
+    ("score", "asr"): score.asr,
+    ("score", "versa-export"): versa.export,
+    ("score", "versa-import"): versa.read_back,
+}
+RUNS = {
+    "train",
+    "train-lm",
+    "finetune",
+    "finetune-lm",
+    "evaluate",
+    "score",
+    "tokenize",
+}  # --out is a run, which goes on
+
+
+def options(function) -> dict[str, tuple[str, ...]]:
+    """Names of a command's options, each with its aliases."""
+    hints = get_type_hints(function, include_extras=True)
+    found = {}
+    for name in inspect.signature(function).parameters:
+        configured = [each for each in get_args(hints[name])[1:] if hasattr(each, "aliases")]
+        found[name] = tuple(configured[0].aliases or ()) if configured else ()
+    return found
+
+
+def test_all_commands_are_looked_at():
+    jobs = get_args(score._Job)
+    assert len(jobs) + len(COMMANDS) - 1 == len(ALL)
+
+
+@pytest.mark.parametrize("name", ALL, ids=" ".join)
+def test_common_options_are_the_same(name):
+    found = options(ALL[name])
+    assert found["quiet"] == ("-q",)
+    assert {"threads", "version"} <= set(found)
+    assert found.get("out", ("-o",)) == ("-o",)
+    assert not {"output", "force", "resume", "skip", "num_threads", "silent"} & set(found)
+    both = {"overwrite", "skip_existing"}
+    if name[0] in RUNS:
+        assert "skip_existing" not in found
+    else:
+        assert both & set(found) == (both if "out" in found else set())
+
+
+@pytest.mark.parametrize("name", ALL, ids=" ".join)
+def test_help_shows_no_none(name, capsys):
+    with pytest.raises(SystemExit) as exit:
+        main([*name, "--help"])
+    text = capsys.readouterr().out
+    assert exit.value.code == 0
+    assert "None" not in text and "--version" in text and "-q, --quiet" in text
+
+
+@pytest.mark.parametrize("name", ALL, ids=" ".join)
+def test_the_version_is_answered_first(name, capsys):
+    assert main([*name, "--version"]) == 0
+    assert capsys.readouterr().out.startswith("catok 0.")
+
+
+@pytest.mark.parametrize("name", ["encode", "decode", "roundtrip"])
+def test_batches_can_be_shared_out(name):
+    assert {"shard", "workers"} <= set(options(COMMANDS[name]))
+
+
+def test_threads_are_set(catok, recording, capsys):
+    import os
+
+    import torch
+
+    before = torch.get_num_threads()
+    try:
+        assert catok("encode", recording, "--threads", "2", "-q") == 0
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+    assert "OMP_NUM_THREADS" not in os.environ or os.environ["OMP_NUM_THREADS"] != "2"
+    assert catok("encode", recording, "--threads", "0") == 1
+    assert "--threads must be at least 1" in capsys.readouterr().err
+
+
+MISTAKES = """
+import json, sys
+from catok.cli import main
+report = []
+for command in json.loads(sys.argv[1]):
+    code = main(command)
+    heavy = [name for name in ("torch", "soundfile", "transformers") if name in sys.modules]
+    report.append([code, heavy])
+print(json.dumps(report))
+"""
+
+
+def test_arguments_are_checked_before_pytorch_is_imported(recording, catok, tmp_path):
+    assert catok("encode", recording, "-q") == 0
+    cat, wav = str(recording.with_suffix(".cat")), str(recording)
+    gone = str(tmp_path / "gone")
+    mistakes = [
+        ["encode", f"{gone}.wav"],
+        ["encode", wav, "-o", "x.wav"],
+        ["encode", wav, "-o", f"{gone}/x.cat"],
+        ["encode", wav, "--quantizers", "0"],
+        ["decode", f"{gone}.cat"],
+        ["decode", cat],
+        ["roundtrip", f"{gone}.wav", "-o", "x.wav"],
+        ["plot", f"{gone}.wav"],
+        ["asr", f"{gone}.wav"],
+        ["asr", wav, "-o", "x.doc"],
+        ["asr", wav, "--quantizers", "0"],
+        ["tts", "Hi.", "-o", "x.cat"],
+        ["tts", f"@{gone}.txt", "-o", "x.wav"],
+        ["tts", "Hi.", "-o", "x.wav", "--temperature", "nan"],
+        ["tts", "Hi.", "-o", "x.wav", "--pause", "inf"],
+        ["tts", "Hi.", "-o", "x.wav", "--pause", "1e9"],
+        ["tts", "Hi.", "-o", "x.wav", "--max-seconds", "inf"],
+        ["tts", "Hi.", "-o", "x.wav", "--seed", "1000000000000000000000"],
+        ["tts", "Hi.", "-o", "x.wav", "--reference", f"{gone}.wav"],
+        ["train", f"{gone}.toml", "--out", gone],
+        ["train", "tiny/train", "--out", gone, "--data", gone],
+        ["train-lm", "lm/tts-small", "--out", gone, "--data", gone],
+        ["finetune", "tiny", "--out", gone, "--data", gone],
+        ["finetune-lm", "tiny-tts", "--out", gone, "--data", gone],
+        ["evaluate", "--data", gone, "--out", gone],
+        ["score", "tts", "--list", gone, "--audio", gone, "--out", gone],
+        ["score", "asr", "--data", gone, "--out", gone, "--asr", "tiny.en"],
+    ]
+    fine = [["info", cat], ["recipes"], ["recipes", "toy/codec"], ["encode", "--version"]]
+    command = [sys.executable, "-c", MISTAKES, json.dumps(fine + mistakes)]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=tmp_path)
+    report = json.loads(result.stdout.splitlines()[-1])
+    for arguments, (code, heavy) in zip(fine + mistakes, report, strict=True):
+        assert (code != 0) == (arguments in mistakes), arguments
+        assert heavy == [], arguments
+    assert not list(tmp_path.glob("gone*")) and not list(tmp_path.glob("x.*"))
