@@ -1,13 +1,14 @@
 """Files and command lines that documentation and docstrings name exist."""
 
 import ast
+import functools
 import re
 import shlex
 from pathlib import Path
 
 import pytest
 
-from catok.cli import main
+from catok.cli import main, program
 from catok.cli.program import COMMANDS
 
 ROOT = Path(__file__).parents[1]
@@ -91,3 +92,30 @@ def test_named_options_exist(known_options, capsys):
             seen += 1
     assert not unknown
     assert seen > 50
+
+
+def test_command_lines_parse(monkeypatch, capsys):
+    """All of them, to the last argument; none is run."""
+    parsed = []
+
+    def recorder(name, command):
+        @functools.wraps(command)
+        def record(*args, **options):
+            parsed.append(name)
+            return 0
+
+        return record
+
+    recorders = {name: recorder(name, command) for name, command in COMMANDS.items()}
+    monkeypatch.setattr(program, "COMMANDS", recorders)
+    wrong = []
+    lines = [(page, line) for page in PAGES for line in command_lines(page)]
+    for page, line in lines:
+        try:
+            assert main(line) == 0
+        except SystemExit as stop:
+            if stop.code or not {"-h", "--help"} & set(line):
+                wrong.append(f"{page.relative_to(ROOT)}: catok {shlex.join(line)}")
+        capsys.readouterr()
+    assert not wrong
+    assert len(parsed) > 50

@@ -27,12 +27,12 @@ from catok.data.recordings import read_recordings
 from catok.evaluation import (
     Metric,
     MetricOptions,
-    Prompted,
     Transcriber,
+    TTSItem,
     build_metrics,
     build_transcriber,
     score_tts,
-    summarise,
+    summarize,
 )
 from catok.lm import SamplingConfig, SpeechConfig, SpeechRequest, Synthesizer
 from catok.training import LMTrainConfig, LMTrainer, build_parts, open_corpus, read_recipe
@@ -72,7 +72,7 @@ def train(config: LMTrainConfig, data: str, valid: str | None, folder: Path) -> 
     return {name.removeprefix(LOSS): v for name, v in found.items() if name.startswith(LOSS)}
 
 
-def requests(manifest: str, language: str, count: int, longest: int) -> list[Prompted]:
+def requests(manifest: str, language: str, count: int, longest: int) -> list[TTSItem]:
     """The first `count` texts of at most `longest` characters, each with another recording of its
     voice as prompt.
     """
@@ -89,7 +89,7 @@ def requests(manifest: str, language: str, count: int, longest: int) -> list[Pro
         prompt = others[0]
         assert recording.audio and recording.text and prompt.audio and prompt.text
         found.append(
-            Prompted(
+            TTSItem(
                 id=f"{len(found):04d}-{recording.audio.stem}",
                 text=recording.text,
                 language=language,
@@ -104,7 +104,7 @@ def requests(manifest: str, language: str, count: int, longest: int) -> list[Pro
 
 def speak(
     synthesizer: Synthesizer,
-    items: Sequence[Prompted],
+    items: Sequence[TTSItem],
     depth: int,
     transcriber: Transcriber,
     metrics: Sequence[Metric],
@@ -120,7 +120,7 @@ def speak(
         restrict_text=True,
     )
 
-    def synthesise(item: Prompted) -> tuple[torch.Tensor, int] | None:
+    def synthesise(item: TTSItem) -> tuple[torch.Tensor, int] | None:
         request = SpeechRequest(
             item.text,
             item.prompt_audio,
@@ -135,7 +135,7 @@ def speak(
         return (speech.audio, speech.sample_rate) if speech.audio.shape[1] else None
 
     scored = list(score_tts(items, synthesise, transcriber, metrics))
-    return summarise(scored)[0], [{"codebooks": depth} | row.as_row() for row in scored]
+    return summarize(scored)[0], [{"codebooks": depth} | row.as_row() for row in scored]
 
 
 def run(

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from catok import load_audio, save_audio
-from catok.evaluation.protocols.items import Prompted
-from catok.evaluation.protocols.tts import from_folder
+from catok.evaluation.protocols.items import TTSItem
+from catok.evaluation.protocols.tts import speech_from_folder
 from catok.evaluation.run.evaluate import evaluate
 from catok.evaluation.run.recordings import read_recordings
 from catok.evaluation.systems.base import Output
@@ -135,22 +135,22 @@ def test_parts_of_files_are_exported_as_parts(tmp_path):
             assert soundfile.info(path).duration == 1
 
 
-def speech_items(tmp_path) -> list[Prompted]:
+def speech_items(tmp_path) -> list[TTSItem]:
     for name, seed in (("prompt", 1), ("target", 2), ("out/u 1", 3), ("out/u2", 4)):
         path = tmp_path / f"{name}.wav"
         path.parent.mkdir(exist_ok=True)
         save_audio(path, noise(seed=seed), RATE)
     prompt, target = tmp_path / "prompt.wav", tmp_path / "target.wav"
     return [
-        Prompted("u 1", "One.", "en", prompt, "prompt", target),
-        Prompted("u2", "Two.", "en", prompt, "prompt", target),
-        Prompted("u3", "Three.", "en", prompt, "prompt"),
+        TTSItem("u 1", "One.", "en", prompt, "prompt", target),
+        TTSItem("u2", "Two.", "en", prompt, "prompt", target),
+        TTSItem("u3", "Three.", "en", prompt, "prompt"),
     ]
 
 
 def test_speech_synthesis_beside_prompt_and_target(tmp_path):
     items = speech_items(tmp_path)
-    source = from_folder(tmp_path / "out")
+    source = speech_from_folder(tmp_path / "out")
     done = export_tts(items, source, tmp_path / "versa")
     assert done.failures == [("u3", "", "there is no output")]
     assert as_versa_reads(done.folders[0] / "text") == {"u_1": "One.", "u2": "Two."}
@@ -209,7 +209,9 @@ def test_malformed_results_are_named(tmp_path, line):
 
 
 def test_results_come_back_to_their_rows(tmp_path):
-    done = export_tts(speech_items(tmp_path)[:2], from_folder(tmp_path / "out"), tmp_path / "v")
+    done = export_tts(
+        speech_items(tmp_path)[:2], speech_from_folder(tmp_path / "out"), tmp_path / "v"
+    )
     folder = done.folders[0]
     (folder / "result.jsonl").write_text('{"key": "u_1", "utmos": 3.5}\n')
     rows = versa_rows(folder)

@@ -1,6 +1,7 @@
-"""`catok score`: judge speech synthesis and speech recognition, or hand over to VERSA."""
+"""`catok score`: score speech synthesis and speech recognition, or hand over to VERSA."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial, wraps
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
@@ -14,9 +15,9 @@ from catok.cli.terminal import complain, say, tell
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from catok.evaluation.protocols.items import Prompted
-    from catok.evaluation.protocols.resumed import Resumed
-    from catok.evaluation.protocols.scored import Scored
+    from catok.evaluation.protocols.items import TTSItem
+    from catok.evaluation.protocols.resumable_run import ResumableRun
+    from catok.evaluation.protocols.utterance_score import UtteranceScore
 
 _NO_DEFAULT = ""
 
@@ -75,8 +76,8 @@ def tts(
     words: Annotated[Words, arg(help="How texts are prepared for comparison.")] = "seed-tts-eval",
     worst: Worst = 20,
 ) -> int:
-    """Judge a speech synthesis: WER (Chinese: CER) of what a recogniser hears, and similarity of
-    the voice to the prompt's. The summary is printed on stdout.
+    """Score a speech synthesis: WER (Chinese: CER) of a recogniser's transcripts, and similarity
+    of the voice to the prompt's. The summary is printed on stdout.
     """
     from pathlib import Path
 
@@ -85,9 +86,9 @@ def tts(
 
     from catok.evaluation.metrics.registry import MetricOptions, build_metrics
     from catok.evaluation.metrics.speaker import DEFAULT_EMBEDDER
-    from catok.evaluation.protocols.resumed import Resumed
+    from catok.evaluation.protocols.resumable_run import ResumableRun
     from catok.evaluation.protocols.seed_tts_eval import read_seed_tts_list
-    from catok.evaluation.protocols.tts import from_folder, score_tts, speech_file
+    from catok.evaluation.protocols.tts import score_tts, speech_file, speech_from_folder
     from catok.evaluation.results_folder import model_identity
     from catok.evaluation.run.provenance import short_path
     from catok.evaluation.text_units import TEXT_UNITS
@@ -110,19 +111,21 @@ def tts(
     }
     facts = {"list": short_path(list), "audio": short_path(audio), "words": words}
 
-    def files(item: "Prompted") -> tuple[Path | None, Path]:
+    def files(item: "TTSItem") -> tuple[Path | None, Path]:
         return speech_file(audio, item), item.prompt_audio
 
     with folder_lock(out):
-        run = Resumed(out, settings, items, files)
+        run = ResumableRun(out, settings, items, files)
         transcriber = build_transcriber(asr)
         facts["recogniser"] = transcriber.name
-        judges = build_metrics(metrics, MetricOptions(speaker=speaker, utmos=utmos))
+        built_metrics = build_metrics(metrics, MetricOptions(speaker=speaker, utmos=utmos))
         if "speaker" in metrics:
             facts["speaker model"] = short_path(speaker or DEFAULT_EMBEDDER)
-        scored = score_tts(run.todo, from_folder(audio), transcriber, judges, TEXT_UNITS[words])
-        outputs = (path for item in run.todo if (path := speech_file(audio, item)))
-        return _finish(_followed(scored, run, outputs), facts, out, worst)
+        scored = score_tts(
+            run.pending, speech_from_folder(audio), transcriber, built_metrics, TEXT_UNITS[words]
+        )
+        outputs = (path for item in run.pending if (path := speech_file(audio, item)))
+        return _finish(_score_pending(scored, run, outputs), facts, out, worst)
 
 
 @command
@@ -156,7 +159,7 @@ def asr(
     words: Annotated[Words, arg(help="How texts are prepared for comparison.")] = "standard",
     worst: Worst = 20,
 ) -> int:
-    """Judge a speech recogniser: WER (Chinese and the like: CER) with its kinds of errors, per
+    """Score a speech recogniser: WER (Chinese and the like: CER) with its kinds of errors, per
     language. The summary is printed on stdout.
     """
     from pathlib import Path
@@ -169,17 +172,16 @@ def asr(
     if hypotheses is not None:
         check_exists(hypotheses)
 
-    from catok.evaluation.protocols.asr import score_asr, score_hypotheses
-    from catok.evaluation.protocols.hypotheses import read_hypotheses
-    from catok.evaluation.protocols.resumed import Resumed
-    from catok.evaluation.protocols.transcribed import read_transcribed
+    from catok.evaluation.protocols.asr import read_hypotheses, score_asr, score_hypotheses
+    from catok.evaluation.protocols.asr_data import read_asr_data
+    from catok.evaluation.protocols.resumable_run import ResumableRun
     from catok.evaluation.results_folder import RUN, model_identity
     from catok.evaluation.run.provenance import short_path
     from catok.evaluation.text_units import TEXT_UNITS
     from catok.evaluation.transcribers import build_transcriber
     from catok.io.lock import folder_lock
 
-    items, split = read_transcribed(data, language), TEXT_UNITS[words]
+    items, split = read_asr_data(data, language), TEXT_UNITS[words]
     facts = {"data": short_path(data), "words": words}
     if asr is None:
         assert hypotheses is not None
@@ -197,23 +199,23 @@ def asr(
         "words": words,
     }
     with folder_lock(out):
-        run = Resumed(out, settings, items, lambda item: (item.audio,))
+        run = ResumableRun(out, settings, items, lambda item: (item.audio,))
         transcriber = build_transcriber(asr)
         facts["recogniser"] = transcriber.name
-        scored = score_asr(run.todo, transcriber, split)
-        rows = _followed(scored, run, (item.audio for item in run.todo))
+        scored = score_asr(run.pending, transcriber, split)
+        rows = _score_pending(scored, run, (item.audio for item in run.pending))
         return _finish(rows, facts, out, worst)
 
 
-def _followed(
-    scored: Iterable["Scored"], run: "Resumed[Any]", audio: Iterable["Path"]
-) -> list["Scored"]:
-    """All rows of the run, once those of `scored` are added; `audio` is what they hear."""
+def _score_pending(
+    scored: Iterable["UtteranceScore"], run: "ResumableRun[Any]", audio: Iterable["Path"]
+) -> list["UtteranceScore"]:
+    """All rows of the run, once those of `scored` are added; `audio`: their files, for progress."""
     from catok.cli.progress import Progress
 
     kept = len(run.rows)
     if kept:
-        say(f"catok: {kept} of {kept + len(run.todo)} are there already")
+        say(f"catok: {kept} of {kept + len(run.pending)} are there already")
     with Progress(lambda: _seconds(audio)) as progress:
         for row in scored:
             run.add(row)
@@ -233,28 +235,38 @@ def _seconds(paths: Iterable[Any]) -> float:
     return total
 
 
-def _finish(rows: list["Scored"], facts: dict[str, Any], out: str, worst: int) -> int:
+def _finish(rows: list["UtteranceScore"], facts: dict[str, Any], out: str, worst: int) -> int:
     from catok import __version__
     from catok.evaluation.protocols.results import summary_table, write_results
 
     where = write_results(out, rows, facts | {"catok": __version__}, worst)
     tell(summary_table(rows))
-    lost = [row for row in rows if row.outcome != "scored"]
-    if lost:
-        first = f"{lost[0].id}: {lost[0].reason}"
-        complain(f"catok: {len(lost)} of {len(rows)} are not scored, {first}")
+    not_scored = [row for row in rows if row.outcome != "scored"]
+    if not_scored:
+        first = f"{not_scored[0].id}: {not_scored[0].reason}"
+        complain(f"catok: {len(not_scored)} of {len(rows)} are not scored, {first}")
     say(f"catok: all of it in {where.parent}")
     return 0
 
 
+def _deferred(command: Callable[..., int]) -> Callable[..., Callable[[], int]]:
+    """The command as a constructor that only takes the arguments: `run` calls what it returns."""
+
+    @wraps(command)
+    def bind(*args: Any, **options: Any) -> Callable[[], int]:
+        return partial(command, *args, **options)
+
+    return bind
+
+
 _Job = (
-    Annotated[Any, subcommand("tts", constructor=tts)]
-    | Annotated[Any, subcommand("asr", constructor=asr)]
-    | Annotated[Any, subcommand("versa-export", constructor=versa.export)]
-    | Annotated[Any, subcommand("versa-import", constructor=versa.read_back)]
+    Annotated[Any, subcommand("tts", constructor=_deferred(tts))]
+    | Annotated[Any, subcommand("asr", constructor=_deferred(asr))]
+    | Annotated[Any, subcommand("versa-export", constructor=_deferred(versa.export))]
+    | Annotated[Any, subcommand("versa-import", constructor=_deferred(versa.read_back))]
 )
 
 
 def run(job: Annotated[_Job, tyro.conf.OmitArgPrefixes, tyro.conf.OmitSubcommandPrefixes]) -> int:
-    """Judge a speech synthesis or a recogniser, or use the VERSA toolkit."""
-    return job
+    """Score a speech synthesis or a recogniser, or use the VERSA toolkit."""
+    return job()

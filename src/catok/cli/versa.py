@@ -47,13 +47,13 @@ def export(
     """
     from catok.cli.errors import UsageError
     from catok.evaluation.protocols.seed_tts_eval import read_seed_tts_list
-    from catok.evaluation.protocols.tts import from_folder
+    from catok.evaluation.protocols.tts import speech_from_folder
     from catok.evaluation.versa.export import export_run, export_tts
 
     if run is not None and list is None and audio is None:
         made = export_run(run, out)
     elif run is None and list is not None and audio is not None:
-        made = export_tts(read_seed_tts_list(list), from_folder(audio), out, against)
+        made = export_tts(read_seed_tts_list(list), speech_from_folder(audio), out, against)
     else:
         raise UsageError("give --run, or --list and --audio")
     for name, system, reason in made.failures:

@@ -11,9 +11,9 @@ if TYPE_CHECKING:
     from catok.evaluation.metrics.speaker import SpeakerSimilarity, build_embedder
     from catok.evaluation.metrics.stoi import stoi
     from catok.evaluation.protocols.asr import score_asr, score_hypotheses
-    from catok.evaluation.protocols.items import Prompted, Transcribed
+    from catok.evaluation.protocols.items import ASRItem, TTSItem
+    from catok.evaluation.protocols.results import summarize
     from catok.evaluation.protocols.seed_tts_eval import read_seed_tts_list
-    from catok.evaluation.protocols.summary import summarise
     from catok.evaluation.protocols.tts import score_tts
     from catok.evaluation.report.page import write_report
     from catok.evaluation.run.evaluate import Evaluation, evaluate
@@ -26,17 +26,17 @@ if TYPE_CHECKING:
     from catok.evaluation.transcribers.registry import build_transcriber
 
 __all__ = [
+    "ASRItem",
     "Column",
     "Evaluation",
     "Metric",
     "MetricOptions",
     "Output",
-    "Prompted",
     "Sample",
     "Selection",
     "SpeakerSimilarity",
     "System",
-    "Transcribed",
+    "TTSItem",
     "Transcriber",
     "build_embedder",
     "build_metrics",
@@ -52,7 +52,7 @@ __all__ = [
     "score_tts",
     "standard_units",
     "stoi",
-    "summarise",
+    "summarize",
     "timed",
     "write_report",
 ]
@@ -65,12 +65,12 @@ __getattr__, __dir__ = lazy_names(
         "Metric": "catok.evaluation.metrics.base",
         "MetricOptions": "catok.evaluation.metrics.registry",
         "Output": "catok.evaluation.systems.base",
-        "Prompted": "catok.evaluation.protocols.items",
+        "TTSItem": "catok.evaluation.protocols.items",
         "Sample": "catok.evaluation.sample",
         "Selection": "catok.evaluation.run.recordings",
         "SpeakerSimilarity": "catok.evaluation.metrics.speaker",
         "System": "catok.evaluation.systems.base",
-        "Transcribed": "catok.evaluation.protocols.items",
+        "ASRItem": "catok.evaluation.protocols.items",
         "Transcriber": "catok.evaluation.transcribers.base",
         "build_embedder": "catok.evaluation.metrics.speaker",
         "build_metrics": "catok.evaluation.metrics.registry",
@@ -86,7 +86,7 @@ __getattr__, __dir__ = lazy_names(
         "score_tts": "catok.evaluation.protocols.tts",
         "standard_units": "catok.evaluation.text_units",
         "stoi": "catok.evaluation.metrics.stoi",
-        "summarise": "catok.evaluation.protocols.summary",
+        "summarize": "catok.evaluation.protocols.results",
         "timed": "catok.evaluation.systems.base",
         "write_report": "catok.evaluation.report.page",
     },

@@ -3,24 +3,24 @@
 import pytest
 
 from catok.evaluation.protocols.asr import score_asr, score_hypotheses
-from catok.evaluation.protocols.items import Transcribed
-from catok.evaluation.protocols.summary import summarise
+from catok.evaluation.protocols.items import ASRItem
+from catok.evaluation.protocols.results import summarize
 from catok.evaluation.text_units import standard_units
 
 from .conftest import ByLength
 
 
-def items(record) -> list[Transcribed]:
+def items(record) -> list[ASRItem]:
     return [
-        Transcribed("a", record("a.wav", 800), "Twenty-five men.", "en"),
-        Transcribed("b", record("b.wav", 900), "你好", "zh"),
-        Transcribed("c", record("c.wav", 1000), "no no no", "en"),
+        ASRItem("a", record("a.wav", 800), "Twenty-five men.", "en"),
+        ASRItem("b", record("b.wav", 900), "你好", "zh"),
+        ASRItem("c", record("c.wav", 1000), "no no no", "en"),
     ]
 
 
 def test_hypotheses(record):
     rows = score_hypotheses(items(record), {"a": "25 man", "b": ""}, standard_units)
-    english, chinese = summarise(rows)
+    english, chinese = summarize(rows)
     assert english["corpus"] == 50 and english["missing"] == 1  # one of two words
     assert english["corpus_of_all"] == 80  # and three words that were never heard
     assert chinese["corpus"] == 100 and chinese["deletions"] == 2
@@ -37,6 +37,6 @@ def test_a_recogniser(record):
     assert [row.outcome for row in rows] == ["scored", "failed", "scored"]
     assert "900 samples" in (rows[1].reason or "")
     assert hears.languages == ["en", "zh", "en"]
-    english, _ = summarise(rows)
+    english, _ = summarize(rows)
     assert english["deletions"] == 2 and english["length"] == 5
     assert english["seconds"] == pytest.approx(0.1125) and english["seconds_utterances"] == 2

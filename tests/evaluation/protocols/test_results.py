@@ -5,13 +5,13 @@ import json
 import re
 
 from catok.evaluation.protocols.results import write_results
-from catok.evaluation.protocols.scored import heard, unheard
+from catok.evaluation.protocols.utterance_score import UtteranceScore
 from catok.evaluation.text_units import TEXT_UNITS
 
 SEED = TEXT_UNITS["seed-tts-eval"]
 ROWS = [
-    heard(unheard("a|1", "one | two", "en", SEED), "one\ntoo", SEED),
-    unheard("b", "一二", "zh", SEED),
+    UtteranceScore.pending("a|1", "one | two", "en", SEED).with_hypothesis("one\ntoo", SEED),
+    UtteranceScore.pending("b", "一二", "zh", SEED),
 ]
 
 
@@ -41,16 +41,19 @@ def test_markdown_is_for_people(tmp_path):
 
 
 def test_only_so_many_of_the_worst(tmp_path):
-    rows = [ROWS[0], heard(unheard("c", "one", "en", SEED), "two", SEED)]
+    rows = [ROWS[0], UtteranceScore.pending("c", "one", "en", SEED).with_hypothesis("two", SEED)]
     assert "## The 2 worst" in write_results(tmp_path, rows, {}).read_text()
-    text = write_results(tmp_path, rows, {}, bad=1).read_text()
+    text = write_results(tmp_path, rows, {}, num_worst=1).read_text()
     assert "## The 1 worst" in text and "| c | WER 100.0 % |" in text
-    assert "worst" not in write_results(tmp_path, rows, {}, bad=0).read_text()
+    assert "worst" not in write_results(tmp_path, rows, {}, num_worst=0).read_text()
 
 
 def test_texts_are_shown_and_not_obeyed(tmp_path):
     evil = "<script>x</script> [l](http://x) \x1b[31m `c` **b** caf\udce9"
-    rows = [heard(unheard(evil, "one", evil, SEED), evil, SEED), unheard(evil, evil, "en", SEED)]
+    rows = [
+        UtteranceScore.pending(evil, "one", evil, SEED).with_hypothesis(evil, SEED),
+        UtteranceScore.pending(evil, evil, "en", SEED),
+    ]
     where = write_results(tmp_path, rows, {"data": evil})
     text = where.read_bytes().decode()  # UTF-8
     assert "<script>" not in text and "://" not in text and "\x1b" not in text

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from catok.evaluation.protocols.items import Prompted
+from catok.evaluation.protocols.items import TTSItem
 from catok.evaluation.protocols.seed_tts_eval import read_seed_tts_list
 from catok.evaluation.text_units import seed_tts_units
 
@@ -15,7 +15,7 @@ FIVE = "u2.wav|甲乙。|prompts/b.wav|丙丁。|wavs/u2.wav"
 def test_four_and_five_fields(put, tmp_path):
     first, second = read_seed_tts_list(put("set/meta.lst", FOUR, "", FIVE))
     prompt = tmp_path / "set" / "prompts" / "a.wav"
-    assert first == Prompted("u1", "What is to be said.", "en", prompt, "What was said.")
+    assert first == TTSItem("u1", "What is to be said.", "en", prompt, "What was said.")
     assert second.id == "u2"
     assert second.language == "zh"  # by its characters
     assert second.target == tmp_path / "set" / "wavs" / "u2.wav"

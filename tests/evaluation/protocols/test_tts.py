@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from catok.evaluation.protocols.items import Prompted
-from catok.evaluation.protocols.summary import summarise
-from catok.evaluation.protocols.tts import from_folder, score_tts
+from catok.evaluation.protocols.items import TTSItem
+from catok.evaluation.protocols.results import summarize
+from catok.evaluation.protocols.tts import score_tts, speech_from_folder
 from catok.evaluation.text_units import standard_units
 
 from .conftest import RATE, ByLength, LevelRatio, tone
@@ -13,11 +13,11 @@ from .conftest import RATE, ByLength, LevelRatio, tone
 HEARS = ByLength({800: "One two.", 900: "one three", 1600: "你好"})
 
 
-def items(record, *texts: str) -> list[Prompted]:
+def items(record, *texts: str) -> list[TTSItem]:
     prompt = record("prompt.wav", 400, 0.2)
     codes = ("zh" if "好" in text else "en" for text in texts)
     return [
-        Prompted(f"u{i}", text, code, prompt, "prompt")
+        TTSItem(f"u{i}", text, code, prompt, "prompt")
         for i, (text, code) in enumerate(zip(texts, codes, strict=True))
     ]
 
@@ -28,7 +28,7 @@ def test_outputs_in_a_folder(record, tmp_path):
     rows = list(
         score_tts(
             items(record, "one two", "one two", "one two three"),
-            from_folder(tmp_path / "out"),
+            speech_from_folder(tmp_path / "out"),
             HEARS,
             [LevelRatio()],
         )
@@ -38,7 +38,7 @@ def test_outputs_in_a_folder(record, tmp_path):
     assert rows[0].figures["seconds"] == 0.1
     assert rows[0].figures["ratio"] == pytest.approx(0.5, abs=0.01)
     assert rows[1].figures["ratio"] == pytest.approx(2, abs=0.01)
-    (line,) = summarise(rows)
+    (line,) = summarize(rows)
     assert line["mean"] == 25 and line["missing"] == 1
     assert line["mean_of_all"] == 50
     assert line["ratio"] == pytest.approx(1.25, abs=0.01) and line["ratio_utterances"] == 2
@@ -61,11 +61,11 @@ def test_what_fails_says_why_and_the_rest_goes_on(record, tmp_path):
     record("out/u1.wav", 801)
     record("out/u2.wav", 800)
     todo = items(record, "one two", "one two", "one two")
-    rows = list(score_tts(todo, from_folder(tmp_path / "out"), HEARS))
+    rows = list(score_tts(todo, speech_from_folder(tmp_path / "out"), HEARS))
     assert [row.outcome for row in rows] == ["failed", "failed", "scored"]
     assert "u0.wav is empty" in (rows[0].reason or "")
     assert "801 samples: too short" in (rows[1].reason or "")
-    assert summarise(rows)[0]["failed"] == 2
+    assert summarize(rows)[0]["failed"] == 2
 
 
 def test_a_metric_without_score_leaves_the_words(record):
@@ -77,7 +77,7 @@ def test_a_metric_without_score_leaves_the_words(record):
 
 
 def test_a_missing_prompt_leaves_the_words(tmp_path):
-    item = Prompted("u0", "one two", "en", tmp_path / "nowhere.wav", "prompt")
+    item = TTSItem("u0", "one two", "en", tmp_path / "nowhere.wav", "prompt")
     (row,) = score_tts([item], lambda _: (tone(800), RATE), HEARS, [LevelRatio()])
     assert row.percent == 0 and "nowhere.wav does not exist" in (row.reason or "")
 
@@ -102,6 +102,8 @@ def test_a_figure_that_is_no_number_is_left_out_with_a_reason(record, tmp_path):
             return {"ratio": float("nan"), "other": float("inf"), "fine": 1.0}
 
     record("out/u0.wav", 800)
-    (row,) = score_tts(items(record, "one two"), from_folder(tmp_path / "out"), HEARS, [Odd()])
+    (row,) = score_tts(
+        items(record, "one two"), speech_from_folder(tmp_path / "out"), HEARS, [Odd()]
+    )
     assert row.figures == {"seconds": 0.1, "fine": 1.0} and row.outcome == "scored"
     assert row.reason == "ratio is not a finite number; other is not a finite number"

@@ -1,1 +1,1 @@
-"""How speech synthesis and speech recognition are judged: test lists, scores, result files."""
+"""How speech synthesis and recognition are scored: test lists, scores, result files."""

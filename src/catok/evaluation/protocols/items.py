@@ -7,7 +7,7 @@ from typing import TypeVar
 
 
 @dataclass(frozen=True)
-class Transcribed:
+class ASRItem:
     """A recording and what is said in it. `language`: its code, such as "en", where known.
 
     With an `offset` it is a part of the file: so many `seconds` from there, or all that follows.
@@ -22,7 +22,7 @@ class Transcribed:
 
 
 @dataclass(frozen=True)
-class Prompted:
+class TTSItem:
     """A text to be spoken in the voice of a prompt.
 
     `prompt_audio` and `prompt_text`: the prompt and what is said in it. `target`: a recording of
@@ -37,17 +37,17 @@ class Prompted:
     target: Path | None = None
 
 
-Item = TypeVar("Item", Transcribed, Prompted)
+Item = TypeVar("Item", ASRItem, TTSItem)
 
 
-def checked(items: Iterable[Item], where: Path) -> list[Item]:
+def check_items(items: Iterable[Item], where: Path) -> list[Item]:
     """The items as a list. Raises ValueError when there are none, or two of the same id."""
-    found = list(items)
-    if not found:
+    listed = list(items)
+    if not listed:
         raise ValueError(f"{where} lists no utterances: check the path")
     seen = set[str]()
-    for item in found:
+    for item in listed:
         if item.id in seen:
             raise ValueError(f"{where} has two utterances {item.id}: give each its own id")
         seen.add(item.id)
-    return found
+    return listed

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from catok.data.lines import numbered_lines
-from catok.evaluation.protocols.items import Prompted, checked
+from catok.evaluation.protocols.items import TTSItem, check_items
 from catok.evaluation.text_units import UNKNOWN, detect_language
 
 
-def read_seed_tts_list(path: str | Path, language: str | None = None) -> list[Prompted]:
+def read_seed_tts_list(path: str | Path, language: str | None = None) -> list[TTSItem]:
     """The utterances of a `meta.lst`, a list of hard cases or a list for reconstruction.
 
     Lines are `id|prompt text|prompt audio|text` with, in some lists, `|recording of the text`;
@@ -23,10 +23,10 @@ def read_seed_tts_list(path: str | Path, language: str | None = None) -> list[Pr
     path = Path(path)
     if language is None and path.absolute().parent.name in ("en", "zh"):
         language = path.absolute().parent.name
-    return checked(_items(path, language), path)
+    return check_items(_items(path, language), path)
 
 
-def _items(path: Path, language: str | None) -> Iterator[Prompted]:
+def _items(path: Path, language: str | None) -> Iterator[TTSItem]:
     for number, line in numbered_lines(path):
         fields = [field.strip() for field in line.split("|")]
         if len(fields) not in (4, 5) or not all(fields):
@@ -36,7 +36,7 @@ def _items(path: Path, language: str | None) -> Iterator[Prompted]:
             )
         name, prompt_text, prompt_audio, text, *target = fields
         spoken = detect_language(text, language)
-        yield Prompted(
+        yield TTSItem(
             id=name.removesuffix(".wav"),
             text=text,
             language="en" if spoken == UNKNOWN else spoken,

@@ -1,4 +1,4 @@
-"""Judging speech synthesis: are the words right, and is it the prompt's voice?
+"""Scoring speech synthesis: are the words right, and is it the prompt's voice?
 
 As in Seed-TTS-Eval (paper section 8.4): a recogniser's transcript against the text (WER, for
 Chinese CER), and speaker similarity between prompt and output (SIM).
@@ -13,28 +13,28 @@ from torch import Tensor
 
 from catok.audio import load_audio, mix, resample
 from catok.evaluation.metrics.base import Metric
-from catok.evaluation.protocols.items import Prompted
-from catok.evaluation.protocols.scored import FAILURES, Scored, heard, unheard
+from catok.evaluation.protocols.items import TTSItem
+from catok.evaluation.protocols.utterance_score import FAILURES, UtteranceScore
 from catok.evaluation.sample import Sample
 from catok.evaluation.text_units import TextUnits, seed_tts_units
 from catok.evaluation.transcribers.base import Transcriber
 
-Synthesise = Callable[[Prompted], tuple[Tensor, int] | None]
+SpeechSource = Callable[[TTSItem], tuple[Tensor, int] | None]
 """Item -> audio `[C, T]` and its rate in Hz; None where there is none. May raise ValueError."""
 
 SUFFIXES = (".wav", ".flac")
 
 
-def speech_file(folder: str | Path, item: Prompted) -> Path | None:
+def speech_file(folder: str | Path, item: TTSItem) -> Path | None:
     """The item's output in a folder: ID.wav or ID.flac; None where there is none."""
     paths = [Path(folder, item.id + suffix) for suffix in SUFFIXES]
     return next((path for path in paths if path.exists()), None)
 
 
-def from_folder(folder: str | Path) -> Synthesise:
+def speech_from_folder(folder: str | Path) -> SpeechSource:
     """Speech that has been made before: one file per item, called by its id."""
 
-    def load(item: Prompted) -> tuple[Tensor, int] | None:
+    def load(item: TTSItem) -> tuple[Tensor, int] | None:
         path = speech_file(folder, item)
         return None if path is None else load_audio(path)
 
@@ -42,12 +42,12 @@ def from_folder(folder: str | Path) -> Synthesise:
 
 
 def score_tts(
-    items: Sequence[Prompted],
-    synthesise: Synthesise,
+    items: Sequence[TTSItem],
+    synthesize: SpeechSource,
     transcriber: Transcriber,
     metrics: Sequence[Metric] = (),
     split: TextUnits = seed_tts_units,
-) -> Iterator[Scored]:
+) -> Iterator[UtteranceScore]:
     """One row per item, in order, each when it is ready.
 
     `metrics` judge the output beside the prompt, such as `SpeakerSimilarity`, or by itself, such as
@@ -58,40 +58,40 @@ def score_tts(
     "failed", with the reason. Nothing is left out: see `summarise` for how both are counted.
     """
     for item in items:
-        row = unheard(item.id, item.text, item.language, split)
+        row = UtteranceScore.pending(item.id, item.text, item.language, split)
         try:
-            made = synthesise(item)
-            if made is None:
+            output = synthesize(item)
+            if output is None:
                 yield replace(row, reason="there is no output")
                 continue
-            audio, rate = made
+            audio, rate = output
             transcript = transcriber.transcribe(mix(audio, 1)[0], rate, item.language)
-            figures, reasons = _figures(item, audio, rate, metrics)
+            figures, reasons = _score_metrics(item, audio, rate, metrics)
         except FAILURES as error:
             yield replace(row, outcome="failed", reason=str(error))
             continue
-        row = heard(row, transcript, split)
+        row = row.with_hypothesis(transcript, split)
         reasons = [row.reason, *reasons] if row.reason else reasons
         yield replace(row, figures=figures, reason="; ".join(reasons) or None)
 
 
-def _figures(
-    item: Prompted, audio: Tensor, rate: int, metrics: Sequence[Metric]
+def _score_metrics(
+    item: TTSItem, audio: Tensor, rate: int, metrics: Sequence[Metric]
 ) -> tuple[dict[str, float], list[str]]:
     figures, reasons = {"seconds": audio.shape[1] / rate}, list[str]()
     if not metrics:
         return figures, reasons
     try:
-        sample = _beside_prompt(item, audio, rate)
+        sample = _sample_with_prompt(item, audio, rate)
     except FAILURES as error:
         return figures, [str(error)]
     for metric in metrics:
         try:
-            found = metric(sample)
+            values = metric(sample)
         except FAILURES as error:
             reasons.append(str(error))
             continue
-        for name, value in found.items():
+        for name, value in values.items():
             if isinstance(value, str):
                 continue
             if math.isfinite(value):
@@ -101,7 +101,7 @@ def _figures(
     return figures, reasons
 
 
-def _beside_prompt(item: Prompted, audio: Tensor, rate: int) -> Sample:
+def _sample_with_prompt(item: TTSItem, audio: Tensor, rate: int) -> Sample:
     prompt, prompt_rate = load_audio(item.prompt_audio)
     reference = resample(prompt, prompt_rate, rate)
     return Sample(str(item.prompt_audio), reference, audio, rate, item.text, item.language)

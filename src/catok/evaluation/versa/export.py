@@ -18,8 +18,8 @@ from typing import Any
 from torch import Tensor
 
 from catok.audio import load_audio, save_audio
-from catok.evaluation.protocols.items import Prompted
-from catok.evaluation.protocols.tts import Synthesise
+from catok.evaluation.protocols.items import TTSItem
+from catok.evaluation.protocols.tts import SpeechSource
 from catok.evaluation.results_folder import ROWS, RowFile
 from catok.evaluation.run.changed_recordings import check_unchanged
 from catok.evaluation.run.recordings import (
@@ -105,7 +105,7 @@ class VersaExport:
 
 
 def export_tts(
-    items: Sequence[Prompted], synthesise: Synthesise, out: str | Path, against: str = "prompt"
+    items: Sequence[TTSItem], synthesize: SpeechSource, out: str | Path, against: str = "prompt"
 ) -> VersaExport:
     """Outputs of a speech synthesis, as `score_tts` takes them, into one folder.
 
@@ -120,15 +120,15 @@ def export_tts(
         if source is None:
             raise ValueError(f"{item.id} has no recording of its text: use the prompt instead")
         try:
-            made = synthesise(item)
-            if made is None:
+            output = synthesize(item)
+            if output is None:
                 failures.append((item.id, "", "there is no output"))
                 continue
             reference = _copy(source, Path(out) / "reference" / f"{safe_file_name(item.id)}.wav")
         except ValueError as error:
             failures.append((item.id, "", str(error)))
             continue
-        folder.add(item.id, {"id": item.id}, *made, reference, item.text)
+        folder.add(item.id, {"id": item.id}, *output, reference, item.text)
     return VersaExport([folder.finish()], failures)
 
 

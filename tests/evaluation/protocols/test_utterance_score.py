@@ -7,16 +7,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from catok.evaluation.protocols.scored import Scored, heard, unheard
-from catok.evaluation.protocols.summary import summarise, worst
+from catok.evaluation.protocols.results import summarize, worst_utterances
+from catok.evaluation.protocols.utterance_score import UtteranceScore
 from catok.evaluation.text_units import TEXT_UNITS, detect_language, standard_units
 
 SEED = TEXT_UNITS["seed-tts-eval"]
 
 
-def judged(name: str, text: str, hypothesis: str | None, language: str | None = "en") -> Scored:
-    row = unheard(name, text, language, SEED)
-    return row if hypothesis is None else heard(row, hypothesis, SEED)
+def judged(
+    name: str, text: str, hypothesis: str | None, language: str | None = "en"
+) -> UtteranceScore:
+    row = UtteranceScore.pending(name, text, language, SEED)
+    return row if hypothesis is None else row.with_hypothesis(hypothesis, SEED)
 
 
 def test_words_by_hand():
@@ -40,7 +42,7 @@ def test_mean_and_corpus_by_hand():
         judged("c", "one two", None),
         judged("d", "?!", "anything"),
     ]
-    (line,) = summarise(rows)
+    (line,) = summarize(rows)
     assert (line["language"], line["measure"]) == ("en", "wer")
     assert (line["utterances"], line["scored"]) == (4, 2)
     assert (line["missing"], line["failed"]) == (1, 1)
@@ -53,14 +55,14 @@ def test_mean_and_corpus_by_hand():
 
 def test_languages_are_not_mixed():
     rows = [judged("a", "one two", "one two"), judged("b", "一二", "一", None)]
-    assert [(g["language"], g["measure"], g["mean"]) for g in summarise(rows)] == [
+    assert [(g["language"], g["measure"], g["mean"]) for g in summarize(rows)] == [
         ("en", "wer", 0),
         ("zh", "cer", 50),
     ]
 
 
 def test_nothing_scored_has_no_rate():
-    (line,) = summarise([judged("a", "one two", None)])
+    (line,) = summarize([judged("a", "one two", None)])
     assert line["mean"] is None and line["corpus"] is None
     assert line["mean_of_all"] == 100
 
@@ -73,7 +75,7 @@ def test_the_worst_come_first():
         judged("long", "one two three four", "one two"),
         judged("gone", "one", None),
     ]
-    assert [row.id for row in worst(rows, 3)] == ["all", "long", "half"]
+    assert [row.id for row in worst_utterances(rows, 3)] == ["all", "long", "half"]
 
 
 @pytest.mark.parametrize(
@@ -96,7 +98,7 @@ words = st.lists(st.sampled_from("abcd"), min_size=1, max_size=6).map(" ".join)
 @given(st.lists(st.tuples(words, words | st.just("") | st.none()), min_size=1, max_size=6))
 def test_rates_of_random_utterances(pairs):
     rows = [judged(str(i), text, heard) for i, (text, heard) in enumerate(pairs)]
-    (line,) = summarise(rows)
+    (line,) = summarize(rows)
     scored = [row for row in rows if row.errors is not None]
     assert line["scored"] + line["missing"] == len(pairs)
     assert line["length"] == sum(row.length for row in scored)
@@ -121,4 +123,4 @@ def test_rows_are_read_back(text, hypothesis, figures, first):
         reason="too quiet" if figures else None,
         audio_sha1="0123456789ab" if figures else None,
     )
-    assert Scored.from_row(json.loads(json.dumps(row.as_row()))) == row
+    assert UtteranceScore.from_row(json.loads(json.dumps(row.as_row()))) == row

@@ -1,4 +1,4 @@
-"""One judged utterance."""
+"""One scored utterance: its text, what was recognised, and its figures."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -15,14 +15,14 @@ FAILURES = (ValueError, RuntimeError, OSError)
 
 
 @dataclass(frozen=True)
-class Scored:
+class UtteranceScore:
     """An utterance with its figures, or without them and with the reason.
 
     `measure`: errors are counted per word ("wer") or per character ("cer"). `length`: of the
     text, in words or characters. `hypothesis` and `errors`: what was recognised, and how that
     differs from `text`; None where the outcome is not "scored". `figures`: others, by name.
-    `reason`: why it failed, or why figures are lacking. `audio_sha1`: of the files that were
-    heard, where a run that may be resumed has noted it.
+    `reason`: why it failed, or why figures are lacking. `audio_sha1`: of the audio files,
+    where a run that may be resumed has noted it.
     """
 
     id: str
@@ -63,7 +63,7 @@ class Scored:
         return row if self.audio_sha1 is None else row | {"audio_sha1": self.audio_sha1}
 
     @classmethod
-    def from_row(cls, row: Mapping[str, Any]) -> "Scored":
+    def from_row(cls, row: Mapping[str, Any]) -> "UtteranceScore":
         """What `as_row` was called on. Raises KeyError where the row is none of those."""
         errors = None
         if row["substitutions"] is not None:
@@ -83,26 +83,30 @@ class Scored:
             audio_sha1=row.get("audio_sha1"),
         )
 
+    @classmethod
+    def pending(
+        cls, name: str, text: str, stated: str | None, split: TextUnits
+    ) -> "UtteranceScore":
+        """An utterance of which only the text is known yet: "missing".
 
-def unheard(name: str, text: str, stated: str | None, split: TextUnits) -> Scored:
-    """An utterance of which nothing is known yet but its text: "missing"."""
-    language = detect_language(text, stated)
-    length = len(split(text, language))
-    return Scored(name, language, _measure(language), text, length, outcome="missing")
+        `stated`: its language, if the list says it.
+        """
+        language = detect_language(text, stated)
+        length = len(split(text, language))
+        return cls(name, language, _measure(language), text, length, outcome="missing")
 
-
-def heard(row: Scored, hypothesis: str, split: TextUnits) -> Scored:
-    """The utterance with what was recognised; "failed" where its text has no words to compare."""
-    row = replace(row, hypothesis=hypothesis)
-    if row.length == 0:
-        reason = "no words are left of the text: leave this utterance out"
-        return replace(row, outcome="failed", reason=reason)
-    errors = count_edits(split(row.text, row.language), split(hypothesis, row.language))
-    return replace(row, outcome="scored", errors=errors)
+    def with_hypothesis(self, hypothesis: str, split: TextUnits) -> "UtteranceScore":
+        """The utterance with what was recognised; "failed" where its text has no words."""
+        row = replace(self, hypothesis=hypothesis)
+        if row.length == 0:
+            reason = "no words are left of the text: leave this utterance out"
+            return replace(row, outcome="failed", reason=reason)
+        errors = count_edits(split(row.text, row.language), split(hypothesis, row.language))
+        return replace(row, outcome="scored", errors=errors)
 
 
 def _measure(language: str) -> Measure:
     return "cer" if is_scored_by_character(language) else "wer"
 
 
-_COLUMNS = {"audio_sha1", *Scored("", "", "wer", "", 0).as_row()}  # all that are no figures
+_COLUMNS = {"audio_sha1", *UtteranceScore("", "", "wer", "", 0).as_row()}  # all that are no figures

@@ -5,9 +5,9 @@ import json
 import pytest
 
 from catok.evaluation.protocols.asr import score_asr
-from catok.evaluation.protocols.items import Transcribed
+from catok.evaluation.protocols.items import ASRItem
 from catok.evaluation.protocols.results import write_results
-from catok.evaluation.protocols.resumed import Resumed
+from catok.evaluation.protocols.resumable_run import ResumableRun
 from catok.evaluation.text_units import standard_units
 
 from .conftest import ByLength
@@ -17,30 +17,30 @@ HEARS = ByLength({800: "one", 900: "two", 1000: "no"})
 
 
 @pytest.fixture
-def items(record) -> list[Transcribed]:
-    return [Transcribed(f"u{n}", record(f"u{n}.wav", n), "one two", "en") for n in LENGTHS]
+def items(record) -> list[ASRItem]:
+    return [ASRItem(f"u{n}", record(f"u{n}.wav", n), "one two", "en") for n in LENGTHS]
 
 
 @pytest.fixture
 def begin(tmp_path, items):
     """Open the folder of the run, with settings and items as they are unless others are given."""
 
-    def opened(settings=None, todo=None) -> Resumed:
+    def opened(settings=None, todo=None) -> ResumableRun:
         chosen = items if todo is None else todo
-        return Resumed(
+        return ResumableRun(
             tmp_path / "r", settings or {"model": "a"}, chosen, lambda item: (item.audio,)
         )
 
     return opened
 
 
-def names(run: Resumed) -> list[str]:
-    return [item.id for item in run.todo]
+def names(run: ResumableRun) -> list[str]:
+    return [item.id for item in run.pending]
 
 
-def work(run: Resumed, count: int = 9, hears: ByLength = HEARS) -> None:
+def work(run: ResumableRun, count: int = 9, hears: ByLength = HEARS) -> None:
     """Score the next so many items."""
-    for row in score_asr(run.todo[:count], hears, standard_units):
+    for row in score_asr(run.pending[:count], hears, standard_units):
         run.add(row)
 
 
@@ -53,7 +53,7 @@ def test_what_is_there_is_not_made_again(begin, tmp_path):
     work(second)
     write_results(tmp_path / "r", second.rows, {})  # as a finished run leaves it
     third = begin()
-    assert third.todo == [] and third.rows == second.rows
+    assert third.pending == [] and third.rows == second.rows
     assert [row.hypothesis for row in third.rows] == ["one", "two", "no"]
 
 
@@ -94,7 +94,7 @@ def test_other_settings_are_not_mixed_in(begin, items):
         begin({"model": "b", "words": ("x",)})
     with pytest.raises(ValueError, match="utterances: 3 then, 2 now"):
         begin({"model": "a", "words": ("x",)}, items[:2])
-    other = Transcribed("u800", items[0].audio, "other text", "en")
+    other = ASRItem("u800", items[0].audio, "other text", "en")
     with pytest.raises(ValueError, match="utterances_sha1"):
         begin({"model": "a", "words": ("x",)}, [other, *items[1:]])
 
