@@ -118,3 +118,21 @@ def test_recordings_that_are_cut_short_are_said_and_counted(catok, tmp_path, cap
     assert said[1].endswith(", 1 not read whole; left out: 1 .txt")
     assert catok("encode", folder / "cut.wav", "-o", tmp_path / "cut.cat") == 0
     assert "catok: warning: " in capsys.readouterr().err
+
+
+def test_a_name_too_long_for_the_suffix_ends_no_batch(catok, tmp_path, capsys):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    long = "x" * 252 + ".au"  # 255 bytes, the most; .cat would make it 256
+    for name in ("a.wav", "z.wav", long):
+        save_audio(folder / "a.wav", noise(2_400), 24_000)
+        if name != "a.wav":
+            (folder / name).write_bytes((folder / "a.wav").read_bytes())
+    assert catok("encode", folder, "-o", tmp_path / "out") == 1
+    said = capsys.readouterr().err
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.cat", "z.cat"]
+    assert "it has 256 bytes, a name may have 255: choose a shorter one" in said
+    assert "encoded 2 of 3 files" in said and "1 failed" in said
+    assert catok("encode", folder / "a.wav", "-o", tmp_path / ("é" * 126 + ".cat")) == 1
+    assert "ame too long" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []

@@ -4,6 +4,10 @@ import os
 import shlex
 import subprocess
 import sys
+import threading
+from pathlib import Path
+
+import torch
 
 from catok import load_audio
 
@@ -30,3 +34,29 @@ def test_encode_into_decode(model_folder, recording, tmp_path):
 def test_a_closed_pipe():
     result = shell(f"{CATOK} encode --help | true")
     assert (result.returncode, result.stderr) == (141, "")
+
+
+def fed(pipe: Path, content: bytes) -> threading.Thread:
+    """Make a pipe and write into it as somebody reads."""
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=lambda: pipe.write_bytes(content), daemon=True)
+    writer.start()
+    return writer
+
+
+def test_pipes_with_names(catok, recording, tmp_path, capsys):
+    """A shell's <(...) and /dev/stdin are read once and to their end, like standard input."""
+    assert catok("encode", recording, "-o", tmp_path / "file.cat") == 0
+    writer = fed(tmp_path / "pipe", recording.read_bytes())
+    assert catok("encode", tmp_path / "pipe", "-o", tmp_path / "pipe.cat") == 0
+    writer.join()
+    assert (tmp_path / "pipe.cat").read_bytes() == (tmp_path / "file.cat").read_bytes()
+    assert catok("encode", tmp_path / "pipe", recording, "-o", f"{tmp_path}/d/") == 2
+    assert "a pipe goes alone" in capsys.readouterr().err
+
+
+def test_the_library_reads_pipes(recording, tmp_path):
+    writer = fed(tmp_path / "pipe", recording.read_bytes())
+    audio, _ = load_audio(tmp_path / "pipe")
+    writer.join()
+    assert torch.equal(audio, load_audio(recording)[0])

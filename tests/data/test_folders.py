@@ -112,9 +112,20 @@ def test_every_command_uses_this_walk(tmp_path):
     os.symlink(tmp_path / "real", tmp_path / "tree/speaker2")
     tree = tmp_path / "tree"
     expected = [tree / "a.wav", tree / "speaker2/b.oga", tree / "y.m4a"]
-    jobs = plan((str(tree),), str(tmp_path / "out"), READS_AUDIO, ".cat")
+    jobs = plan((str(tree),), str(tmp_path / "out"), READS_AUDIO, (".cat",))
     assert [job.source for job in jobs.jobs] == expected
     assert jobs.left_out == {"hidden": 2, ".txt": 1}
     assert [recording.path for recording in read_recordings(tree)] == expected
     assert [cut.id for cut in read_cuts(tree)] == list(map(str, expected))
     assert left_out(tree) == "2 hidden, 1 .txt"
+
+
+def test_names_as_long_as_they_may_be(tmp_path):
+    """Their texts (.txt) would have names too long to be asked for."""
+    from catok.data.recordings import read_folder
+    from catok.training.codec.data import left_out
+
+    save_audio(tmp_path / "a.wav", torch.zeros(1, 2400), 24_000)
+    os.rename(tmp_path / "a.wav", tmp_path / ("x" * 252 + ".au"))
+    assert [entry.text for entry in read_folder(tmp_path)] == [None]
+    assert left_out(tmp_path) == ""

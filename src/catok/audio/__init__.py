@@ -4,7 +4,7 @@ Audio is float32 `[C, T]`, full scale [-1, 1]. Resampling T samples gives exactl
 ceil(T * new rate / old rate), so that nothing is lost at the end.
 """
 
-from catok.audio.mixing import mix
+from catok.audio.mixing import Downmix, mix
 from catok.audio.reading import (
     AudioInfo,
     AudioWarning,
@@ -20,6 +20,7 @@ __all__ = [
     "AudioInfo",
     "AudioWarning",
     "AudioWriter",
+    "Downmix",
     "audio_info",
     "load_audio",
     "load_crop",

@@ -20,6 +20,7 @@ from catok.audio.splice import Splice
 from catok.audio.wav import wav_parts
 
 PIECE = 1 << 12  # samples decoded at once, so that damage is told from what lies before it
+_MOST_PARTS = 1000
 _UNREAD = 1 << 14  # bytes after the last sample that may be tags, or read ahead
 _PLAUSIBLE = 1 << 13  # samples per byte of a file: nothing that is audio is smaller
 _PREROLL = 20_000  # samples that MP3 (16 frames) and Opus (80 ms) want to have met before a place
@@ -69,6 +70,8 @@ def open_decoders(source: Source) -> list[Decoder]:
 
 
 def _decoders(parts: list[Part], name: str) -> list[Decoder]:
+    if len(parts) > _MOST_PARTS:
+        raise ValueError(f"{name} holds more than {_MOST_PARTS} recordings: split it")
     decoders: list[Decoder] = [SoundfileDecoder(parts[0], name)]
     for number, part in enumerate(parts[1:], start=2):
         try:

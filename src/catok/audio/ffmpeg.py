@@ -26,6 +26,7 @@ FORMATS = (  # FFmpeg's names of containers
     "aac,ac3,aiff,amr,amrnb,amrwb,ape,asf,au,avi,caf,dsf,dts,eac3,flac,flv,matroska,webm,mov,mp4,"
     "m4a,3gp,3g2,mj2,mp3,mpc,mpc8,nistsphere,ogg,rm,shn,tta,voc,w64,wav,wv"
 )
+_PADDING = 0.2  # seconds by which a container may overstate its length
 _OPTIONS = {"format_whitelist": FORMATS, "protocol_whitelist": "file,pipe"}
 
 
@@ -113,9 +114,10 @@ class PyavDecoder(_Sequential):
         import av
         from av.error import FFmpegError
 
-        damaged = 0
+        damaged, length, stated = 0, 0, None
         with self._opened() as (container, stream):
             layout = stream.layout.name
+            stated = _stated_seconds(container, stream)
             resampler = av.AudioResampler(format="flt", layout=layout, rate=self.sample_rate)
             packets = container.demux(stream)
             while True:
@@ -131,11 +133,26 @@ class PyavDecoder(_Sequential):
                     continue
                 for frame in [*frames, None] if packet is None else frames:
                     for part in resampler.resample(frame):
-                        yield part.to_ndarray().reshape(-1, self.channels)
+                        block = part.to_ndarray().reshape(-1, self.channels)
+                        length += len(block)
+                        yield block
                 if packet is None:
                     break
+        seconds = length / self.sample_rate
+        if stated is not None and seconds < 0.97 * stated - _PADDING:
+            self.notes.append(f"{seconds:.2f} of {stated:.2f} s can be read")
         if damaged:
             self.notes.append(f"{damaged} of its packets are damaged and left out")
+
+
+def _stated_seconds(container: Any, stream: Any) -> float | None:
+    """Length by the container, where that has an index and does not guess."""
+    if not container.format.name.startswith(("mov", "matroska", "asf")):
+        return None
+    if stream.duration is not None:
+        return float(stream.duration * stream.time_base)
+    alone = len(container.streams) == 1 and container.duration is not None
+    return container.duration / 1e6 if alone else None
 
 
 class ProgramDecoder(_Sequential):

@@ -5,6 +5,7 @@ none; both end the reading early in files that were joined, cut or written to a 
 counted here, and each recording is given to it under a header that is right.
 """
 
+import re
 import struct
 from dataclasses import dataclass, field
 from typing import BinaryIO
@@ -21,6 +22,8 @@ _LAYER_III = 1
 _CHUNK = 1 << 18  # bytes read at once
 _FRAMES, _BYTES, _TOC, _QUALITY = 1, 2, 4, 8  # flags of a Xing header
 _BEFORE_FIRST = 1 << 16  # bytes that may lie before the first frame, tags not counted
+_MOST_FALSE = 50_000  # places that look like frames or are empty tags, in a row
+_MARK = re.compile(rb"\xff[\xe2\xe3\xf2\xf3\xfa\xfb][\x10-\xef]|ID3|TAG|APETAGEX", re.DOTALL)
 _FEWEST, _SMALL = 3, 1 << 12  # frames that a file of more bytes must have to be MP3
 
 
@@ -77,17 +80,18 @@ class _Scan:
 
     def _walk(self, position: int) -> None:
         first = position
-        foreign = 0
-        while position < self._end:
+        foreign = false = 0
+        while position < self._end and false < _MOST_FALSE:
             tag = self._tag(position)
             if tag:
                 position += tag
+                false += 1
                 continue
             frame = _frame(self._bytes(position, 4))
             if frame is not None and self._continues(position, frame):
                 link = self._link(position, frame)
                 link.foreign += foreign
-                foreign = 0
+                foreign = false = 0
                 if position + frame.length <= self._end:
                     link.add(position, frame)
                 else:
@@ -100,10 +104,11 @@ class _Scan:
             following = self._sync(position + 1)
             foreign += following - position
             position = following
+            false += 1
             if not self.links and foreign > _BEFORE_FIRST:
                 return
-        if self.links and foreign > 0:
-            self.links[-1].foreign += foreign
+        if self.links:
+            self.links[-1].foreign += foreign + max(0, self._end - position)
         if sum(link.frames for link in self.links) < _FEWEST and position > first + _SMALL:
             self.links.clear()  # headers by chance in something else
 
@@ -167,12 +172,11 @@ class _Scan:
     def _sync(self, position: int) -> int:
         """The next place where a frame or a tag may begin."""
         while position < self._end:
-            data = self._bytes(position, 1 << 12)
-            places = [data.find(mark) for mark in (b"\xff", b"ID3", b"TAG", b"APETAGEX")]
-            place = min((p for p in places if p >= 0), default=-1)
-            if place >= 0:
-                return position + place
-            position += len(data) or self._end
+            data = self._bytes(position, _CHUNK)
+            mark = _MARK.search(data)
+            if mark is not None:
+                return position + mark.start()
+            position += max(1, len(data) - 8)  # a mark may lie across the border
         return self._end
 
     def _bytes(self, position: int, count: int) -> bytes:

@@ -8,6 +8,7 @@ from catok.audio.splice import Piece, Splice
 
 _MAGIC = b"OggS"
 _HEADER = 27  # bytes before the table of segments
+_MOST_FALSE = 50_000  # places in a row that look like pages and are none
 _BEGINS, _ENDS = 2, 4  # flags of a stream's first and last page
 
 
@@ -19,11 +20,12 @@ def ogg_parts(file: BinaryIO, size: int) -> list[Part] | None:
     if read_at(file, 0, 4) != _MAGIC:
         return None
     links = [_Link()]
-    position = 0
+    position = false = 0
     while position < size:
         head = read_at(file, position, _HEADER + 255)
         if head[:4] != _MAGIC or len(head) < _HEADER:
-            following = find(file, _MAGIC, position + 1, size)
+            false += 1
+            following = find(file, _MAGIC, position + 1, size) if false < _MOST_FALSE else size
             links[-1].foreign += following - position
             position = following
             continue
@@ -36,7 +38,7 @@ def ogg_parts(file: BinaryIO, size: int) -> list[Part] | None:
         if flags & _BEGINS and links[-1].began:
             links.append(_Link())
         links[-1].add(position, end, flags, serial, number)
-        position = end
+        position, false = end, 0
     return [Part(Splice(file, link.pieces), tuple(link.notes())) for link in links if link.pieces]
 
 

@@ -59,14 +59,6 @@ def open_source(path_or_file: StrPath | BinaryIO) -> Source:
     return source
 
 
-def is_pipe(path: StrPath) -> bool:
-    """Whether a path names a pipe, as `/dev/stdin` or a shell's `<(...)` may: it is read once."""
-    try:
-        return stat.S_ISFIFO(os.stat(path).st_mode)
-    except (OSError, ValueError):
-        return False
-
-
 def _opened(path: str, name: str) -> BinaryIO:
     try:
         mode = os.stat(path).st_mode

@@ -58,6 +58,22 @@ Format = Annotated[
     FormatName,
     arg(help="Of the audio that is written; auto: what the suffix of OUT says, or WAV."),
 ]
+Channels = Annotated[
+    str | None,
+    arg(
+        metavar="N,...",
+        help="Channels of the recordings to use, counted from 1, such as 1 or 3,4.",
+        help_behavior_hint="(default: all)",
+    ),
+]
+DownmixName = Literal["itu", "mean", "first"]
+Downmix = Annotated[
+    DownmixName,
+    arg(
+        help="How many channels become few: by the weights of ITU-R BS.775 for surround sound, by "
+        "their mean (for arrays of microphones), or by taking the first."
+    ),
+]
 Shard = Annotated[
     str | None,
     arg(
@@ -144,6 +160,16 @@ def check_number(
         return
     end = f" and at most {most:g}" if most < math.inf else ""
     raise ValueError(f"{option} must be a number of at least {least:g}{end}, got {value}")
+
+
+def parse_channels(text: str | None) -> tuple[int, ...] | None:
+    """From "3,4", counted from 1, to (2, 3), from 0. Raises ValueError for anything else."""
+    if text is None:
+        return None
+    numbers = [number.strip() for number in text.split(",")]
+    if not all(number.isdecimal() and 0 < int(number) < 10_000 for number in numbers):
+        raise ValueError(f"--channels {text}: write numbers from 1, such as 1 or 3,4")
+    return tuple(int(number) - 1 for number in numbers)
 
 
 def check_exists(path: str) -> None:

@@ -18,6 +18,8 @@ def run(
     out: arg.Output = None,
     quantizers: arg.Quantizers = None,
     model: arg.Model = "tiny",
+    channels: arg.Channels = None,
+    downmix: arg.Downmix = "itu",
     device: arg.Device = "auto",
     dtype: arg.Dtype = "float32",
     overwrite: arg.Overwrite = False,
@@ -36,13 +38,14 @@ def run(
 
     arg.check_count("--quantizers", quantizers)
     arg.check_count("--workers", workers)
+    selected = arg.parse_channels(channels)
     existing = files.Existing(overwrite, skip_existing)
     part = files.Shard.parse(shard)
     todo = files.plan(inputs, out, files.READS_AUDIO, files.WRITES_CAT, existing, part)
 
     from catok.cli.recordings import audio_seconds
 
-    task = EncodeTask(model, device, dtype, quantizers)
+    task = EncodeTask(model, device, dtype, quantizers, selected, downmix)
     return work_through(
         todo, task, lambda: audio_seconds(todo), verb="encoded", workers=workers, threads=threads
     )
@@ -56,21 +59,25 @@ class EncodeTask:
     device: arg.DeviceName
     dtype: arg.DtypeName
     quantizers: int | None
+    select: tuple[int, ...] | None
+    downmix: arg.DownmixName
 
     def start(self, progress: "Progress") -> "Work":
         """Load the encoder."""
         from catok.cli.batch import Done
         from catok.cli.loading import load_model
         from catok.cli.pipes import writable
-        from catok.cli.recordings import bitrate, conversion_note, encode_recording
+        from catok.cli.recordings import Mixing, bitrate, conversion_note, encode_recording
         from catok.tokenizer.checks import check_quantizers
 
         tok = load_model(self.model, self.device, self.dtype, part="encoder")
         check_quantizers(self.quantizers, tok.num_quantizers)
 
+        mixing = Mixing(self.select, self.downmix)
+
         def work(job: "Job") -> "Done":
             note = conversion_note(tok, job.source, job.name)
-            encoded = encode_recording(tok, job.source, self.quantizers, progress)
+            encoded = encode_recording(tok, job.source, self.quantizers, progress, mixing)
             with writable(job.target) as target:
                 encoded.save(target)
             return Done(float(encoded.duration), note, bitrate(tok, encoded.num_quantizers))

@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 from catok.cli.errors import UsageError
-from catok.cli.pipes import check_stdout, spooled_stdin
+from catok.cli.pipes import check_stdout, spooled_input
 from catok.data.folders import AUDIO_SUFFIXES, find_files
+from catok.io.files import is_pipe
 
 READS_AUDIO = AUDIO_SUFFIXES
 READS_CAT = frozenset({".cat"})
@@ -34,7 +35,7 @@ class Job:
     @property
     def name(self) -> str:
         """The source, for messages."""
-        return str(self.source) if isinstance(self.source, Path) else "standard input"
+        return str(self.source) if isinstance(self.source, Path) else self.source.name
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,8 @@ class _Input:
 
 
 def sources(inputs: tuple[str, ...], *reads: Collection[str]) -> Plan:
-    """Jobs without targets: the files, those that the folders hold, or standard input for `-`.
+    """Jobs without targets: the files, those that the folders hold, or standard input for `-`,
+    or a pipe with a name.
 
     Folders are searched for files of the first of `reads` of which there are any (see
     `find_files`). Raises UsageError for inputs that do not go together, ValueError for a single
@@ -111,10 +113,12 @@ def sources(inputs: tuple[str, ...], *reads: Collection[str]) -> Plan:
     """
     if not inputs:
         raise UsageError("no input: name files or folders, or - for standard input")
-    if "-" in inputs:
+    if any(map(_is_stream, inputs)):
         if len(inputs) > 1:
-            raise UsageError("standard input (-) goes alone: name the other inputs in another run")
-        return Plan([Job(spooled_stdin(), None)], many=False)
+            raise UsageError(
+                "standard input (-) or a pipe goes alone: name the other inputs in another run"
+            )
+        return Plan([Job(spooled_input(inputs[0]), None)], many=False)
     found, many, left_out = _expanded(inputs, reads)
     return Plan([Job(item.source, None) for item in found], many, left_out)
 
@@ -135,15 +139,17 @@ def plan(
     made here. Raises what `sources` raises, and UsageError or ValueError for an output that cannot
     be written, would replace an input, or exists already and is the only one.
     """
-    if inputs == ("-",):
+    if len(inputs) == 1 and _is_stream(inputs[0]):
         out = "-" if out is None else out
         if is_folder(out):
-            raise UsageError(f"standard input has no name: name a {writes[0]} file in {out}")
+            raise UsageError(
+                f"what comes from a pipe has no name: name a {writes[0]} file in {out}"
+            )
         target = output_file(out, writes)
         if existing.keeps(target, named=True):
             return Plan([], many=False, kept=1)
-        return Plan([Job(spooled_stdin(), target)], many=False)
-    if not inputs or "-" in inputs:
+        return Plan([Job(spooled_input(inputs[0]), target)], many=False)
+    if not inputs or any(map(_is_stream, inputs)):
         return sources(inputs)  # raises
     found, many, left_out = _expanded(inputs, (reads,))
     named = not many and out is not None and not is_folder(out)
@@ -194,6 +200,10 @@ def output_file(out: str, writes: tuple[str, ...]) -> Path | None:
     if path.exists() and not path.is_file():
         raise ValueError(f"cannot write {out}: it is not a regular file, choose another name")
     return path
+
+
+def _is_stream(name: str) -> bool:
+    return name == "-" or is_pipe(name)
 
 
 def make_folder(folder: Path) -> None:

@@ -22,11 +22,22 @@ class _Spool(io.BufferedRandom):
     name = "standard input or output"  # type: ignore[assignment]
 
 
-def spooled_stdin() -> BinaryIO:
-    """All of standard input. Raises UsageError where that is a terminal, or closed."""
-    check_stdin()
+def spooled_input(name: str) -> BinaryIO:
+    """All of standard input (`-`), or of a pipe with a name.
+
+    Raises UsageError where standard input is a terminal, or closed.
+    """
+    if name == "-":
+        check_stdin()
+        return _spooled(sys.stdin.buffer, "standard input")
+    with open(name, "rb") as pipe:
+        return _spooled(pipe, name)
+
+
+def _spooled(pipe: BinaryIO, name: str) -> BinaryIO:
     spool = _spool()
-    shutil.copyfileobj(sys.stdin.buffer, spool)
+    spool.name = name  # type: ignore[misc]
+    shutil.copyfileobj(pipe, spool)
     spool.seek(0)
     return spool
 

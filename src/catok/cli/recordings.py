@@ -3,13 +3,14 @@
 import math
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 import torch
 from torch import Tensor
 
-from catok.audio import AudioWriter, audio_info, read_blocks
+from catok.audio import AudioWriter, Downmix, audio_info, read_blocks
 from catok.cli.files import Plan
 from catok.cli.progress import Progress
 from catok.codes import Encoded
@@ -19,16 +20,25 @@ from catok.tokenizer.tokenizer import CausalAudioTokenizer
 BLOCK_SECONDS = 10.0
 
 
+@dataclass(frozen=True)
+class Mixing:
+    """Which channels of a recording are used, from 0 (None: all), and how they are mixed."""
+
+    select: tuple[int, ...] | None = None
+    downmix: Downmix = "itu"
+
+
 def encode_recording(
     tok: CausalAudioTokenizer,
     source: Path | BinaryIO,
     num_quantizers: int | None,
     progress: Progress,
+    mixing: Mixing = Mixing(),
 ) -> Encoded:
     """What `tok.encode` gives for the whole file, converted to the model's rate and channels."""
     session = tok.stream_encoder(num_quantizers=num_quantizers)
     codes = []
-    for block in read_blocks(source, tok.sample_rate, tok.channels, BLOCK_SECONDS):
+    for block in _blocks(tok, source, mixing):
         codes.append(session.push(block).cpu())
         progress.advance(block.shape[1] / tok.sample_rate)
     samples = session.samples
@@ -58,15 +68,27 @@ def reconstructed(
     source: Path | BinaryIO,
     num_quantizers: int | None,
     progress: Progress,
+    mixing: Mixing = Mixing(),
 ) -> Iterator[Tensor]:
     """Encode and decode at once: blocks of audio `[C, n]`, together as long as the recording."""
     encoder = tok.stream_encoder(num_quantizers=num_quantizers)
     decoder = tok.stream_decoder()
-    for block in read_blocks(source, tok.sample_rate, tok.channels, BLOCK_SECONDS):
+    for block in _blocks(tok, source, mixing):
         yield decoder.push(encoder.push(block))[0]
         progress.advance(block.shape[1] / tok.sample_rate)
     left = encoder.samples - decoder.samples
     yield decoder.push(encoder.flush())[0, :, :left]
+
+
+def _blocks(tok: CausalAudioTokenizer, source: Path | BinaryIO, mixing: Mixing) -> Iterator[Tensor]:
+    return read_blocks(
+        source,
+        tok.sample_rate,
+        tok.channels,
+        BLOCK_SECONDS,
+        downmix=mixing.downmix,
+        select=mixing.select,
+    )
 
 
 def bitrate(tok: CausalAudioTokenizer, num_quantizers: int) -> str:

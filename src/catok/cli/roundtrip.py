@@ -19,6 +19,8 @@ def run(
     format: arg.Format = "auto",
     quantizers: arg.Quantizers = None,
     model: arg.Model = "tiny",
+    channels: arg.Channels = None,
+    downmix: arg.Downmix = "itu",
     device: arg.Device = "auto",
     dtype: arg.Dtype = "float32",
     overwrite: arg.Overwrite = False,
@@ -36,6 +38,7 @@ def run(
 
     arg.check_count("--quantizers", quantizers)
     arg.check_count("--workers", workers)
+    selected = arg.parse_channels(channels)
     existing = files.Existing(overwrite, skip_existing)
     part = files.Shard.parse(shard)
     suffixes = files.audio_suffixes(format)
@@ -43,7 +46,7 @@ def run(
 
     from catok.cli.recordings import audio_seconds
 
-    task = RoundtripTask(model, device, dtype, quantizers, suffixes[0])
+    task = RoundtripTask(model, device, dtype, quantizers, suffixes[0], selected, downmix)
     return work_through(
         todo,
         task,
@@ -63,6 +66,8 @@ class RoundtripTask:
     dtype: arg.DtypeName
     quantizers: int | None
     suffix: str
+    select: tuple[int, ...] | None
+    downmix: arg.DownmixName
 
     def start(self, progress: "Progress") -> "Work":
         """Load the model."""
@@ -70,9 +75,11 @@ class RoundtripTask:
         from catok.cli.batch import Done
         from catok.cli.loading import load_model
         from catok.cli.pipes import writable
-        from catok.cli.recordings import bitrate, conversion_note, reconstructed
+        from catok.cli.recordings import Mixing, bitrate, conversion_note, reconstructed
 
         tok = load_model(self.model, self.device, self.dtype)
+
+        mixing = Mixing(self.select, self.downmix)
 
         def work(job: "Job") -> "Done":
             note = conversion_note(tok, job.source, job.name)
@@ -80,7 +87,7 @@ class RoundtripTask:
                 writable(job.target, self.suffix) as target,
                 AudioWriter(target, tok.sample_rate, tok.channels) as writer,
             ):
-                for block in reconstructed(tok, job.source, self.quantizers, progress):
+                for block in reconstructed(tok, job.source, self.quantizers, progress, mixing):
                     writer.write(block)
             depth = self.quantizers or tok.num_quantizers
             return Done(writer.samples / tok.sample_rate, note, bitrate(tok, depth))

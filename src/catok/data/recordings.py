@@ -1,5 +1,6 @@
 """Recordings with what is known of them, from a list or a folder of any common layout."""
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -105,7 +106,7 @@ def _joined(audio: Sequence[Path], listed: Iterator[Entry], folder: Path) -> lis
 def _with_text_file(audio: Path, folder: Path) -> Entry:
     entry = Entry(audio, name=audio.relative_to(folder).as_posix())
     file = audio.with_suffix(".txt")
-    if not file.is_file():
+    if not os.path.isfile(file):  # Path.is_file raises where the name is too long
         return entry
     try:
         return replace(entry, text=read_text(file).strip() or None)

@@ -13,6 +13,7 @@ from catok.io.lock import is_at, try_lock
 
 StrPath = str | os.PathLike[str]
 
+LONGEST_NAME = 255  # bytes, on all common systems
 _TEMPORARY = re.compile(r"\.catok-[0-9a-f]{8}-.+\.tmp", re.DOTALL)
 _swept: set[str] = set()  # folders that this process has looked through for what others left
 
@@ -24,6 +25,14 @@ def name_of(path_or_file: StrPath | BinaryIO) -> str:
     return str(getattr(path_or_file, "name", "the file object"))
 
 
+def is_pipe(path: StrPath) -> bool:
+    """Whether a path names a pipe, as /dev/stdin or a shell's <(...) may: it can be read once."""
+    try:
+        return stat.S_ISFIFO(os.stat(path).st_mode)
+    except (OSError, ValueError):
+        return False
+
+
 @contextmanager
 def replacing(path: StrPath) -> Iterator[str]:
     """Context of a new temporary file beside `path`: yields its path, for the caller to fill.
@@ -33,11 +42,17 @@ def replacing(path: StrPath) -> Iterator[str]:
     one has that of the umask. The temporary file lies in a folder of its own, which is locked:
     one that a killed process left is removed by the next process that writes beside it.
 
-    Raises ValueError when the folder does not exist or cannot be written, or when `path` is a
-    folder or a device.
+    Raises ValueError when the folder does not exist or cannot be written, when the name is too
+    long, or when `path` is a folder or a device.
     """
     target = os.path.realpath(path)  # a symbolic link keeps pointing at the new content
     folder, base = os.path.split(target)
+    length = len(os.fsencode(base))
+    if length > LONGEST_NAME:
+        raise ValueError(
+            f"cannot write a file of the name {base[:40]}...{base[-10:]}: it has {length} bytes, "
+            f"a name may have {LONGEST_NAME}: choose a shorter one"
+        )
     if not os.path.isdir(folder):
         raise ValueError(f"cannot write {path}: folder {folder} does not exist, create it first")
     if os.path.exists(target) and not os.path.isfile(target):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -77,7 +78,7 @@ def left_out(path: str | Path) -> str:
     if not _is_audio_folder(Path(path)):
         return ""
     found = find_audio(path)
-    texts = {text for file in found.files if (text := file.with_suffix(".txt")).is_file()}
+    texts = {text for file in found.files if os.path.isfile(text := file.with_suffix(".txt"))}
     return summarize(found.left_out - Counter({".txt": len(texts)}))
 
 
