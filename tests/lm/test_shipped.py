@@ -8,7 +8,7 @@ from catok import CausalAudioTokenizer, load_audio
 from catok.cli import main
 from catok.io.hub import EMBEDDED
 from catok.lm.asr import Recognizer
-from catok.lm.asr.likelihood import text_log_probs
+from catok.lm.asr.scoring import ctc_scores
 from catok.lm.speech_config import SpeechConfig
 from catok.lm.tts import SpeechRequest, Synthesizer
 
@@ -48,7 +48,7 @@ def test_the_recogniser_hears_which_text_was_spoken():
     requests = [SpeechRequest(text, language="en", seed=n) for n, text in enumerate(texts, 1)]
     made = synthesizer.generate_codes(synthesizer.prompts(requests))
     for own, text in enumerate(texts):
-        scores = text_log_probs(judge, [each.codes for each in made], [text] * len(made))
+        scores = ctc_scores(judge, [each.codes for each in made], [text] * len(made))
         assert scores.index(max(scores)) == own
 
 

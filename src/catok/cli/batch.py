@@ -135,8 +135,8 @@ def _shared_out(
 ) -> Iterator[tuple[Job, Outcome]]:
     from catok.evaluation.run.worker_pool import WorkerPool
 
-    with WorkerPool(partial(_begun, task), workers, threads) as crew:
-        for index, outcome in crew.each(_numbered, enumerate(jobs)):
+    with WorkerPool(partial(_begun, task), workers, threads) as pool:
+        for index, outcome in pool.imap_unordered(_numbered, enumerate(jobs)):
             if isinstance(outcome.result, Done):
                 progress.advance(outcome.result.seconds)
             yield jobs[index], outcome

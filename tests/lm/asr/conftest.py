@@ -39,8 +39,8 @@ def make(tokenizer, with_head: bool = True, seed: int = 0) -> Recognizer:
 def save_recognizer(folder: Path, recognizer: Recognizer, tokenizer: str) -> Path:
     """A folder as training leaves it; `tokenizer` names that of the recogniser."""
     recognizer.model.save_pretrained(folder)
-    if recognizer.listener.head is not None:
-        recognizer.listener.head.save(folder)
+    if recognizer.prefiller.head is not None:
+        recognizer.prefiller.head.save(folder)
     weight_hash = recognizer.tokenizer.weight_hash
     SpeechConfig(tokenizer, weight_hash, tasks=("asr",), languages=("en", "zh")).save(folder)
     return folder

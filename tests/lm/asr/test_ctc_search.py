@@ -8,8 +8,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from catok.lm.asr.alignment import align, best_path, collapse, positions_needed
-from catok.lm.asr.prefix import PrefixScorer
+from catok.lm.asr.beam_search import CTCPrefixScorer
+from catok.lm.asr.ctc import align, best_path, collapse, positions_needed
 
 VOCAB = 2  # tokens 0 and 1, blank 2
 
@@ -45,7 +45,7 @@ def test_collapse_drops_blanks_and_runs_but_not_repeats():
 )
 def test_prefix_scores_are_the_sums_over_all_alignments(positions, prefix, seed):
     table = random_table(positions, seed)
-    scorer = PrefixScorer(table)
+    scorer = CTCPrefixScorer(table)
     state = scorer.start()
     for token in prefix:
         state = scorer.extend(state, torch.tensor([1 - token, token]))[1]
@@ -61,7 +61,7 @@ def test_prefix_scores_are_the_sums_over_all_alignments(positions, prefix, seed)
 def test_long_recordings_keep_to_the_recursion_over_time(positions, seed):
     """The closed form against the textbook recursion, with probabilities as small as they get."""
     table = random_table(positions, seed, scale=20.0).double()
-    scorer, tokens = PrefixScorer(table), [0, 0, 1, 0]
+    scorer, tokens = CTCPrefixScorer(table), [0, 0, 1, 0]
     state = scorer.start()
     for token in tokens:
         state = scorer.extend(state, torch.tensor([token]))[0]

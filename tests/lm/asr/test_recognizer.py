@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from catok import Encoded, load_audio, save_audio
 from catok.lm.asr import DecodingConfig, Recognizer, join_segments
 from catok.lm.asr.ctc import CTCHead
-from catok.lm.asr.prompt import request
+from catok.lm.asr.prefill import request
 from catok.lm.messages import assistant_message
 from catok.lm.model import TokenLM
 from catok.lm.prompt import Prompter
@@ -33,7 +33,7 @@ def same(first, second) -> None:
 
 
 def test_the_prompt_in_parts_is_the_prompt_that_training_sees(recognizer):
-    prompt, config = recognizer.listener.prompt, recognizer.model.config
+    prompt, config = recognizer.prefiller.prompt, recognizer.model.config
     codes = torch.randint(64, (config.n_vq, 5))
     whole = Prompter(config, recognizer.text).reply([request(codes)])
     assert torch.equal(torch.cat([prompt.opening, prompt.frames(codes), prompt.closing]), whole)
@@ -165,7 +165,7 @@ def test_folders_bring_everything_back(tmp_path, small_model, recognizer):
     audio = noise(15_000)
     plain = Recognizer.from_pretrained(tmp_path)
     assert not plain.has_ctc and plain.languages == ("en",)
-    recognizer.listener.head.save(tmp_path)
+    recognizer.prefiller.head.save(tmp_path)
     loaded = Recognizer.from_pretrained(str(tmp_path))
     assert loaded.has_ctc and loaded.name == tmp_path.name
     same(loaded.transcribe(audio, 24_000, BEAM), recognizer.transcribe(audio, 24_000, BEAM))
@@ -249,7 +249,7 @@ def test_a_model_that_learnt_two_recordings_tells_them_apart(small_model):
         examples.append((codes.shape[1], *prompter.training(messages), labels))
     weights = [*model.parameters(), *head.parameters()]
     optimizer = torch.optim.AdamW(weights, lr=1e-2)
-    opening = len(recognizer.listener.prompt.opening)
+    opening = len(recognizer.prefiller.prompt.opening)
     for _ in range(100):
         loss = torch.zeros(())
         for frames, rows, labels, text in examples:

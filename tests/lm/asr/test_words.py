@@ -5,10 +5,16 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from catok.lm.asr.pauses import cut_points, frame_loudness
+from catok.lm.asr.segmentation import cut_points, frame_loudness
 from catok.lm.asr.subtitles import cues, subrip
-from catok.lm.asr.transcript import Transcript, join_texts, join_transcripts
-from catok.lm.asr.words import Word, spelled, timed_words
+from catok.lm.asr.transcript import (
+    Transcript,
+    Word,
+    join_texts,
+    join_transcripts,
+    spelled,
+    timed_words,
+)
 from catok.lm.text import ByteTokenizer
 from tests.lm.conftest import small_config
 

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from catok.lm.asr.likelihood import text_log_probs
+from catok.lm.asr.scoring import ctc_scores
 from catok.lm.generation import Generated
 from catok.lm.tts import SpeechRequest
 from catok.lm.tts.best_of_n import STRIDE, BestOfN
@@ -34,7 +34,7 @@ def test_the_likeliest_reading_that_ended_is_kept(synth, reranker):
     chosen = set()
     for seed in range(6):
         made = readings(synth, "a bed", seed, 5)
-        scores = text_log_probs(reranker, [speech.codes for speech in made], ["a bed"] * 5)
+        scores = ctc_scores(reranker, [speech.codes for speech in made], ["a bed"] * 5)
         wanted = max(range(5), key=lambda i: (made[i].seconds > 0, made[i].ended, scores[i]))
         chosen.add(wanted)
         request = asked("a bed", seed, reference=voice())
@@ -69,23 +69,23 @@ def test_long_texts_give_the_best_pieces(synth, reranker):
 
 def test_log_probabilities_are_of_all_ctc_paths(reranker):
     codes = torch.randint(0, 64, (4, 2), generator=torch.Generator().manual_seed(1))
-    heard = reranker.listener.hear([codes], 4)
-    table = reranker.listener.ctc(heard.hidden[0]).double()  # 4 positions
+    heard = reranker.prefiller.prefill([codes], 4)
+    table = reranker.prefiller.ctc(heard.hidden[0]).double()  # 4 positions
     a, b = reranker.text.encode("ab")
-    blank = reranker.listener.head.blank
+    blank = reranker.prefiller.head.blank
     total = -math.inf
     for path in torch.cartesian_prod(*[torch.tensor([a, b, blank])] * 4).tolist():
         kept = [s for i, s in enumerate(path) if s != blank and (i == 0 or path[i - 1] != s)]
         if kept == [a, b]:
             total = math.log(math.exp(total) + math.exp(sum(table[range(4), path].tolist())))
-    assert text_log_probs(reranker, [codes], ["ab"]) == [pytest.approx(total / 2, rel=1e-4)]
+    assert ctc_scores(reranker, [codes], ["ab"]) == [pytest.approx(total / 2, rel=1e-4)]
 
 
 def test_nothing_and_too_little_is_never_likely(reranker):
     empty, short = torch.zeros(4, 0, dtype=torch.int64), torch.zeros(4, 1, dtype=torch.int64)
-    assert text_log_probs(reranker, [empty, short], ["a", "abcdef"]) == [-math.inf, -math.inf]
-    assert text_log_probs(reranker, [empty], ["a"]) == [-math.inf]
-    assert text_log_probs(reranker, [], []) == []
+    assert ctc_scores(reranker, [empty, short], ["a", "abcdef"]) == [-math.inf, -math.inf]
+    assert ctc_scores(reranker, [empty], ["a"]) == [-math.inf]
+    assert ctc_scores(reranker, [], []) == []
 
 
 def test_what_does_not_fit_is_refused(synth, reranker, small_model):
@@ -98,11 +98,11 @@ def test_what_does_not_fit_is_refused(synth, reranker, small_model):
         BestOfN(stranger, 2).synthesize(synth, ["a bed"])
     code = torch.zeros(4, 2, dtype=torch.int64)
     with pytest.raises(ValueError, match="1 texts, 2 recordings"):
-        text_log_probs(reranker, [code, code], ["a"])
+        ctc_scores(reranker, [code, code], ["a"])
     with pytest.raises(ValueError, match=r"\[2, 4\] codebooks"):
-        text_log_probs(reranker, [code, code[:2]], ["a", "b"])
+        ctc_scores(reranker, [code, code[:2]], ["a", "b"])
     with pytest.raises(ValueError, match="empty text"):
-        text_log_probs(reranker, [code], [" "[:0]])
+        ctc_scores(reranker, [code], [" "[:0]])
 
 
 @pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
@@ -110,7 +110,7 @@ def test_silence_comes_last_and_cut_off_readings_before_it(synth, reranker, monk
     codes = torch.randint(0, 64, (3, 6), generator=torch.Generator().manual_seed(2))
     likely = Generated(codes, ended=False)
     others = [(codes + shift) % 64 for shift in range(1, 64)]
-    scores = text_log_probs(reranker, [codes, *others], ["a bed"] * 64)
+    scores = ctc_scores(reranker, [codes, *others], ["a bed"] * 64)
     worse = next(other for other, s in zip(others, scores[1:], strict=True) if s < scores[0])
     ended, silent = Generated(worse, ended=True), Generated(codes[:, :0], ended=True)
     for kept, wanted in (((likely, ended, silent), ended), ((likely, likely, silent), likely)):

@@ -121,10 +121,10 @@ def test_threads_change_nothing(config, corpus, parts):
 
 
 def test_recognition_is_the_prompt_that_the_recogniser_uses(corpus, parts):
-    from catok.lm.asr.prompt import ListeningPrompt
+    from catok.lm.asr.prefill import RecognitionPrompt
 
     sequence = build(Example("asr", 3), corpus, parts.prompter)
-    prompt = ListeningPrompt(parts.prompter)
+    prompt = RecognitionPrompt(parts.prompter)
     codes = corpus.codes(3)
     expected = torch.cat([prompt.opening, prompt.frames(codes), prompt.closing])
     assert torch.equal(sequence.rows[: len(expected)], expected)

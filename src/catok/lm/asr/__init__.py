@@ -11,8 +11,7 @@ if TYPE_CHECKING:
     from catok.lm.asr.config import DecodingConfig
     from catok.lm.asr.recognizer import Recognizer
     from catok.lm.asr.segments import Segment, join_segments
-    from catok.lm.asr.transcript import Partial, Transcript
-    from catok.lm.asr.words import Word
+    from catok.lm.asr.transcript import Partial, Transcript, Word
 
 __all__ = [
     "DecodingConfig",
@@ -32,7 +31,7 @@ __getattr__, __dir__ = lazy_names(
         "Recognizer": "catok.lm.asr.recognizer",
         "Segment": "catok.lm.asr.segments",
         "Transcript": "catok.lm.asr.transcript",
-        "Word": "catok.lm.asr.words",
+        "Word": "catok.lm.asr.transcript",
         "join_segments": "catok.lm.asr.segments",
     },
 )

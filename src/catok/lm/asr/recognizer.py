@@ -12,9 +12,9 @@ from catok.io.arrays import as_tensor
 from catok.io.cat_file import is_cat_file
 from catok.io.files import StrPath
 from catok.lm.asr.config import DecodingConfig
-from catok.lm.asr.deciding import decide
-from catok.lm.asr.listening import Listener
-from catok.lm.asr.pauses import cut_points, frame_loudness
+from catok.lm.asr.decoding import decode_batch
+from catok.lm.asr.prefill import Prefiller
+from catok.lm.asr.segmentation import cut_points, frame_loudness
 from catok.lm.asr.segments import Piece, Segment, cut_stream, recognize_pieces
 from catok.lm.asr.transcript import Transcript, join_transcripts
 from catok.lm.from_pretrained import FromPretrained
@@ -23,7 +23,7 @@ from catok.tokenizer.checks import check_audio, check_codes, check_quantizers, c
 from catok.tokenizer.tokenizer import LONG_FRAMES
 
 if TYPE_CHECKING:
-    from catok.lm.asr.session import RecognitionSession
+    from catok.lm.asr.streaming import RecognitionSession
 
 
 class Recognizer(FromPretrained):
@@ -33,14 +33,14 @@ class Recognizer(FromPretrained):
 
     def __init__(self, speech: SpeechModel) -> None:
         """Raises ValueError when the CTC head belongs to another model."""
-        self.listener = Listener(speech.model, speech.text, speech.ctc_head)
+        self.prefiller = Prefiller(speech.model, speech.text, speech.ctc_head)
         self.model, self.text, self.tokenizer = speech.model, speech.text, speech.tokenizer
         self.config, self.name = speech.config, speech.name
 
     @property
     def has_ctc(self) -> bool:
         """Whether method "ctc" and timestamps can be asked for."""
-        return self.listener.head is not None
+        return self.prefiller.head is not None
 
     @property
     def languages(self) -> tuple[str, ...]:
@@ -73,7 +73,7 @@ class Recognizer(FromPretrained):
         depth = self.depth(config)
         codes, loudness = [], []
         for recording in audio:
-            samples = self.converted(recording, sample_rate)
+            samples = self.prepare_audio(recording, sample_rate)
             codes.append(self.tokenizer.encode(samples[None], num_quantizers=depth).codes[0].cpu())
             loudness.append(frame_loudness(samples, self.tokenizer.frame_size))
         return self._recognised(codes, loudness, config)
@@ -148,18 +148,18 @@ class Recognizer(FromPretrained):
         self, config: DecodingConfig | None = None, *, partial_seconds: float = 0.64
     ) -> "RecognitionSession":
         """A session that takes audio in pieces of any size; see `RecognitionSession`."""
-        from catok.lm.asr.session import RecognitionSession
+        from catok.lm.asr.streaming import RecognitionSession
 
         return RecognitionSession(self, config or DecodingConfig(), partial_seconds)
 
     def depth(self, config: DecodingConfig) -> int:
         """How many codebooks are read. Raises ValueError on what the model cannot do."""
         if config.method == "ctc" or config.timestamps:
-            self.listener.need_head()
+            self.prefiller.need_head()
         own = None if self.config is None else self.config.num_quantizers
         return check_quantizers(config.num_quantizers or own, self.model.config.n_vq)
 
-    def converted(self, audio: Tensor, sample_rate: int) -> Tensor:
+    def prepare_audio(self, audio: Tensor, sample_rate: int) -> Tensor:
         """Audio `[C, T]` or `[T]` at the tokenizer's rate and channels. Raises ValueError on what
         is no audio.
         """
@@ -185,8 +185,8 @@ class Recognizer(FromPretrained):
     def recognize(self, pieces: Sequence[Tensor], config: DecodingConfig) -> list[Transcript]:
         """Pieces, codes `[K, F]` of one K that will be read, together and uncut."""
         depth = len(pieces[0])
-        heard = self.listener.hear(pieces, depth)
-        return decide(self.listener, heard, config, depth, self.tokenizer.frame_rate)
+        prefilled = self.prefiller.prefill(pieces, depth)
+        return decode_batch(self.prefiller, prefilled, config, depth, self.tokenizer.frame_rate)
 
     def _limits(self, config: DecodingConfig) -> tuple[int, int]:
         rate = self.tokenizer.frame_rate

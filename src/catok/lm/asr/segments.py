@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from catok.lm.asr.config import DecodingConfig
-from catok.lm.asr.pauses import LoudnessMeter
+from catok.lm.asr.segmentation import LoudnessMeter
 from catok.lm.asr.transcript import Transcript, join_transcripts
 
 if TYPE_CHECKING:

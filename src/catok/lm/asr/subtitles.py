@@ -2,8 +2,7 @@
 
 from collections.abc import Sequence
 
-from catok.lm.asr.transcript import Transcript, join_texts
-from catok.lm.asr.words import Word
+from catok.lm.asr.transcript import Transcript, Word, join_texts
 
 LONGEST_CUE, LONGEST_LINE, PAUSE = 6.0, 42, 0.8  # seconds, characters, seconds
 SENTENCE_ENDS = (".", "?", "!", "…", "\u3002", "\uff01", "\uff1f")  # the last three are CJK's

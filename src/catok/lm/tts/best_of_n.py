@@ -9,8 +9,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from catok.io.numbers import check_whole_number
-from catok.lm.asr.likelihood import text_log_probs
 from catok.lm.asr.recognizer import Recognizer
+from catok.lm.asr.scoring import ctc_scores
 from catok.lm.generation import Generated
 from catok.lm.sampler import SEEDS
 from catok.lm.tts.prompt import SpeechPrompt, by_settings
@@ -31,7 +31,7 @@ class BestOfN:
 
     def __init__(self, reranker: Recognizer, candidates: int) -> None:
         check_whole_number("candidates", candidates, at_least=1)
-        reranker.listener.need_head()
+        reranker.prefiller.need_head()
         self.reranker, self.candidates = reranker, candidates
 
     def synthesize(
@@ -71,7 +71,7 @@ class BestOfN:
         ]
         outputs = synth.generate_codes(candidates)
         codes = [output.codes for output in outputs]
-        scores = text_log_probs(self.reranker, codes, [each.text for each in candidates])
+        scores = ctc_scores(self.reranker, codes, [each.text for each in candidates])
         ranks = [
             (output.codes.shape[1] > 0, output.ended, score)
             for output, score in zip(outputs, scores, strict=True)

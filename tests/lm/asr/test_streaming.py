@@ -69,7 +69,7 @@ def test_every_frame_goes_through_the_model_once(small_model, monkeypatch):
         session.push(chunk)
     assert sum(rows) == 10
     session.finish()
-    prompt = recognizer.listener.prompt
+    prompt = recognizer.prefiller.prompt
     assert sum(rows) == 10 + len(prompt.closing) + len(prompt.opening)  # and a new one has begun
 
 

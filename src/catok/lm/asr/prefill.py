@@ -7,22 +7,52 @@ import torch
 from torch import Tensor
 
 from catok.lm.asr.ctc import CTCHead
-from catok.lm.asr.prompt import ListeningPrompt
-from catok.lm.asr.writing import TextState, TextWriter
+from catok.lm.asr.text_decoder import DecoderState, TextDecoder
+from catok.lm.messages import Message
 from catok.lm.model import TokenLM
 from catok.lm.prompt import Prompter
-from catok.lm.rows import pad_rows
+from catok.lm.rows import audio_rows, pad_rows
 from catok.lm.temporal import TemporalState
 from catok.lm.text import TextTokenizer
 
 
+def request(codes: Tensor) -> Message:
+    """What the user says: the recording `[n_vq, F]` and nothing else."""
+    return Message("user", (codes,))
+
+
+class RecognitionPrompt:
+    """The prompt's rows in three parts, so that a recording can be read as it comes in.
+
+    `opening` `[A, 1 + n_vq]` ends with audio_start; `closing` `[Z, 1 + n_vq]` begins with audio_end
+    and ends with the assistant's header. With the frames between them they are the rows of
+    `Prompter.reply`.
+    """
+
+    def __init__(self, prompter: Prompter) -> None:
+        self._config = config = prompter.config
+        empty = torch.empty(config.n_vq, 0, dtype=torch.int64, device="cpu")
+        rows = prompter.reply([request(empty)])
+        end = int((rows[:, 0] == config.audio_end_token_id).nonzero()[0])
+        self.opening, self.closing = rows[:end], rows[end:]
+
+    def frames(self, codes: Tensor) -> Tensor:
+        """Codes `[K, F]`, K at most n_vq -> rows `[F, 1 + n_vq]`; codebooks above K hold code 0.
+
+        Raises ValueError on codes that do not fit the model.
+        """
+        missing = max(0, self._config.n_vq - len(codes))
+        whole = torch.nn.functional.pad(codes, (0, 0, 0, missing))
+        return audio_rows(whole, self._config.audio_user_slot_token_id, self._config)[1:-1]
+
+
 @dataclass(frozen=True)
-class Heard:
-    """Recordings that the model has heard to their end: what it may say, and per recording the
+class PrefilledBatch:
+    """Prefilled prompts: the decoder state for the first text token, and per recording the
     hidden states `[F, D]` of its frames.
     """
 
-    text: TextState
+    decoder_state: DecoderState
     hidden: tuple[Tensor, ...]
 
     @property
@@ -31,7 +61,7 @@ class Heard:
         return [len(each) for each in self.hidden]
 
 
-class Listener:
+class Prefiller:
     """A `TokenLM`, its text tokenizer and its CTC head, if it has one."""
 
     def __init__(self, model: TokenLM, text: TextTokenizer, head: CTCHead | None = None) -> None:
@@ -45,10 +75,10 @@ class Listener:
                 f"{model.config.vocab_size} and {model.config.width}: fetch the whole folder again"
             )
         self.model, self.text, self.head = model, text, head
-        self.prompt = ListeningPrompt(Prompter(model.config, text))
+        self.prompt = RecognitionPrompt(Prompter(model.config, text))
 
     @torch.no_grad()
-    def hear(self, recordings: Sequence[Tensor], num_quantizers: int) -> Heard:
+    def prefill(self, recordings: Sequence[Tensor], num_quantizers: int) -> PrefilledBatch:
         """Codes `[K, F]` of each recording, of which the first `num_quantizers` are read."""
         before, after = self.prompt.opening, self.prompt.closing
         prompts = [torch.cat([before, self.prompt.frames(c), after]) for c in recordings]
@@ -59,30 +89,30 @@ class Listener:
         frames = tuple(
             hidden[index, last - codes.shape[1] : last] for index, codes in enumerate(recordings)
         )
-        return Heard(self.writer(num_quantizers).first(hidden[:, -1], state), frames)
+        return PrefilledBatch(self.decoder(num_quantizers).first(hidden[:, -1], state), frames)
 
     @torch.no_grad()
-    def start(self, num_quantizers: int) -> TemporalState:
+    def begin(self, num_quantizers: int) -> TemporalState:
         """The state of a recording that has not begun."""
         _, state = self._run(self.prompt.opening, None, num_quantizers)
         return state
 
     @torch.no_grad()
-    def go_on(
+    def extend(
         self, codes: Tensor, state: TemporalState, num_quantizers: int
     ) -> tuple[Tensor, TemporalState]:
         """The next frames `[K, n]` of a recording: their hidden states `[n, D]`, new state."""
         return self._run(self.prompt.frames(codes), state, num_quantizers)
 
     @torch.no_grad()
-    def stop(self, state: TemporalState, hidden: Tensor, num_quantizers: int) -> Heard:
+    def finish(self, state: TemporalState, hidden: Tensor, num_quantizers: int) -> PrefilledBatch:
         """The recording ends here; `hidden` `[F, D]` of all its frames. `state` stays valid."""
         after, state = self._run(self.prompt.closing, state, num_quantizers)
-        return Heard(self.writer(num_quantizers).first(after[-1:], state), (hidden,))
+        return PrefilledBatch(self.decoder(num_quantizers).first(after[-1:], state), (hidden,))
 
-    def writer(self, num_quantizers: int) -> TextWriter:
-        """What writes the text of recordings that were heard with as many codebooks."""
-        return TextWriter(self.model, num_quantizers)
+    def decoder(self, num_quantizers: int) -> TextDecoder:
+        """What writes the text of recordings that were read with as many codebooks."""
+        return TextDecoder(self.model, num_quantizers)
 
     @torch.no_grad()
     def ctc(self, hidden: Tensor) -> Tensor:

@@ -7,9 +7,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from catok.lm.asr.alignment import collapse
-from catok.lm.asr.beam import BeamSearch
-from catok.lm.asr.prefix import PrefixScorer
+from catok.lm.asr.beam_search import BeamSearch, CTCPrefixScorer
+from catok.lm.asr.ctc import collapse
 
 VOCAB, END, LONGEST = 3, 2, 4  # tokens 0 and 1, and the end
 
@@ -66,7 +65,9 @@ def test_joint_search_adds_the_ctc_probability_of_the_text(seed, weight):
             ctc[text] = torch.logaddexp(ctc[text], chance)
     scores = {t: (1 - weight) * toy.log_prob(t) + weight * float(ctc[t]) for t in ctc}
     # the CTC table knows tokens 0 and 1, which are the language model's
-    scorer = PrefixScorer(torch.cat([table[:, :2], torch.full((5, 1), -1e4), table[:, 2:]], dim=1))
+    scorer = CTCPrefixScorer(
+        torch.cat([table[:, :2], torch.full((5, 1), -1e4), table[:, 2:]], dim=1)
+    )
     best = run(BeamSearch(1000, END, LONGEST, 0.0, scorer, weight, 1000), toy).best()
     assert best.tokens == max(scores, key=scores.__getitem__)
     assert best.score == pytest.approx(scores[best.tokens], abs=1e-4)

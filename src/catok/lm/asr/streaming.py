@@ -4,19 +4,18 @@ import torch
 from torch import Tensor
 
 from catok.io.numbers import check_number
-from catok.lm.asr.alignment import best_path, collapse
 from catok.lm.asr.config import DecodingConfig
-from catok.lm.asr.deciding import decide
-from catok.lm.asr.pauses import LoudnessMeter
+from catok.lm.asr.ctc import best_path, collapse
+from catok.lm.asr.decoding import decode_batch, greedy_search
 from catok.lm.asr.recognizer import Recognizer
+from catok.lm.asr.segmentation import LoudnessMeter
 from catok.lm.asr.transcript import Partial, Transcript, join_texts, join_transcripts
-from catok.lm.asr.writing import write_greedily
 
 AT_ONCE = 64  # frames
 
 
 class RecognitionSession:
-    """One recording as it comes in; a frame is heard once.
+    """One recording as it comes in; a frame goes through the model once.
 
     `push` gives the text so far: with a CTC head its likeliest path, else a greedy text from a copy
     of the model's state, brought up to date after every `partial_seconds` of audio. `finish` gives
@@ -29,14 +28,14 @@ class RecognitionSession:
     ) -> None:
         """Raises ValueError when the settings ask for a CTC head and there is none."""
         check_number("partial_seconds", partial_seconds, above=0)
-        self._own, self._config = recognizer, config
+        self._recognizer, self._config = recognizer, config
         self._depth = recognizer.depth(config)
         rate = recognizer.tokenizer.frame_rate
         self._every = max(1, round(partial_seconds * rate))
         self._start()
 
     def _start(self) -> None:
-        tokenizer = self._own.tokenizer
+        tokenizer = self._recognizer.tokenizer
         self._encoder = tokenizer.stream_encoder(num_quantizers=self._depth)
         self._meter = LoudnessMeter(tokenizer.channels, tokenizer.frame_size)
         self._done: list[Transcript] = []
@@ -52,7 +51,7 @@ class RecognitionSession:
         self._hidden: Tensor | None = None
         self._path: list[int] = []
         self._text, self._shown = "", 0
-        self._state = self._own.listener.start(self._depth)
+        self._state = self._recognizer.prefiller.begin(self._depth)
         self._hear(codes)
 
     def push(self, samples: Tensor) -> Partial:
@@ -72,9 +71,9 @@ class RecognitionSession:
             raise ValueError("no audio was pushed: there is nothing to transcribe")
         self._follow(self._encoder.flush()[0].cpu())
         assert self._hidden is not None
-        heard = self._own.listener.stop(self._state, self._hidden, self._depth)
-        rate = self._own.tokenizer.frame_rate
-        last = decide(self._own.listener, heard, self._config, self._depth, rate)
+        prefilled = self._recognizer.prefiller.finish(self._state, self._hidden, self._depth)
+        rate = self._recognizer.tokenizer.frame_rate
+        last = decode_batch(self._recognizer.prefiller, prefilled, self._config, self._depth, rate)
         starts = [start / rate for start in [*self._starts, self._first]]
         transcript = join_transcripts([*self._done, *last], starts)
         self._start()
@@ -89,17 +88,17 @@ class RecognitionSession:
     def _hear(self, codes: Tensor) -> None:
         if codes.shape[1] == 0:
             return
-        listener = self._own.listener
-        hidden, self._state = listener.go_on(codes, self._state, self._depth)
+        prefiller = self._recognizer.prefiller
+        hidden, self._state = prefiller.extend(codes, self._state, self._depth)
         old = hidden[:0] if self._hidden is None else self._hidden
         self._hidden = torch.cat([old, hidden])
         self._codes = torch.cat([self._codes, codes], dim=1)
-        if listener.head is not None:
-            self._path += best_path(listener.ctc(hidden))[0]
+        if prefiller.head is not None:
+            self._path += best_path(prefiller.ctc(hidden))[0]
 
     def _cut(self) -> None:
         """Settle the pieces whose end is known, as a file of this length would be cut."""
-        own = self._own
+        own = self._recognizer
         pieces = own.pieces(self._codes.shape[1], self._loudness, self._config)
         if len(pieces) == 1:
             return
@@ -114,13 +113,15 @@ class RecognitionSession:
         self._begin_piece(self._codes[:, rest:])
 
     def _partial(self) -> str:
-        listener, frames = self._own.listener, self._codes.shape[1]
-        if listener.head is not None:
-            tokens = collapse(self._path, listener.head.blank)
-            return listener.text.decode(tokens).strip()
+        prefiller, frames = self._recognizer.prefiller, self._codes.shape[1]
+        if prefiller.head is not None:
+            tokens = collapse(self._path, prefiller.head.blank)
+            return prefiller.text.decode(tokens).strip()
         if self._hidden is not None and frames - self._shown >= self._every:
-            heard = listener.stop(self._state, self._hidden, self._depth)
-            limit = self._config.max_tokens(frames, self._own.tokenizer.frame_rate)
-            best = write_greedily(listener.writer(self._depth), heard.text, [limit])[0]
-            self._text, self._shown = listener.text.decode(best.tokens).strip(), frames
+            prefilled = prefiller.finish(self._state, self._hidden, self._depth)
+            limit = self._config.max_tokens(frames, self._recognizer.tokenizer.frame_rate)
+            best = greedy_search(prefiller.decoder(self._depth), prefilled.decoder_state, [limit])[
+                0
+            ]
+            self._text, self._shown = prefiller.text.decode(best.tokens).strip(), frames
         return self._text

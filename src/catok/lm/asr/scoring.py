@@ -12,7 +12,7 @@ from catok.tokenizer.checks import check_codes
 
 
 @torch.no_grad()
-def text_log_probs(
+def ctc_scores(
     recognizer: Recognizer, codes: Sequence[Tensor], texts: Sequence[str]
 ) -> list[float]:
     """Mean log-probability of a token of each text, by the CTC head, in nats.
@@ -21,7 +21,7 @@ def text_log_probs(
     dropped. Minus infinity where there are no frames, or too few for the text. Raises ValueError on
     codes that do not fit, another number of texts, and when the model has no CTC head.
     """
-    recognizer.listener.need_head()
+    recognizer.prefiller.need_head()
     depths = {len(each) for each in codes}
     if len(depths) > 1 or len(codes) != len(texts):
         raise ValueError(
@@ -36,8 +36,10 @@ def text_log_probs(
     size = recognizer.tokenizer.codebook_size
     for index in filled:
         check_codes(codes[index][None], recognizer.tokenizer.num_quantizers, size)
-    heard = recognizer.listener.hear([codes[index][:depth].cpu() for index in filled], depth)
-    for index, hidden in zip(filled, heard.hidden, strict=True):
+    prefilled = recognizer.prefiller.prefill(
+        [codes[index][:depth].cpu() for index in filled], depth
+    )
+    for index, hidden in zip(filled, prefilled.hidden, strict=True):
         found[index] = _mean(recognizer, hidden, texts[index])
     return found
 
@@ -46,13 +48,13 @@ def _mean(recognizer: Recognizer, hidden: Tensor, text: str) -> float:
     tokens = recognizer.text.encode(text)
     if not tokens:
         raise ValueError("an empty text cannot be judged: give at least one word")
-    table = recognizer.listener.ctc(hidden)
+    table = recognizer.prefiller.ctc(hidden)
     nats = F.ctc_loss(
         table[:, None],
         torch.tensor([tokens], device=table.device),
         torch.tensor([len(table)], device="cpu"),
         torch.tensor([len(tokens)], device="cpu"),
-        recognizer.listener.need_head().blank,
+        recognizer.prefiller.need_head().blank,
         reduction="sum",
     )
     return -float(nats) / len(tokens)

@@ -1,0 +1,132 @@
+"""From prefilled recordings to transcripts: the text channel token by token, or the CTC head."""
+
+from collections.abc import Sequence
+
+from torch import Tensor
+
+from catok.lm.asr.beam_search import BeamSearch, CTCPrefixScorer, Hypothesis
+from catok.lm.asr.config import DecodingConfig
+from catok.lm.asr.ctc import align, best_path, collapse, positions_needed
+from catok.lm.asr.prefill import PrefilledBatch, Prefiller
+from catok.lm.asr.text_decoder import DecoderState, TextDecoder
+from catok.lm.asr.transcript import Transcript, Word, timed_words
+
+
+def greedy_search(
+    decoder: TextDecoder, state: DecoderState, max_tokens: Sequence[int]
+) -> list[Hypothesis]:
+    """The likeliest token at each step, for recordings that are the rows of `state`.
+
+    After `max_tokens` (one limit per recording) the end is taken, whatever its probability.
+    """
+    texts: list[list[int]] = [[] for _ in max_tokens]
+    totals = [0.0] * len(texts)
+    alive = list(range(len(texts)))
+    while alive:
+        chosen = state.log_probs.argmax(dim=-1).tolist()
+        for place, row in enumerate(alive):
+            if len(texts[row]) >= max_tokens[row]:
+                chosen[place] = decoder.end
+            totals[row] += float(state.log_probs[place, chosen[place]])
+        going = [place for place, token in enumerate(chosen) if token != decoder.end]
+        for place in going:
+            texts[alive[place]].append(chosen[place])
+        alive = [alive[place] for place in going]
+        if alive:
+            state = decoder.step(state.select(going), [chosen[place] for place in going])
+    return [
+        Hypothesis(tuple(text), total, total) for text, total in zip(texts, totals, strict=True)
+    ]
+
+
+def beam_search(
+    decoder: TextDecoder, state: DecoderState, searches: Sequence[BeamSearch]
+) -> list[Hypothesis]:
+    """Run one fresh search per row of `state`, all of them together."""
+    running = list(searches)
+    while running:
+        origins: list[int] = []
+        tokens: list[int] = []
+        first = 0
+        for search in running:
+            count = len(search.open)
+            chosen = search.advance(state.log_probs[first : first + count])
+            origins += [first + origin for origin, _ in chosen]
+            tokens += [token for _, token in chosen]
+            first += count
+        running = [search for search in running if search.open]
+        if running:
+            state = decoder.step(state.select(origins), tokens)
+    return [search.best() for search in searches]
+
+
+CANDIDATES = 3  # tokens that CTC judges after each hypothesis, per place in the beam
+
+
+def decode_batch(
+    prefiller: Prefiller,
+    prefilled: PrefilledBatch,
+    config: DecodingConfig,
+    num_quantizers: int,
+    frame_rate: float,
+) -> list[Transcript]:
+    """One transcript per recording. Raises ValueError when a CTC head is asked for and missing."""
+    joint = config.method == "beam" and config.ctc_weight > 0 and prefiller.head is not None
+    tables: list[Tensor] = []
+    if joint or config.method == "ctc" or config.timestamps:
+        tables = [prefiller.ctc(hidden) for hidden in prefilled.hidden]
+    limits = [config.max_tokens(frames, frame_rate) for frames in prefilled.frames]
+    decoder = prefiller.decoder(num_quantizers)
+    if config.method == "ctc":
+        found = [likeliest_path(table) for table in tables]
+    elif config.method == "greedy":
+        found = greedy_search(decoder, prefilled.decoder_state, limits)
+    else:
+        found = _searched(decoder, prefilled, config, limits, tables if joint else [])
+    transcripts = []
+    for index, best in enumerate(found):
+        words = None
+        if config.timestamps and prefiller.head is not None:
+            seconds = 1 / (frame_rate * prefiller.head.per_frame)
+            words = _words(prefiller, best, tables[index], seconds)
+        text = prefiller.text.decode(best.tokens).strip()
+        ended = config.method == "ctc" or len(best.tokens) < limits[index]
+        transcripts.append(Transcript(text, best.tokens, best.log_prob, words, ended))
+    return transcripts
+
+
+def likeliest_path(table: Tensor) -> Hypothesis:
+    """What the likeliest CTC path through `[T, V + 1]` spells."""
+    path, log_prob = best_path(table)
+    return Hypothesis(tuple(collapse(path, table.shape[1] - 1)), log_prob, log_prob)
+
+
+def _searched(
+    decoder: TextDecoder,
+    prefilled: PrefilledBatch,
+    config: DecodingConfig,
+    limits: Sequence[int],
+    tables: Sequence[Tensor],
+) -> list[Hypothesis]:
+    """By beam search, jointly with CTC where there are `tables`."""
+    searches = [
+        BeamSearch(
+            config.beam,
+            decoder.end,
+            limit,
+            config.length_power,
+            CTCPrefixScorer(tables[index]) if tables else None,
+            config.ctc_weight,
+            CANDIDATES * config.beam,
+        )
+        for index, limit in enumerate(limits)
+    ]
+    return beam_search(decoder, prefilled.decoder_state, searches)
+
+
+def _words(
+    prefiller: Prefiller, best: Hypothesis, table: Tensor, seconds: float
+) -> tuple[Word, ...] | None:
+    if positions_needed(best.tokens) > len(table):
+        return None
+    return tuple(timed_words(best.tokens, align(table, best.tokens), prefiller.text, seconds))
