@@ -59,7 +59,7 @@ def run(
         tuple[str, ...],
         arg(
             metavar="NAME...",
-            help='Presets "fast", "speech", "audio", or single ones such as pesq.',
+            help='Presets "fast", "speech", "audio", names such as pesq, or python=module:Class.',
         ),
     ] = ("fast",),
     limit: Annotated[

@@ -45,6 +45,7 @@ ASR = Annotated[
         help_behavior_hint="(default: tiny.en, or base where not all is English)",
     ),
 ]
+TTS_METRICS = ("speaker", "dnsmos", "utmos")  # that need no recording of the same words
 Words = Literal["standard", "seed-tts-eval"]
 Worst = Annotated[int, arg(metavar="N", help="How many of the worst utterances to list.")]
 
@@ -59,8 +60,12 @@ def tts(
     language: Language = None,
     asr: ASR = None,
     metrics: Annotated[
-        tuple[Literal["speaker", "dnsmos", "utmos"], ...],
-        arg(help="What else to measure: similarity to the prompt's voice, and naturalness."),
+        tuple[str, ...],
+        arg(
+            metavar="NAME...",
+            help="What else to measure: speaker (similarity to the prompt's voice), dnsmos, utmos, "
+            "or python=module:Class.",
+        ),
     ] = ("speaker",),
     speaker: Annotated[
         str | None,
@@ -81,10 +86,12 @@ def tts(
     """
     from pathlib import Path
 
+    from catok.cli.errors import UsageError
+
     check_exists(list)
     check_exists(audio)
 
-    from catok.evaluation.metrics.registry import MetricOptions, build_metrics
+    from catok.evaluation.metrics.registry import PYTHON, MetricOptions, build_metrics
     from catok.evaluation.metrics.speaker import DEFAULT_EMBEDDER
     from catok.evaluation.protocols.resumable_run import ResumableRun
     from catok.evaluation.protocols.seed_tts_eval import read_seed_tts_list
@@ -100,6 +107,14 @@ def tts(
         raise ValueError(f"{audio} holds no output for {list}: name them {items[0].id}.wav and so")
     if asr is None:
         asr = "tiny.en" if all(item.language == "en" for item in items) else "base"
+    unsuitable = [
+        name for name in metrics if name not in TTS_METRICS and not name.startswith(PYTHON)
+    ]
+    if unsuitable:
+        raise UsageError(
+            f"{' '.join(unsuitable)}: choose metrics from {', '.join(TTS_METRICS)} or write "
+            "python=module:Class"
+        )
     settings = {
         "list": str(Path(list).resolve()),
         "audio": str(Path(audio).resolve()),

@@ -1,4 +1,7 @@
-"""Packages that only evaluation needs: imported late, and missing ones explained."""
+"""What is imported late: packages that only evaluation needs, and classes named on a command line.
+
+What is missing is explained.
+"""
 
 import importlib
 import importlib.util
@@ -37,6 +40,18 @@ def package_file(package: str, path: str, install: str = INSTALL) -> Path:
         if file.exists():
             return file
     raise ValueError(f"{package} is not installed: {install}")
+
+
+def import_object(path: str) -> Any:
+    """The class or function at "module:name" or "module.name". Raises ValueError without one."""
+    module, _, name = path.rpartition(":" if ":" in path else ".")
+    try:
+        return getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ValueError(
+            f"cannot import {path} ({error}): write python=module.Class, and set PYTHONPATH to the "
+            "folder that the module is in"
+        ) from error
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """Metrics by name."""
 
 import re
+import sys
 
 import pytest
 import torch
@@ -101,3 +102,52 @@ def test_settings_are_what_each_metric_depends_on(tmp_path):
     before = metric_settings(["utmos"], options)
     (tmp_path / "utmos.pt").write_text("others")
     assert metric_settings(["utmos"], options) != before
+
+
+SOURCE = """
+from catok.evaluation import Column
+
+
+class Peak:
+    speech_only = False
+    columns = (Column("peak", "peak"),)
+
+    def __call__(self, sample):
+        return {"peak": float(sample.output.abs().max())}
+"""
+
+
+@pytest.fixture
+def mine(tmp_path, monkeypatch):
+    """A file that defines a metric, outside the package."""
+    monkeypatch.syspath_prepend(tmp_path)
+    path = tmp_path / "peaks_of_mine.py"
+    path.write_text(SOURCE)
+    yield path
+    sys.modules.pop("peaks_of_mine", None)
+
+
+def test_a_metric_from_outside_the_package(mine):
+    names = ["python=peaks_of_mine:Peak", "waveform"]
+    assert metric_names(names) == ["waveform", "python=peaks_of_mine:Peak"]
+    _, peak = build_metrics(names)
+    assert peak(Sample("a", torch.ones(1, 8), torch.full((1, 8), 0.5), 8000)) == {"peak": 0.5}
+
+
+def test_a_metric_from_outside_is_known_by_the_content_of_its_file(mine):
+    name = "python=peaks_of_mine:Peak"
+    before = metric_settings([name], MetricOptions())
+    assert metric_settings([name], MetricOptions()) == before
+    mine.write_text(SOURCE.replace("abs()", "square()"))
+    assert metric_settings([name], MetricOptions()) != before
+
+
+@pytest.mark.parametrize("name", ["python=peaks_of_mine:Valley", "python=no_such_module:Peak"])
+def test_a_metric_that_is_not_there(mine, name):
+    with pytest.raises(ValueError, match=r"cannot import .*PYTHONPATH"):
+        build_metrics([name])
+
+
+def test_a_class_that_is_no_metric(mine):
+    with pytest.raises(ValueError, match="is no metric"):
+        build_metrics(["python=collections:OrderedDict"])

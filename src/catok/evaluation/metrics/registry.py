@@ -1,8 +1,11 @@
-"""Metrics by name, and presets of them."""
+"""Metrics by name, presets of them, and `python=module:Class` for a metric of your own."""
 
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+from catok.evaluation.extras import import_object
 from catok.evaluation.metrics.base import Metric
 from catok.evaluation.metrics.dnsmos import DnsmosMetric
 from catok.evaluation.metrics.pesq import PesqMetric
@@ -76,6 +79,8 @@ METRICS = {
     ),
 }
 
+PYTHON = "python="  # before the name of a class that is built without arguments
+
 PRESETS = {
     "fast": ("stoi", "pesq", "spectral", "waveform"),
     "speech": ("stoi", "pesq", "spectral", "waveform", "speaker", "dnsmos", "words"),
@@ -84,21 +89,25 @@ PRESETS = {
 
 
 def metric_names(names: str | Sequence[str], options: MetricOptions | None = None) -> list[str]:
-    """Names with presets written out, each once, in the order of `METRICS`.
+    """Names with presets written out, each once, in the order of `METRICS`; then "python=..." ones.
 
     "speech" has UTMOS too when `options` names its weights. Raises ValueError on unknown names.
     """
-    asked: set[str] = set()
+    asked: dict[str, None] = {}
     for name in [names] if isinstance(names, str) else names:
+        if name.startswith(PYTHON):
+            asked[name] = None
+            continue
         if name not in METRICS and name not in PRESETS:
             raise ValueError(
                 f"unknown metric {name!r}: choose from {list(METRICS)} or a preset of "
-                f"{list(PRESETS)}"
+                f"{list(PRESETS)}, or write python=module:Class"
             )
-        asked.update(PRESETS.get(name, (name,)))
+        asked.update(dict.fromkeys(PRESETS.get(name, (name,))))
         if name == "speech" and options is not None and options.utmos is not None:
-            asked.add("utmos")
-    return [name for name in METRICS if name in asked]
+            asked["utmos"] = None
+    known = [name for name in METRICS if name in asked]
+    return known + [name for name in asked if name not in METRICS]
 
 
 def build_metrics(names: str | Sequence[str], options: MetricOptions | None = None) -> list[Metric]:
@@ -107,7 +116,7 @@ def build_metrics(names: str | Sequence[str], options: MetricOptions | None = No
     Raises ValueError on unknown names, missing packages and models that cannot be loaded.
     """
     options = options or MetricOptions()
-    return [METRICS[name].build(options) for name in metric_names(names, options)]
+    return [_build(name, options) for name in metric_names(names, options)]
 
 
 def build_available_metrics(
@@ -119,13 +128,13 @@ def build_available_metrics(
     that is asked for by its own name.
     """
     options = options or MetricOptions()
-    own = [names] if isinstance(names, str) else names
+    requested = [names] if isinstance(names, str) else names
     metrics, left_out = list[Metric](), dict[str, str]()
     for name in metric_names(names, options):
         try:
-            metrics.append(METRICS[name].build(options))
+            metrics.append(_build(name, options))
         except ValueError as error:
-            if name in own:
+            if name in requested:
                 raise
             left_out[name] = " ".join(str(error).split())
     return metrics, left_out
@@ -134,7 +143,8 @@ def build_available_metrics(
 def metric_settings(
     names: Sequence[str], options: MetricOptions
 ) -> dict[str, dict[str, str | None]]:
-    """What figures depend on, by the metric's name: identities of models, and other options.
+    """What figures depend on, by the metric's name: identities of models and of the source file of
+    a metric of your own, and other options.
 
     Presets are written out; names that are not known here stand for themselves.
     """
@@ -143,6 +153,9 @@ def metric_settings(
         choice = METRICS.get(name)
         models, others = (choice.models, choice.others) if choice else ((), ())
         known = {option: getattr(options, option) for option in (*models, *others)}
+        if name.startswith(PYTHON):
+            settings[name] = {"source": _source_identity(name)}
+            continue
         settings[name] = {
             option: value and model_identity(value) if option in models else value
             for option, value in known.items()
@@ -150,3 +163,22 @@ def metric_settings(
     if "speech" in names and options.utmos is not None:
         settings["utmos"] = {"utmos": model_identity(options.utmos)}
     return settings
+
+
+def _build(name: str, options: MetricOptions) -> Metric:
+    if not name.startswith(PYTHON):
+        return METRICS[name].build(options)
+    metric: Any = import_object(name.removeprefix(PYTHON))()
+    if not all(hasattr(metric, part) for part in ("columns", "speech_only", "__call__")):
+        raise ValueError(
+            f"{name} is no metric: its objects need columns, speech_only and a call "
+            "(docs/extend/metric.md)"
+        )
+    return metric
+
+
+def _source_identity(name: str) -> str | None:
+    """The file that defines a metric, by its content."""
+    module = import_object(name.removeprefix(PYTHON)).__module__
+    source = getattr(sys.modules[module], "__file__", None)
+    return source and model_identity(source)

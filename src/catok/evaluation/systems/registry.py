@@ -16,10 +16,10 @@ their last part. Write `catok=` before a tokenizer whose name is one of the word
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from catok.evaluation.extras import import_object
 from catok.evaluation.systems.base import System
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def build_system(text: str, *, device: str | torch.device = "cpu") -> System:
     if name is None:
         return _build_alone(kind, settings)
     if kind == "python":
-        return _from_python(name)(*settings)
+        return import_object(name)(*settings)
     bitrates = settings or "all"
     if kind == "catok":
         from catok.evaluation.systems.catok import catok_system
@@ -91,15 +91,3 @@ def _transformers_codec(kind: str) -> Callable:
     from catok.evaluation.systems.transformers_codecs import DacCodec, EncodecCodec, MimiCodec
 
     return {"encodec": EncodecCodec, "dac": DacCodec, "mimi": MimiCodec}[kind]
-
-
-def _from_python(path: str) -> Callable[..., System]:
-    """The class or function at a dotted path. Raises ValueError when there is none."""
-    module, _, attribute = path.rpartition(".")
-    try:
-        return getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise ValueError(
-            f"cannot import {path} ({error}): write python=module.Class, and set PYTHONPATH to the "
-            "folder that the module is in"
-        ) from error
