@@ -17,20 +17,21 @@ from hypothesis.extra import numpy as arrays
 from PIL import Image
 
 from catok import save_audio
-from catok.evaluation.report.curves import curve, nice_axis, rate_axis
+from catok.evaluation.report.curves import nice_axis, rate_axis, rate_curve
 from catok.evaluation.report.html import tag
-from catok.evaluation.report.page import page, write_report
-from catok.evaluation.report.players import BUDGET, fit
-from catok.evaluation.report.png import palette, png
-from catok.evaluation.report.spectrogram import (
+from catok.evaluation.report.images import (
     MELS,
     WIDTH,
-    drawing,
-    height_of,
-    loudness,
-    picture,
+    framed_spectrogram,
+    mel_levels,
+    palette,
+    png,
+    relative_height,
+    spectrogram_png,
     time_ticks,
 )
+from catok.evaluation.report.page import page, write_report
+from catok.evaluation.report.players import MAX_CHARACTERS, fit_to_budget
 from catok.evaluation.run.statistics import Estimate
 from catok.evaluation.run.summary import Clip, ExampleClips
 
@@ -118,11 +119,11 @@ def test_facts_are_those_of_catok_info(run):
 @pytest.mark.parametrize("rate", [8_000, 24_000, 48_000])
 def test_a_tone_is_at_its_tick(rate):
     tone = torch.sin(2 * math.pi * 1000 * torch.arange(rate) / rate)[None]
-    levels = loudness(tone, rate)
+    levels = mel_levels(tone, rate)
     band = int(levels[:, levels.shape[1] // 2].argmax())
-    assert height_of(1000, rate) * MELS == pytest.approx(band + 0.5, abs=0.6)
-    assert height_of(rate / 2, rate) == pytest.approx(1, abs=0.01)
-    ticks = re.findall(r'text-anchor="end">([\d.]+)<', drawing(b"", "x", rate, 1.0))
+    assert relative_height(1000, rate) * MELS == pytest.approx(band + 0.5, abs=0.6)
+    assert relative_height(rate / 2, rate) == pytest.approx(1, abs=0.01)
+    ticks = re.findall(r'text-anchor="end">([\d.]+)<', framed_spectrogram(b"", "x", rate, 1.0))
     assert ticks == {8_000: ["0.5", "1", "2"]}.get(rate, ["0.5", "1", "2", "4", "8", "16"])[:5] or (
         rate == 48_000 and ticks == ["0.5", "1", "2", "4", "8", "16"]
     )
@@ -172,14 +173,14 @@ def test_clips_are_shortened_and_examples_left_out_to_fit(tmp_path):
         save_audio(tmp_path / f"{n}.flac", noise, 24_000)
         clips = [Clip("s", "x", "model", f"{n}.flac")] * 10
         examples.append(ExampleClips(str(n), "speech" if n < 4 else "music", None, clips))
-    several = fit(tmp_path, examples)
+    several = fit_to_budget(tmp_path, examples)
     assert 2 <= several.seconds < 6
     size = sum((tmp_path / f"{e.key}.flac").stat().st_size * 10 for e in several.examples)
-    assert size * several.seconds / 6 * 4 / 3 <= BUDGET
+    assert size * several.seconds / 6 * 4 / 3 <= MAX_CHARACTERS
     assert {e.domain for e in several.examples} == {"speech", "music"}
-    (first,) = fit(tmp_path, examples, budget=10_000).examples
+    (first,) = fit_to_budget(tmp_path, examples, budget=10_000).examples
     assert first.key == "0"
-    assert fit(tmp_path, [examples[0]]).seconds == 6
+    assert fit_to_budget(tmp_path, [examples[0]]).seconds == 6
 
 
 LEVELS = arrays.arrays(
@@ -206,12 +207,14 @@ def test_png_refuses_what_it_cannot_show():
 def test_a_tone_is_a_line_at_its_height(rate):
     time = torch.arange(6 * rate) / rate
     tone = torch.sin(2 * math.pi * 1000 * time).expand(2, -1)
-    levels = loudness(tone, rate)
+    levels = mel_levels(tone, rate)
     assert levels.shape == (MELS, WIDTH)
     assert (levels.argmax(0)[2:-2] == int(levels[:, 128].argmax())).all()
     top = 15 + math.log(rate / 2000) * 27 / math.log(6.4)  # mels of half the rate
     assert int(levels[:, 128].argmax()) == pytest.approx(15 / top * (MELS + 1) - 1, abs=1)
-    loud, soft = (picture(loudness(g * tone, rate), float(levels.max())) for g in (1, 1e-5))
+    loud, soft = (
+        spectrogram_png(mel_levels(g * tone, rate), float(levels.max())) for g in (1, 1e-5)
+    )
     light = [np.asarray(Image.open(io.BytesIO(p))).max() for p in (loud, soft)]
     assert light == [39, 0]
 
@@ -235,7 +238,7 @@ def test_the_rate_axis_is_logarithmic(rates):
 def test_curves_go_up_where_figures_do(run):
     _, summary = run
     groups, column = summary.of_domain("all"), summary.columns[0]
-    drawn = curve(column, groups, ["gain", "codes", "<i>other"])
+    drawn = rate_curve(column, groups, ["gain", "codes", "<i>other"])
     Elements(drawn)
     path = re.search(r'<g class="c0"><polyline class="path" points="([^"]*)"', drawn)
     points = [tuple(map(float, pair.split(","))) for pair in path.group(1).split()]
@@ -246,7 +249,7 @@ def test_curves_go_up_where_figures_do(run):
     assert drawn.count("<rect") == 2
     assert 'class="top"' in drawn
     without = [replace(g, figures={column.name: Estimate(None, None, None, 0)}) for g in groups]
-    assert curve(column, without, ["gain"]) == ""
+    assert rate_curve(column, without, ["gain"]) == ""
 
 
 @given(st.text())

@@ -1,15 +1,15 @@
-"""Rate-quality curves as inline SVG, coloured by the page's style sheet."""
+"""Rate-quality curves as inline SVG, colored by the page's style sheet."""
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from catok.evaluation.metrics.base import Column
-from catok.evaluation.report.html import tag, text
+from catok.evaluation.report.html import escaped, tag
 from catok.evaluation.run.formatting import column_title, format_number, format_significant
 from catok.evaluation.run.summary import ResultGroup
 
-COLOURS = 8  # classes c0 ... c7 of the style sheet
+NUM_COLORS = 8  # classes c0 ... c7 of the style sheet
 _WIDTH, _HEIGHT = 360, 240
 _LEFT, _RIGHT, _TOP, _BOTTOM = 44, 12, 12, 36
 
@@ -29,12 +29,12 @@ class Axis:
         return round(self.start + share * (self.end - self.start), 1)
 
 
-def colour(systems: Sequence[str], name: str) -> str:
-    """The class of a system's colour."""
-    return f"c{systems.index(name) % COLOURS}"
+def color_class(systems: Sequence[str], name: str) -> str:
+    """The class of a system's color."""
+    return f"c{systems.index(name) % NUM_COLORS}"
 
 
-def curve(column: Column, groups: Sequence[ResultGroup], systems: Sequence[str]) -> str:
+def rate_curve(column: Column, groups: Sequence[ResultGroup], systems: Sequence[str]) -> str:
     """A chart of one figure over bitrate, "" where no compressing system has it.
 
     `groups` are of one domain; the original is a dashed line where it is near the others.
@@ -42,9 +42,9 @@ def curve(column: Column, groups: Sequence[ResultGroup], systems: Sequence[str])
     points = [g for g in groups if g.kbps and g.figures[column.name].mean is not None]
     if not points:
         return ""
-    values = [v for g in points for v in _ends(g, column)]
+    values = [v for g in points for v in _values_with_interval(g, column)]
     ceiling = [g.figures[column.name].mean for g in groups if g.kind == "original"]
-    near = [v for v in ceiling if v is not None and _near(v, values)]
+    near = [v for v in ceiling if v is not None and _is_near(v, values)]
     x = rate_axis([g.kbps for g in points if g.kbps])
     y = nice_axis(min(values + near), max(values + near))
     marks = [_frame(x, y)]
@@ -53,9 +53,11 @@ def curve(column: Column, groups: Sequence[ResultGroup], systems: Sequence[str])
         line = tag("title", f"original: {format_number(value, column.digits)}")
         marks.append(tag("line", line, class_="top", x1=_LEFT, x2=_WIDTH - _RIGHT, y1=at, y2=at))
     for name in systems:
-        own = sorted((g for g in points if g.system == name), key=lambda g: g.kbps or 0.0)
-        if own:
-            marks.append(tag("g", _line(own, column, x, y), class_=colour(systems, name)))
+        own_groups = sorted((g for g in points if g.system == name), key=lambda g: g.kbps or 0.0)
+        if own_groups:
+            marks.append(
+                tag("g", _system_line(own_groups, column, x, y), class_=color_class(systems, name))
+            )
     title = column_title(column)
     picture = tag(
         "svg",
@@ -64,7 +66,7 @@ def curve(column: Column, groups: Sequence[ResultGroup], systems: Sequence[str])
         role="img",
         aria_label=f"{title} by kbit/s; the figures are in the table",
     )
-    return tag("figure", tag("figcaption", text(title)) + picture, class_="plot")
+    return tag("figure", tag("figcaption", escaped(title)) + picture, class_="plot")
 
 
 def rate_axis(rates: Sequence[float]) -> Axis:
@@ -88,12 +90,12 @@ def nice_axis(low: float, high: float) -> Axis:
     return Axis(low, high, _HEIGHT - _BOTTOM, _TOP, ticks)
 
 
-def _ends(group: ResultGroup, column: Column) -> list[float]:
-    found = group.figures[column.name]
-    return [value for value in (found.mean, found.low, found.high) if value is not None]
+def _values_with_interval(group: ResultGroup, column: Column) -> list[float]:
+    estimate = group.figures[column.name]
+    return [value for value in (estimate.mean, estimate.low, estimate.high) if value is not None]
 
 
-def _near(value: float, values: Sequence[float]) -> bool:
+def _is_near(value: float, values: Sequence[float]) -> bool:
     """Whether the original fits into the chart without squeezing the rest."""
     low, high = min(values), max(values)
     span = max(high - low, 0.05 * max(abs(low), abs(high)))
@@ -111,30 +113,30 @@ def _frame(x: Axis, y: Axis) -> str:
     for tick in x.ticks:
         at = x(tick)
         parts.append(tag("line", class_="grid", x1=at, x2=at, y1=_TOP, y2=bottom))
-        parts.append(tag("text", _rate(tick), x=at, y=bottom + 15, text_anchor="middle"))
+        parts.append(tag("text", _rate_label(tick), x=at, y=bottom + 15, text_anchor="middle"))
     middle = (_LEFT + _WIDTH - _RIGHT) / 2
     parts.append(tag("text", "kbit/s", x=middle, y=_HEIGHT - 6, text_anchor="middle"))
     return tag("g", "".join(parts), class_="axes")
 
 
-def _rate(tick: float) -> str:
+def _rate_label(tick: float) -> str:
     return f"{2.0**tick:.3g}"
 
 
-def _line(groups: Sequence[ResultGroup], column: Column, x: Axis, y: Axis) -> str:
+def _system_line(groups: Sequence[ResultGroup], column: Column, x: Axis, y: Axis) -> str:
     parts, path = [], []
     for group in groups:
-        found, rate = group.figures[column.name], group.kbps
-        assert rate is not None and found.mean is not None
-        across, up = x(math.log2(rate)), y(found.mean)
+        estimate, rate = group.figures[column.name], group.kbps
+        assert rate is not None and estimate.mean is not None
+        across, up = x(math.log2(rate)), y(estimate.mean)
         path.append(f"{across},{up}")
-        if found.low is not None and found.high is not None:
-            low, high = y(found.low), y(found.high)
+        if estimate.low is not None and estimate.high is not None:
+            low, high = y(estimate.low), y(estimate.high)
             parts.append(tag("line", class_="range", x1=across, x2=across, y1=low, y2=high))
         note = tag(
             "title",
-            text(
-                f"{group.system}, {group.setting}: {format_number(found.mean, column.digits)} "
+            escaped(
+                f"{group.system}, {group.setting}: {format_number(estimate.mean, column.digits)} "
                 f"at {format_significant(rate)} kbit/s"
             ),
         )

@@ -13,17 +13,17 @@ def tag(name: str, content: str = "", **attributes: object) -> str:
     return f"<{name}{_attributes(attributes)}>{content}</{name}>"
 
 
-def void(name: str, **attributes: object) -> str:
+def void_tag(name: str, **attributes: object) -> str:
     """An element without content, such as `img`."""
     return f"<{name}{_attributes(attributes)}>"
 
 
-def text(value: object) -> str:
+def escaped(value: object) -> str:
     """Any value as text."""
     return escape(str(value))
 
 
-def join(parts: Iterable[str]) -> str:
+def join_lines(parts: Iterable[str]) -> str:
     """Pieces one after the other, each on a line."""
     return "\n".join(parts)
 

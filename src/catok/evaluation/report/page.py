@@ -6,8 +6,8 @@ from pathlib import Path
 from string import Template
 
 from catok.evaluation.metrics.base import Column
-from catok.evaluation.report.curves import colour, curve
-from catok.evaluation.report.html import join, tag, text
+from catok.evaluation.report.curves import color_class, rate_curve
+from catok.evaluation.report.html import escaped, join_lines, tag
 from catok.evaluation.report.players import players
 from catok.evaluation.run.formatting import (
     ARROWS,
@@ -43,26 +43,29 @@ def page(out: Path, summary: Summary) -> str:
         files("catok.evaluation.report").joinpath("page.html").read_text(encoding="utf-8")
     )
     systems = list(dict.fromkeys(g.system for g in summary.groups if g.kind != "original"))
-    told = summary_facts(summary)
-    first = [pair for pair in told if pair[0] in FIRST]
-    others = _folded("Versions and machine", _pairs([p for p in told if p[0] not in FIRST]), False)
+    facts = summary_facts(summary)
+    first = [pair for pair in facts if pair[0] in FIRST]
+    others = _details(
+        "Versions and machine", _definition_list([p for p in facts if p[0] not in FIRST]), False
+    )
     return template.substitute(
-        title=text(_title(summary)),
-        facts=_pairs(first) + others,
-        best=text(BEST_NOTE),
-        tables=join(_table(summary, domain) for domain in summary.shown_domains()),
+        title=escaped(_title(summary)),
+        facts=_definition_list(first) + others,
+        best=escaped(BEST_NOTE),
+        tables=join_lines(_table(summary, domain) for domain in summary.shown_domains()),
         legend=_legend(systems),
-        curves=join(_curves(summary, domain, systems) for domain in summary.shown_domains()),
+        curves=join_lines(_curves(summary, domain, systems) for domain in summary.shown_domains()),
         examples=players(out, summary.examples),
         codebooks=_codebooks(summary),
         failures=_failures(summary.failures),
     )
 
 
-def _pairs(told: Sequence[tuple[str, str]]) -> str:
+def _definition_list(facts: Sequence[tuple[str, str]]) -> str:
     lines = [
-        tag("dt", text(name)) + tag("dd", tag("code" if name == "command" else "span", text(value)))
-        for name, value in told
+        tag("dt", escaped(name))
+        + tag("dd", tag("code" if name == "command" else "span", escaped(value)))
+        for name, value in facts
     ]
     return tag("dl", "".join(lines))
 
@@ -72,11 +75,11 @@ def _title(summary: Summary) -> str:
     return f"Evaluation of {', '.join(models) or 'systems'} on {summary.recordings} recordings"
 
 
-def _folded(title: str, content: str, is_open: bool) -> str:
-    return tag("details", tag("summary", text(title)) + content, open=is_open)
+def _details(title: str, content: str, is_open: bool) -> str:
+    return tag("details", tag("summary", escaped(title)) + content, open=is_open)
 
 
-def _name(domain: str) -> str:
+def _domain_title(domain: str) -> str:
     return "All recordings" if domain == ALL_DOMAINS else f"Domain: {domain}"
 
 
@@ -86,7 +89,11 @@ def _table(summary: Summary, domain: str) -> str:
     titles = ["system", "kbit/s", "files", *map(column_title, columns), "RTF encode", "RTF decode"]
     best = best_cells(groups, columns)
     rows = [_row(group, columns, best) for group in groups]
-    return _folded(_name(domain), _grid(titles, rows, _name(domain)), domain == ALL_DOMAINS)
+    return _details(
+        _domain_title(domain),
+        _scrolling_table(titles, rows, _domain_title(domain)),
+        domain == ALL_DOMAINS,
+    )
 
 
 def _row(group: ResultGroup, columns: Sequence[Column], best: Collection[CellKey]) -> str:
@@ -102,13 +109,16 @@ def _row(group: ResultGroup, columns: Sequence[Column], best: Collection[CellKey
 
 def _system(group: ResultGroup) -> str:
     """The name, with what it is set to below."""
-    name = text(group.system)
+    name = escaped(group.system)
     if group.kind == "original":
         return tag("th", name, scope="row", data_name=group.system)
     depth = group.num_quantizers
     books = f", {depth} codebook{'s' if depth > 1 else ''}" if depth else ""
     return tag(
-        "th", name + tag("small", text(group.setting + books)), scope="row", data_name=group.system
+        "th",
+        name + tag("small", escaped(group.setting + books)),
+        scope="row",
+        data_name=group.system,
     )
 
 
@@ -117,31 +127,33 @@ def _files(group: ResultGroup) -> str:
     return tag("td", str(group.files) + lost, data_v=group.files, class_="n")
 
 
-def _figure(found: Estimate, digits: int, is_best: bool) -> str:
-    shown = text(format_number(found.mean, digits))
+def _figure(estimate: Estimate, digits: int, is_best: bool) -> str:
+    shown = escaped(format_number(estimate.mean, digits))
     shown = tag("strong", shown) if is_best else shown
-    ends = format_interval(found, digits).replace(" to ", " \u2013 ")
-    note = f"{found.scored} scored" + (f", {found.failed} failed" if found.failed else "")
+    ends = format_interval(estimate, digits).replace(" to ", " \u2013 ")
+    note = f"{estimate.scored} scored" + (f", {estimate.failed} failed" if estimate.failed else "")
     return tag(
         "td",
-        shown + (tag("small", text(ends)) if ends else ""),
-        data_v=found.mean,
+        shown + (tag("small", escaped(ends)) if ends else ""),
+        data_v=estimate.mean,
         title=note,
         class_="n",
     )
 
 
 def _cell(value: float | None, shown: str) -> str:
-    return tag("td", text(shown), data_v=value, class_="n")
+    return tag("td", escaped(shown), data_v=value, class_="n")
 
 
-def _grid(titles: Sequence[str], rows: Sequence[str], name: str, kind: str = "figures") -> str:
+def _scrolling_table(
+    titles: Sequence[str], rows: Sequence[str], name: str, kind: str = "figures"
+) -> str:
     """A table of "figures" or "texts"; it scrolls where it is wider than the page, and says so."""
     head = "".join(
-        tag("th", tag("button", text(_unbroken(title)), type="button"), scope="col")
+        tag("th", tag("button", escaped(_with_fixed_arrow(title)), type="button"), scope="col")
         for title in titles
     )
-    table = tag("thead", tag("tr", head)) + tag("tbody", join(rows))
+    table = tag("thead", tag("tr", head)) + tag("tbody", join_lines(rows))
     hint = tag("p", "Wider than the page: scroll sideways \u2192", class_="hint", hidden=True)
     scrolled = tag(
         "div",
@@ -155,19 +167,21 @@ def _grid(titles: Sequence[str], rows: Sequence[str], name: str, kind: str = "fi
 
 
 def _legend(systems: Sequence[str]) -> str:
-    items = [tag("li", text(name), class_=colour(systems, name)) for name in systems]
+    items = [tag("li", escaped(name), class_=color_class(systems, name)) for name in systems]
     return tag("ul", "".join(items), class_="legend")
 
 
 def _curves(summary: Summary, domain: str, systems: Sequence[str]) -> str:
     groups = summary.of_domain(domain)
     columns = shown_columns(summary.columns, groups)
-    plots = [plot for column in columns if (plot := curve(column, groups, systems))]
-    content = tag("div", join(plots), class_="plots") if plots else tag("p", "Nothing to draw.")
-    return _folded(_name(domain), content, domain == ALL_DOMAINS)
+    plots = [plot for column in columns if (plot := rate_curve(column, groups, systems))]
+    content = (
+        tag("div", join_lines(plots), class_="plots") if plots else tag("p", "Nothing to draw.")
+    )
+    return _details(_domain_title(domain), content, domain == ALL_DOMAINS)
 
 
-def _unbroken(title: str) -> str:
+def _with_fixed_arrow(title: str) -> str:
     """A heading whose arrow stays with its last word."""
     for arrow in ARROWS.values():
         if arrow and title.endswith(arrow):
@@ -191,14 +205,14 @@ def _codebooks(summary: Summary) -> str:
             )
         ]
         titles = ["codebook", "codes in use", "entropy (bits)", "perplexity"]
-        grid = _grid(titles, rows, f"Codebooks of {system}")
+        grid = _scrolling_table(titles, rows, f"Codebooks of {system}")
         note = tag(
             "p",
             f"{use.codes[0]} frames counted. An ideal entropy coder of single codes would spend "
             f"{use.bits_per_second:.0f} of {use.nominal_bits_per_second:.0f} bit/s.",
         )
-        parts.append(_folded(system, note + grid, False))
-    return join(parts) or tag("p", "No system gave codes.")
+        parts.append(_details(system, note + grid, False))
+    return join_lines(parts) or tag("p", "No system gave codes.")
 
 
 def _failures(failures: Sequence[FailedRow]) -> str:
@@ -206,11 +220,12 @@ def _failures(failures: Sequence[FailedRow]) -> str:
         return tag("p", "None.")
     rows = [
         tag(
-            "tr", "".join(tag("td", text(v)) for v in (f.key, f.system, f.setting, f.flag, f.error))
+            "tr",
+            "".join(tag("td", escaped(v)) for v in (f.key, f.system, f.setting, f.flag, f.error)),
         )
         for f in failures[:MOST_FAILURES]
     ]
     left = len(failures) - len(rows)
     note = tag("p", f"{left} more are in rows.parquet.") if left else ""
     titles = ["recording", "system", "setting", "flag", "what"]
-    return _grid(titles, rows, "Flags and failures", "texts") + note
+    return _scrolling_table(titles, rows, "Flags and failures", "texts") + note
