@@ -17,7 +17,7 @@ from catok.cli.utterances import Utterance
 from catok.lm.tts import Speech, SpeechRequest, Synthesizer
 from catok.lm.tts.long_form import LongFormStream, silence
 from catok.lm.tts.prompt import SpeechPrompt
-from catok.lm.tts.sentences import pieces
+from catok.lm.tts.text_splitting import split_text
 
 if TYPE_CHECKING:
     from catok.lm.tts.best_of_n import BestOfN
@@ -103,7 +103,7 @@ class Speaker:
 
     def prompt(self, item: Utterance) -> SpeechPrompt | None:
         """The utterance for a batch; None if it is too long for one piece."""
-        if len(pieces(item.text, self.options.max_length)) > 1:
+        if len(split_text(item.text, self.options.max_length)) > 1:
             return None
         return self.synth.prompt(self._asked(item, _line(item), self.seed(item)))
 

@@ -1,19 +1,44 @@
-"""Speech that is heard while it is made: each frame is decoded as soon as it is chosen."""
+"""From generated codes to audio: frame by frame as they are chosen, or a batch at once."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from catok.lm.generation import Frame
 from catok.tokenizer.tokenizer import LONG_FRAMES, CausalAudioTokenizer
+
+
+def decode_rows(
+    tokenizer: CausalAudioTokenizer, prefixes: Sequence[Tensor], codes: Sequence[Tensor]
+) -> list[Tensor]:
+    """Audio `[C, F * frame_size]` float32 on the CPU of each row's new codes `[K, F]`.
+
+    `prefixes` `[K, P]`: codes that come before them. They are decoded too, so that the new sound
+    follows on from theirs, and their P * frame_size samples are dropped. The decoder being causal,
+    padding after a row changes nothing in it.
+    """
+    size = tokenizer.frame_size
+    audio = [torch.zeros(tokenizer.channels, 0, dtype=torch.float32, device="cpu") for _ in codes]
+    filled = [row for row, each in enumerate(codes) if each.shape[1]]
+    if not filled:
+        return audio
+    whole = [torch.cat([prefixes[row], codes[row]], dim=1) for row in filled]
+    longest = max(each.shape[1] for each in whole)
+    batch = torch.stack([pad(each, (0, longest - each.shape[1])) for each in whole])
+    sound = tokenizer.decode(batch).cpu()
+    for place, row in enumerate(filled):
+        start, stop = prefixes[row].shape[1] * size, whole[place].shape[1] * size
+        audio[row] = sound[place, :, start:stop].clone()
+    return audio
 
 
 class SpeechStream:
     """Iterator over the audio of one utterance, `[C, frame_size]` float32 on the CPU per frame.
 
     `frames`: of a single prompt, from `generate_frames`. `prefix` `[K, F]`: codes that the prompt
-    ends with; the decoder hears them first, but their sound is not given out. `ended`: the model
+    ends with; they are decoded first, but their sound is not given out. `ended`: the model
     has ended by itself, so far.
     """
 

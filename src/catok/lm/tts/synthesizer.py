@@ -13,14 +13,13 @@ from catok.lm.prompt import Prompter
 from catok.lm.sampler import SEEDS, draw_seeds
 from catok.lm.sampling import SamplingConfig
 from catok.lm.speech_model import SpeechModel
-from catok.lm.tts.decoding import decode_rows
 from catok.lm.tts.long_form import PAUSE, LongFormStream, SpeechPiece, VoicePrompt, silence
 from catok.lm.tts.prompt import GenerationSettings, SpeechPrompt, build_prompt, by_settings
 from catok.lm.tts.reference import SHORTEST, reference_codes
 from catok.lm.tts.request import Reference, SpeechRequest, as_request
-from catok.lm.tts.sentences import MAX_LENGTH, pieces
 from catok.lm.tts.speech import Speech, WholeSpeech
-from catok.lm.tts.streaming import SpeechStream
+from catok.lm.tts.streaming import SpeechStream, decode_rows
+from catok.lm.tts.text_splitting import MAX_LENGTH, split_text
 from catok.tokenizer.checks import check_quantizers
 
 if TYPE_CHECKING:
@@ -75,7 +74,7 @@ class Synthesizer(FromPretrained):
         pause: float = PAUSE,
         best_of: "BestOfN | None" = None,
     ) -> LongFormStream:
-        """Iterate over the audio of a text of any length, cut into `pieces` and streamed.
+        """Iterate over the audio of a text of any length, cut by `split_text` and streamed.
 
         `pause` seconds of silence stand between two pieces; the request's `max_seconds` is the
         limit of each. All pieces use its reference; without one, the first piece is the voice that
@@ -83,7 +82,7 @@ class Synthesizer(FromPretrained):
         `best_of` the pieces come whole, each the best of several.
         """
         request = as_request(request)
-        texts = pieces(request.text, max_length)
+        texts = split_text(request.text, max_length)
         seed = draw_seeds(1)[0] if request.seed is None else request.seed
         request = self.with_codes(request)
 

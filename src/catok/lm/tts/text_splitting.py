@@ -33,7 +33,7 @@ _ABBREVIATIONS = frozenset(_SHORTENED.split())
 _WORDS_OF_ONE_LETTER = "iя"  # that end sentences: no initials
 
 
-def pieces(text: str, max_length: int = MAX_LENGTH) -> list[str]:
+def split_text(text: str, max_length: int = MAX_LENGTH) -> list[str]:
     """The text in order, in pieces of at most `max_length`.
 
     A piece is one sentence or several of the same paragraph. A sentence that is too long is cut

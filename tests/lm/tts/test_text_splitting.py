@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from catok.lm.tts.sentences import length, pieces, sentences
+from catok.lm.tts.text_splitting import length, sentences, split_text
 
 
 @pytest.mark.parametrize(
@@ -30,16 +30,16 @@ def test_sentences(text, expected):
 
 
 def test_short_sentences_share_a_piece_within_their_paragraph():
-    assert pieces("One. Two. Three.", 10) == ["One. Two.", "Three."]
-    assert pieces("One.\n\nTwo.", 100) == ["One.", "Two."]
+    assert split_text("One. Two. Three.", 10) == ["One. Two.", "Three."]
+    assert split_text("One.\n\nTwo.", 100) == ["One.", "Two."]
     wide = "\u4e00\u3002" * 3
-    assert pieces(wide, 12) == ["\u4e00\u3002" * 2, "\u4e00\u3002"]
+    assert split_text(wide, 12) == ["\u4e00\u3002" * 2, "\u4e00\u3002"]
 
 
 def test_long_sentences_are_cut_at_clauses_then_words_then_anywhere():
-    assert pieces("first part here, second part", 20) == ["first part here,", "second part"]
-    assert pieces("a first word without commas", 14) == ["a first word", "without commas"]
-    assert pieces("x" * 25, 10) == ["x" * 10, "x" * 10, "x" * 5]
+    assert split_text("first part here, second part", 20) == ["first part here,", "second part"]
+    assert split_text("a first word without commas", 14) == ["a first word", "without commas"]
+    assert split_text("x" * 25, 10) == ["x" * 10, "x" * 10, "x" * 5]
 
 
 ALPHABET = st.sampled_from("ab. ,!?\n\t\"')\u3002\uff0c\u4e00\u0436Z\u2026\u2014")
@@ -49,20 +49,20 @@ ALPHABET = st.sampled_from("ab. ,!?\n\t\"')\u3002\uff0c\u4e00\u0436Z\u2026\u2014
 def test_nothing_is_lost_and_every_piece_fits(text, limit):
     if not text.strip():
         with pytest.raises(ValueError, match="no text"):
-            pieces(text, limit)
+            split_text(text, limit)
         return
-    found = pieces(text, limit)
+    found = split_text(text, limit)
     assert "".join("".join(found).split()) == "".join(text.split())
     assert all(piece and piece == piece.strip() and length(piece) <= limit for piece in found)
 
 
 def test_korean_sentences_keep_the_space_between_them():
-    assert pieces("\uc548\ub155. \ubc18\uac11\ub2e4.") == ["\uc548\ub155. \ubc18\uac11\ub2e4."]
+    assert split_text("\uc548\ub155. \ubc18\uac11\ub2e4.") == ["\uc548\ub155. \ubc18\uac11\ub2e4."]
 
 
 def test_a_limit_below_ten_is_refused():
     with pytest.raises(ValueError, match="at least 10"):
-        pieces("text", 5)
+        split_text("text", 5)
 
 
 @pytest.mark.parametrize(
@@ -78,16 +78,16 @@ def test_a_limit_below_ten_is_refused():
 )
 def test_time_is_linear_in_the_length(text):
     begun = time.process_time()
-    found = pieces(text, 200)
+    found = split_text(text, 200)
     assert time.process_time() - begun < 2  # with a step that looks at the rest: minutes
     assert "".join("".join(found).split()) == "".join(text.split())
 
 
 def test_a_cut_anywhere_parts_no_character_from_its_marks():
     accented = "e\u0301" * 40
-    assert all(piece.startswith("e") for piece in pieces(accented, 11))
+    assert all(piece.startswith("e") for piece in split_text(accented, 11))
     family = "\U0001f469\u200d\U0001f467" * 20
-    assert all("\u200d" not in (piece[0], piece[-1]) for piece in pieces(family, 16))
+    assert all("\u200d" not in (piece[0], piece[-1]) for piece in split_text(family, 16))
 
 
 def test_a_wide_full_stop_ends_a_sentence():
