@@ -77,6 +77,26 @@ def stereo_model() -> CausalAudioTokenizer:
     return build(small_settings(channels=2))
 
 
+SLOW = (  # left out by -m "not slow": they train, start processes or run whole pages
+    "tests/integration/",
+    "tests/recipes/",
+    "tests/research/",
+    "tests/test_documentation.py",
+    "tests/test_examples.py",
+    "tests/training/engine/test_distributed.py",
+    "tests/training/lm/test_distributed.py",
+    "tests/evaluation/run/test_evaluate.py",
+    "tests/lm/test_shipped.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the slow tests."""
+    for item in items:
+        if any(part in item.path.as_posix() for part in SLOW):
+            item.add_marker(pytest.mark.slow)
+
+
 EXPECTED_SKIPS = (
     "GPU",  # no accelerator here
     "piper",  # synthetic voices of a research corpus, hundreds of megabytes
