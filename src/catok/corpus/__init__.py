@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from catok.corpus.dataset import TokenDataset
     from catok.corpus.encoding import TokenizeSummary
     from catok.corpus.job import TokenizeConfig, tokenize
+    from catok.corpus.ray_executor import tokenize_on_ray
     from catok.corpus.rows import CodeSpace, TokenRow
     from catok.corpus.stats import TokenStats, token_stats
 
@@ -22,6 +23,7 @@ __all__ = [
     "convert",
     "token_stats",
     "tokenize",
+    "tokenize_on_ray",
 ]
 
 __getattr__, __dir__ = lazy_names(
@@ -36,5 +38,6 @@ __getattr__, __dir__ = lazy_names(
         "convert": "catok.corpus.conversion",
         "token_stats": "catok.corpus.stats",
         "tokenize": "catok.corpus.job",
+        "tokenize_on_ray": "catok.corpus.ray_executor",
     },
 )

@@ -90,26 +90,24 @@ def _read_url(url: str) -> Iterator[Recording]:
     except OSError as error:
         raise ValueError(str(error)) from error
     found = False
-    folder = url.rstrip("/") + "/" if url not in files else url.rpartition("/")[0] + "/"
-    for file, version in files.items():
-        name = file.removeprefix(folder)
-        stem, suffix = os.path.splitext(name)
+    texts = {os.path.splitext(f.url)[0] for f in files if f.url.endswith(".txt")}
+    for file in files:
+        stem, suffix = os.path.splitext(file.name)
         if suffix.lower() in AUDIO_SUFFIXES:
-            text = os.path.splitext(file)[0] + ".txt"
-            columns = {"audio": file}
-            if text in files:
-                columns["text"] = read_url(text).read().decode("utf-8-sig").strip()
-            yield Recording(stem, file, columns=columns, version=version)
+            columns = {"audio": file.url}
+            if (place := os.path.splitext(file.url)[0]) in texts:
+                columns["text"] = read_url(f"{place}.txt").read().decode("utf-8-sig").strip()
+            yield Recording(stem, file.url, columns=columns, version=file.version)
         elif suffix == ".parquet":
-            yield from read_table(file, version)
-        elif suffix == ".tar" or (file == url and file.endswith(LISTS)):
+            yield from read_table(file.url, file.version)
+        elif suffix == ".tar" or (file.url == url and file.name.endswith(LISTS)):
             with tempfile.TemporaryDirectory() as place:
-                copy = Path(place, name)
+                copy = Path(place, os.path.basename(file.name))
+                copy.write_bytes(read_url(file.url).read())
                 if suffix == ".tar":
-                    yield from _read_archive(_skeleton(file, copy), file, version)
+                    yield from _read_archive(copy, file.url, file.version)
                 else:
-                    copy.write_bytes(read_url(file).read())
-                    yield from _of_list(copy, file)
+                    yield from _of_list(copy, file.url)
         else:
             continue
         found = True
@@ -167,13 +165,6 @@ def _of_archive(entry: Entry, member: Member | None, address: str, version: str)
         version,
         seconds=entry.duration,
     )
-
-
-def _skeleton(url: str, copy: Path) -> Path:
-    """A local copy of a remote archive; its audio is read from the URL later."""
-    copy.parent.mkdir(parents=True, exist_ok=True)
-    copy.write_bytes(read_url(url).read())
-    return copy
 
 
 def _columns(entry: Entry) -> dict[str, Any]:

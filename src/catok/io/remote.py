@@ -5,6 +5,8 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -28,37 +30,71 @@ def opened(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         with open(path, "rb") as file:
             yield file
         return
-    with _errors(os.fspath(path)), _fsspec().open(os.fspath(path), "rb") as remote:
-        yield cast(BinaryIO, remote)
+    url = os.fspath(path)
+    with _errors(url):
+        if not _has_ranges(url):
+            yield io.BytesIO(_content(url))
+            return
+        with _fsspec().open(url, "rb") as remote:
+            yield cast(BinaryIO, remote)
 
 
 def read_url(url: str) -> io.BytesIO:
     """The whole content of an URL, named by it. Raises OSError."""
-    with opened(url) as file, _errors(url):
+    with _errors(url), _fsspec().open(url, "rb", **_streamed(url)) as file:
         content = _Named(file.read())
     content.name = url
     return content
 
 
-def list_url(url: str) -> dict[str, str]:
-    """The files at or below an URL, with the version of each, in order.
+@lru_cache(maxsize=1000)
+def _has_ranges(url: str) -> bool:
+    """Parts of it can be read alone: not so from plain web servers."""
+    if not url.startswith("http"):
+        return True
+    system, root = _fsspec().core.url_to_fs(url)
+    return bool(system.info(root).get("partial"))
 
-    The version changes when the file is replaced: its size, and time of change or entity tag where
-    the server gives one. Raises OSError where nothing is there.
+
+@lru_cache(maxsize=1)
+def _content(url: str) -> bytes:
+    """All of a file that cannot be read in parts; parts are asked for one after the other."""
+    return read_url(url).getvalue()
+
+
+def _streamed(url: str) -> dict[str, Any]:
+    return {"block_size": 0} if url.startswith("http") else {}
+
+
+@dataclass(frozen=True)
+class RemoteFile:
+    """A file of a listing: `name` is relative to what was listed; `version` changes when the file
+    is replaced: its size, and time of change or entity tag where the server gives one.
     """
+
+    url: str
+    name: str
+    version: str
+
+
+def list_url(url: str) -> list[RemoteFile]:
+    """The files at or below an URL, in order. Raises OSError where nothing is there."""
     with _errors(url):
         system, root = _fsspec().core.url_to_fs(url)
         if system.isfile(root):
-            return {url: _version(system.info(root))}
+            return [RemoteFile(url, url.rpartition("/")[2], _version(system.info(root)))]
         found = system.find(root, detail=True)
-    protocol = url.partition("://")[0]
-    listed = {
-        path if is_url(path) else f"{protocol}://{path.removeprefix('//')}": _version(facts)
-        for path, facts in found.items()
-    }
-    if not listed:
+    files = [
+        RemoteFile(
+            path if is_url(path) else system.unstrip_protocol(path),
+            path.removeprefix(root).lstrip("/"),
+            _version(facts),
+        )
+        for path, facts in sorted(found.items())
+    ]
+    if not files:
         raise OSError(f"nothing at {url}")
-    return dict(sorted(listed.items()))
+    return files
 
 
 def url_version(url: str) -> str:
