@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from catok import CausalAudioTokenizer
 from catok.corpus import TokenizeConfig, tokenize, tokenize_on_ray
 from catok.corpus.ray_executor import Broker
 
@@ -74,7 +75,7 @@ def test_a_killed_worker_and_a_lost_node(small_model, cluster, tmp_path):
     thread.join()
     assert len(killed) == 2
     assert (summary.total, summary.kept) == (41, 0)
-    tokenize(small_model, [speech], whole, CONFIG)
+    tokenize(CausalAudioTokenizer.from_pretrained(model), [speech], whole, CONFIG)
     for file in sorted(whole.glob("shard-*")):
         assert (out / file.name).read_bytes() == file.read_bytes()
     assert (out / "failed.jsonl").read_bytes() == (whole / "failed.jsonl").read_bytes()

@@ -20,6 +20,7 @@ from catok.cli import (
     roundtrip,
     score,
     tokenize,
+    tokens,
     train,
     train_lm,
     tts,
@@ -44,6 +45,7 @@ COMMANDS = {
     "tts": tts.run,
     "asr": asr.run,
     "tokenize": tokenize.run,
+    "tokens": tokens.run,
 }
 KEYS = {
     "train": ("catok.training.codec.config", "TrainConfig"),

@@ -8,10 +8,13 @@ if TYPE_CHECKING:
     from catok.corpus.conversion import convert
     from catok.corpus.dataset import TokenDataset
     from catok.corpus.encoding import TokenizeSummary
+    from catok.corpus.histogram import save_histogram
     from catok.corpus.job import TokenizeConfig, tokenize
+    from catok.corpus.publishing import dataset_card, push_to_hub
     from catok.corpus.ray_executor import tokenize_on_ray
     from catok.corpus.rows import CodeSpace, TokenRow
     from catok.corpus.stats import TokenStats, token_stats
+    from catok.corpus.verification import Verified, sample_rows, verify
 
 __all__ = [
     "CodeSpace",
@@ -20,10 +23,16 @@ __all__ = [
     "TokenStats",
     "TokenizeConfig",
     "TokenizeSummary",
+    "Verified",
     "convert",
+    "dataset_card",
+    "push_to_hub",
+    "sample_rows",
+    "save_histogram",
     "token_stats",
     "tokenize",
     "tokenize_on_ray",
+    "verify",
 ]
 
 __getattr__, __dir__ = lazy_names(
@@ -35,9 +44,15 @@ __getattr__, __dir__ = lazy_names(
         "TokenStats": "catok.corpus.stats",
         "TokenizeConfig": "catok.corpus.job",
         "TokenizeSummary": "catok.corpus.encoding",
+        "Verified": "catok.corpus.verification",
         "convert": "catok.corpus.conversion",
+        "dataset_card": "catok.corpus.publishing",
+        "push_to_hub": "catok.corpus.publishing",
+        "sample_rows": "catok.corpus.verification",
+        "save_histogram": "catok.corpus.histogram",
         "token_stats": "catok.corpus.stats",
         "tokenize": "catok.corpus.job",
         "tokenize_on_ray": "catok.corpus.ray_executor",
+        "verify": "catok.corpus.verification",
     },
 )

@@ -1,0 +1,63 @@
+"""Token shards as a data set on the Hugging Face hub."""
+
+from pathlib import Path
+
+from catok.corpus.ledger import TokenFolder
+from catok.corpus.stats import token_stats
+
+
+def push_to_hub(path: str | Path, repo_id: str, *, private: bool = False) -> str:
+    """Upload a folder of token shards with a card that says what the codes are; returns its URL.
+
+    `datasets.load_dataset(repo_id)` reads shards of format "parquet". Raises ValueError where the
+    folder holds none, OSError where the hub cannot be reached.
+    """
+    from huggingface_hub import HfApi
+
+    card = dataset_card(path)
+    api = HfApi()
+    api.create_repo(repo_id, repo_type="dataset", private=private, exist_ok=True)
+    api.upload_file(
+        path_or_fileobj=card.encode(),
+        path_in_repo="README.md",
+        repo_id=repo_id,
+        repo_type="dataset",
+    )
+    found = api.upload_folder(
+        folder_path=str(path),
+        repo_id=repo_id,
+        repo_type="dataset",
+        ignore_patterns=[".lock", "part-*", "README.md"],
+    )
+    return str(getattr(found, "repo_url", None) or f"https://huggingface.co/datasets/{repo_id}")
+
+
+def dataset_card(path: str | Path) -> str:
+    """README.md of a data set: what the codes were made with, how much there is, how to read it."""
+    folder = TokenFolder.open(path)
+    stats, space = token_stats(path), folder.settings.space
+    configs = ""
+    if folder.settings.format == "parquet":
+        configs = (
+            "configs:\n- config_name: default\n  data_files:\n  - split: train\n"
+            '    path: "shard-*.parquet"\n'
+        )
+    return f"""---
+tags: [audio, catok]
+{configs}---
+
+Codes of {stats.rows} recordings, {stats.hours:.1f} hours, made with catok {space.version}.
+
+| | |
+|---|---|
+| model | `{space.model}` |
+| weight hash | `{space.weight_hash}` |
+| arithmetic | {space.dtype} |
+| codebooks | {space.num_quantizers} of {space.codebook_size} codes |
+| frames per second | {space.frame_rate:g} |
+| audio | {space.sample_rate} Hz, {space.channels} channel(s) |
+| format | {folder.settings.format} |
+
+`codes` is a flat list, frame by frame: `np.reshape(codes, (num_frames, num_codebooks))`. Codes of
+one model mean nothing to another: decode them with weights of the same hash.
+"""
