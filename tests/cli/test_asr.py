@@ -1,6 +1,7 @@
 """`catok asr` on a small random model."""
 
 import json
+import os
 
 import pytest
 import torch
@@ -103,6 +104,70 @@ def test_folders_hold_audio_or_cat_files(asr, catok, tmp_path, capsys):
     assert asr(tmp_path, "--method", "ctc") == 0
     again = [line.split("\t")[1] for line in capsys.readouterr().out.splitlines()]
     assert again == [text for _, text in lines]
+
+
+def test_what_is_done_is_kept_and_gone_on_with(asr, tmp_path, monkeypatch, capsys):
+    (tmp_path / "in").mkdir()
+    for seed in range(4):
+        save_audio(tmp_path / "in" / f"{seed}.wav", noise(9_000, seed=seed), 24_000)
+    whole = {}
+    for kind in ("txt", "jsonl"):
+        whole[kind] = tmp_path / f"whole.{kind}"
+        assert asr(tmp_path / "in", "--method", "ctc", "-o", whole[kind]) == 0
+    transcribe, calls = Recognizer.transcribe_file, []
+
+    def interrupted(*arguments):
+        calls.append(arguments)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return transcribe(*arguments)
+
+    for kind, complete in whole.items():
+        out = tmp_path / f"out.{kind}"
+        with monkeypatch.context() as patch:
+            calls.clear()
+            patch.setattr(Recognizer, "transcribe_file", interrupted)
+            assert asr(tmp_path / "in", "--method", "ctc", "-o", out) == 130
+        lines = complete.read_text().splitlines(keepends=True)
+        assert out.read_text() == "".join(lines[:2])
+        out.write_text("".join(lines[:2]) + lines[2][:5])  # as a killed process may leave it
+        capsys.readouterr()
+        assert asr(tmp_path / "in", "--method", "ctc", "-o", out) == 0
+        assert out.read_text() == complete.read_text()
+        summary = capsys.readouterr().err
+        assert "transcribed 2 of 4 files" in summary and "2 skipped since they exist" in summary
+    out.write_text("something else")
+    assert asr(tmp_path / "in", "--method", "ctc", "-o", out) == 0
+    assert out.read_text() == complete.read_text()
+    out.write_text("something else\n")
+    assert asr(tmp_path / "in", "--method", "ctc", "-o", out) == 1
+    assert "choose another -o, or replace it with --overwrite" in capsys.readouterr().err
+    assert asr(tmp_path / "in", "--method", "ctc", "-o", out, "--overwrite") == 0
+    assert out.read_text() == complete.read_text()
+
+
+def test_two_runs_do_not_mix_in_one_file(asr, recording, tmp_path, capsys):
+    from catok.cli.transcripts import TranscriptFile
+
+    with TranscriptFile(str(tmp_path / "x.txt"), ".txt", anew=False):
+        assert asr(recording, recording.parent, "-o", tmp_path / "x.txt") == 1
+        assert "being written by another run" in capsys.readouterr().err
+    assert not (tmp_path / "x.txt").exists()
+
+
+def test_names_that_are_not_utf8_are_kept(asr, recording, tmp_path):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    name = os.fsdecode(b"caf\xe9")
+    os.link(recording, folder / f"{name}.wav")
+    for kind in ("jsonl", "txt"):
+        assert asr(folder, "--method", "ctc", "-o", tmp_path / f"x.{kind}") == 0
+        assert asr(folder, "--method", "ctc", "-o", tmp_path / f"x.{kind}") == 0
+    (line,) = (tmp_path / "x.jsonl").read_text(encoding="utf-8").splitlines()
+    row = json.loads(line)
+    assert (row["audio"], row["id"]) == (str(folder / f"{name}.wav"), name)
+    (line,) = (tmp_path / "x.txt").read_text(encoding="utf-8").splitlines()
+    assert line.startswith(f"{folder}/caf\\xe9.wav\t")
 
 
 def test_scoring_finds_recordings_in_sub_folders(asr, tmp_path, capsys):

@@ -68,6 +68,18 @@ def test_folders(catok, tmp_path, capsys):
     assert not (tmp_path / "back" / "cut.wav").exists()
 
 
+def test_the_format_of_many_and_of_standard_output(catok, encoded, stdin, tmp_path, capsysbinary):
+    assert catok("decode", encoded.parent, "-o", tmp_path / "out", "--format", "flac") == 0
+    (written,) = (tmp_path / "out").iterdir()
+    assert written.name == "speech.flac" and written.read_bytes()[:4] == b"fLaC"
+    capsysbinary.readouterr()
+    stdin(encoded.read_bytes())
+    assert catok("decode", "-", "-o", "-", "--format", "ogg") == 0
+    assert capsysbinary.readouterr().out[:4] == b"OggS"
+    assert catok("decode", encoded, "-o", tmp_path / "x.wav", "--format", "ogg") == 2
+    assert b"ends in .ogg" in capsysbinary.readouterr().err
+
+
 @pytest.mark.parametrize(
     "samples, depth",
     [(31_234, []), (1, ["--quantizers", "3"]), (1_920, []), (24_000 * 11, ["--quantizers", "3"])],

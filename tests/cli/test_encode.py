@@ -136,3 +136,21 @@ def test_a_name_too_long_for_the_suffix_ends_no_batch(catok, tmp_path, capsys):
     assert catok("encode", folder / "a.wav", "-o", tmp_path / ("é" * 126 + ".cat")) == 1
     assert "ame too long" in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+def test_workers_and_shards_do_it_together(catok, tmp_path, capsys):
+    (tmp_path / "in").mkdir()
+    for seed in range(4):
+        save_audio(tmp_path / "in" / f"{seed}.wav", noise(3_000, seed=seed), 24_000)
+    (tmp_path / "in" / "broken.wav").write_text("no audio")
+    assert catok("encode", tmp_path / "in", "-o", tmp_path / "one") == 1
+    capsys.readouterr()
+    assert catok("encode", tmp_path / "in", "-o", tmp_path / "two", "--workers", "2") == 1
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 2 and "broken.wav" in lines[0] and "encoded 4 of 5 files" in lines[1]
+    for part in ("1/2", "2/2"):
+        catok("encode", tmp_path / "in", "-o", tmp_path / "three", "--shard", part)
+    for folder in ("two", "three"):
+        for seed in range(4):
+            one, other = (tmp_path / name / f"{seed}.cat" for name in ("one", folder))
+            assert one.read_bytes() == other.read_bytes()

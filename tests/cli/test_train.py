@@ -176,7 +176,7 @@ def test_errors(settings, recipe, tmp_path, capsys):
     assert "no data: pass --data" in error(recipe, *out)
     assert "none" in error(recipe, *out, "--data", str(tmp_path / "none"))
     assert "no model folder" in error(*settings, "--set", "tokenizer=none")
-    assert "File exists" in error(*settings[:5], "--out", str(tmp_path / "recipe.toml"))
+    assert "is a file" in error(*settings[:5], "--out", str(tmp_path / "recipe.toml"))
 
 
 def test_a_recipe_and_a_folder_are_needed(capsys):

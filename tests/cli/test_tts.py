@@ -180,6 +180,24 @@ def test_a_folder_of_texts_and_resuming(tts, tmp_path, capsys):
     assert all(near(out / name, audio) for name, audio in first.items())
 
 
+def test_a_text_that_is_not_utf8_is_passed_over(tts, tmp_path, capsys):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.txt").write_text("This is a.")
+    (tmp_path / "in" / "b.txt").write_bytes(b"caf\xe9")
+    assert tts(f"@{tmp_path}/in", "-o", tmp_path / "out", *LIKELY, "--format", "flac") == 1
+    lines = capsys.readouterr().err.splitlines()
+    assert "b.txt cannot be read as text" in lines[0]
+    assert "spoke 1 of 2 texts" in lines[-1] and "1 failed" in lines[-1]
+    assert [file.name for file in (tmp_path / "out").iterdir()] == ["a.flac"]
+
+
+def test_ids_of_one_file_are_refused(tts, tmp_path, capsys):
+    lines = '{"id": "a/b", "text": "One."}\n{"id": "a//b", "text": "Two."}\n'
+    (tmp_path / "list.jsonl").write_text(lines)
+    assert tts(f"@{tmp_path}/list.jsonl", "-o", tmp_path / "out") == 1
+    assert "two utterances a//b" in capsys.readouterr().err
+
+
 def test_json_lines_go_on_after_an_error(tts, synth, reference, tmp_path, capsys):
     lines = [
         {"text": "Hello."},

@@ -60,10 +60,11 @@ def draw(
     figure.suptitle(title, x=0.01, ha="left", fontsize=11, color=_INK, parse_math=False)
     _waveform(panels[0], sounds[0])
     loudest = float(_levels(sounds[0]).max())
-    image = None
-    for panel, sound in zip(panels[1:-1], sounds, strict=True):
-        image = _spectrogram(panel, sound, loudest)
-    bar = figure.colorbar(image, ax=list(panels[1:-1]), pad=0.01, aspect=30)
+    images = [
+        _spectrogram(panel, sound, loudest)
+        for panel, sound in zip(panels[1:-1], sounds, strict=True)
+    ]
+    bar = figure.colorbar(images[0], ax=list(panels[1:-1]), pad=0.01, aspect=30)
     _quiet(bar.ax)
     bar.set_label("dB", fontsize=8)
     image = _codes(panels[-1], codes)

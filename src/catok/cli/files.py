@@ -8,14 +8,14 @@ has its name from an input and is never replaced without --overwrite.
 
 import os
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
 from catok.cli.errors import UsageError
 from catok.cli.pipes import check_stdout, spooled_input
-from catok.data.folders import AUDIO_SUFFIXES, find_files
+from catok.data.folders import AUDIO_SUFFIXES, FoundFiles, find_files
 from catok.io.files import is_pipe
 
 READS_AUDIO = AUDIO_SUFFIXES
@@ -224,28 +224,33 @@ def check_folder(folder: Path) -> None:
 
 
 def _expanded(
-    inputs: tuple[str, ...], reads: tuple[Collection[str], ...]
+    inputs: tuple[str, ...], reads: Sequence[Collection[str]]
 ) -> tuple[list[_Input], bool, Counter[str]]:
     """The files to read, whether there may be several, and what the folders hold besides."""
     found: list[_Input] = []
     left_out: Counter[str] = Counter()
     for path in map(Path, dict.fromkeys(inputs)):
-        if not path.is_dir():
-            found.append(_Input(path, path.parent))
-            continue
-        for suffixes in reads:
-            inside = find_files(path, suffixes)
-            if inside.files:
-                break
+        if path.is_dir():
+            inside = _found_in(path, reads)
+            found += [_Input(file, path) for file in inside.files]
+            left_out += inside.left_out
         else:
-            wanted = "audio" if reads[-1] >= AUDIO_SUFFIXES else _listed(sorted(reads[-1]))
-            besides = f" but {inside.summary}" if inside.left_out else ""
-            raise ValueError(f"{path} holds no {wanted} files{besides}: check the folder")
-        found += [_Input(file, path) for file in inside.files]
-        left_out += inside.left_out
+            found.append(_Input(path, path.parent))
     if not any(item.source.exists() for item in found):
         raise ValueError(f"{found[0].source} does not exist: check the path")
     return found, len(inputs) > 1 or Path(inputs[0]).is_dir(), left_out
+
+
+def _found_in(folder: Path, reads: Sequence[Collection[str]]) -> FoundFiles:
+    """The files of the first of `reads` of which the folder has any. Raises ValueError if none."""
+    inside = find_files(folder, reads[0])
+    if inside.files:
+        return inside
+    if len(reads) > 1:
+        return _found_in(folder, reads[1:])
+    wanted = "audio" if ".wav" in reads[0] else _listed(sorted(reads[0]))
+    besides = f" but {inside.summary}" if inside.left_out else ""
+    raise ValueError(f"{folder} holds no {wanted} files{besides}: check the folder")
 
 
 def folder_of_many(out: str, writes: tuple[str, ...]) -> Path:
@@ -298,10 +303,12 @@ def _stem(place: Path, reads: Collection[str]) -> str:
 
 
 def _check_apart(jobs: Iterable[Job]) -> None:
-    jobs = [job for job in jobs if isinstance(job.source, Path) and job.target is not None]
-    inputs = {os.path.realpath(job.source) for job in jobs}
+    jobs = list(jobs)
+    inputs = {os.path.realpath(job.source) for job in jobs if isinstance(job.source, Path)}
     taken: dict[str, Job] = {}
     for job in jobs:
+        if job.target is None:
+            continue
         target = os.path.realpath(job.target)
         if target in inputs:
             raise ValueError(f"{job.target} is an input and would be replaced: change -o")

@@ -4,6 +4,7 @@ Names and texts come from outside and may hold escape sequences: no control char
 terminal.
 """
 
+import io
 import os
 import re
 import sys
@@ -87,7 +88,7 @@ def open_standard_files() -> None:
             os.dup2(null, number)
         stream = open(null, "r" if number == 0 else "w", closefd=False)  # noqa: SIM115
         setattr(sys, name, stream)
-    if hasattr(sys.stdout, "reconfigure"):  # names that are not UTF-8 go out as they came in
+    if isinstance(sys.stdout, io.TextIOWrapper):  # names that are not UTF-8 go out as they came in
         sys.stdout.reconfigure(errors="surrogateescape")
 
 
