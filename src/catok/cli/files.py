@@ -23,6 +23,7 @@ READS_CAT = frozenset({".cat"})
 WRITES_AUDIO = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".aiff", ".w64")
 """Suffixes of audio that is written; the first is the usual one."""
 WRITES_CAT = (".cat",)
+STDIN = "standard input"
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,10 @@ class Job:
     @property
     def name(self) -> str:
         """The source, for messages."""
-        return str(self.source) if isinstance(self.source, Path) else self.source.name
+        if isinstance(self.source, Path):
+            return str(self.source)
+        name = getattr(self.source, "name", STDIN)
+        return STDIN if name == "<stdin>" else name
 
 
 @dataclass(frozen=True)
@@ -114,11 +118,12 @@ def sources(inputs: tuple[str, ...], *reads: Collection[str]) -> Plan:
     if not inputs:
         raise UsageError("no input: name files or folders, or - for standard input")
     if any(map(_is_stream, inputs)):
-        if len(inputs) > 1:
+        first, *others = inputs
+        if others:
             raise UsageError(
                 "standard input (-) or a pipe goes alone: name the other inputs in another run"
             )
-        return Plan([Job(spooled_input(inputs[0]), None)], many=False)
+        return Plan([Job(spooled_input(first), None)], many=False)
     found, many, left_out = _expanded(inputs, reads)
     return Plan([Job(item.source, None) for item in found], many, left_out)
 
@@ -238,7 +243,7 @@ def _expanded(
             found.append(_Input(path, path.parent))
     if not any(item.source.exists() for item in found):
         raise ValueError(f"{found[0].source} does not exist: check the path")
-    return found, len(inputs) > 1 or Path(inputs[0]).is_dir(), left_out
+    return found, len(inputs) > 1 or any(map(os.path.isdir, inputs)), left_out
 
 
 def _found_in(folder: Path, reads: Sequence[Collection[str]]) -> FoundFiles:
