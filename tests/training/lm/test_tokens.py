@@ -7,12 +7,14 @@ import pytest
 import torch
 
 from catok import Encoded, load_audio, save_audio
+from catok.corpus import TokenizeConfig, tokenize
 from catok.data.entry import Entry
 from catok.data.recordings import read_recordings
 from catok.training.engine.distributed import Group
 from catok.training.lm.config import DataConfig
 from catok.training.lm.prepare import open_corpus
 from catok.training.lm.tokens import code_file, token_folder, write_tokens
+from tests.conftest import build, small_settings
 
 
 class Half(Group):
@@ -152,3 +154,23 @@ def test_a_folder_of_speech_is_a_corpus(parts, tmp_path):
     corpus = open_corpus(tmp_path / "speech", parts, DataConfig())
     assert [u.text for u in corpus.utterances] == ["text a", "text b"]
     assert corpus.skipped == {"cannot be encoded": 1}
+
+
+@pytest.mark.parametrize("form", ["parquet", "memmap"])
+def test_shards_are_a_corpus(manifest, codec, parts, tmp_path, form):
+    out = tmp_path / "tokens"
+    tokenize(codec, [manifest], out, TokenizeConfig(format=form))
+    corpus = open_corpus(out, parts, DataConfig(min_seconds=0.1))
+    alone = open_corpus(manifest, parts, DataConfig(min_seconds=0.1))
+    assert len(corpus) == len(alone) == 2
+    for index in range(2):
+        assert torch.equal(corpus.codes(index), alone.codes(index))
+        mine, theirs = corpus.utterances[index], alone.utterances[index]
+        assert (mine.text, mine.fields, mine.voice) == (theirs.text, theirs.fields, theirs.voice)
+
+
+def test_shards_of_another_codec_are_refused(manifest, codec, parts, tmp_path):
+    other = build(small_settings(), seed=7)
+    tokenize(other, [manifest], tmp_path / "tokens")
+    with pytest.raises(ValueError, match="another audio tokenizer"):
+        open_corpus(tmp_path / "tokens", parts, DataConfig(min_seconds=0.1))

@@ -9,6 +9,7 @@ shard without one is not there.
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -46,7 +47,7 @@ class MemmapFormat(ShardFormat):
     def read(self, path: Path, num_quantizers: int | None = None) -> Iterator[TokenRow]:
         file = path.with_suffix(".bin")
         try:
-            index = read_json(path)["rows"]
+            index = read_json(path, max_bytes=1 << 30)["rows"]
             codes = np.memmap(file, dtype="<u2", mode="r") if index else np.zeros(0, "<u2")
             shapes = [tuple(map(int, facts["shape"])) for facts in index]
             if sum(k * f for k, f in shapes) != codes.size:
@@ -62,7 +63,22 @@ class MemmapFormat(ShardFormat):
             raise ValueError(f"{file} is damaged or no token shard: {error}") from error
 
     def space(self, path: Path) -> CodeSpace:
-        data = read_json(path).get("tokenizer")
+        data = read_json(path, max_bytes=1 << 30).get("tokenizer")
         if not isinstance(data, dict):
             raise ValueError(f"{path} does not say which codes it holds: it is no token shard")
         return CodeSpace.from_dict(data)
+
+
+def read_places(path: Path) -> Iterator[tuple[str, dict[str, Any], int, tuple[int, int]]]:
+    """Of every row its id, columns, and where its codes lie: offset in codes, and (K, F).
+
+    Raises ValueError where the index is damaged.
+    """
+    at = 0
+    try:
+        for facts in read_json(path, max_bytes=1 << 30)["rows"]:
+            count, frames = map(int, facts["shape"])
+            yield str(facts["id"]), dict(facts["columns"]), at, (count, frames)
+            at += count * frames
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{path} is damaged or no token shard: {error}") from error

@@ -9,8 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from catok.corpus.entries import read_codes
 from catok.data.entry import Entry
-from catok.io.cat_file import read_cat, read_header
+from catok.io.cat_file import read_header
 from catok.lm.messages import PLACEHOLDER
 from catok.lm.prompt_fields import PromptFields
 from catok.lm.text import TextTokenizer
@@ -95,7 +96,7 @@ class Corpus:
         kept = self._kept.get(index)
         if kept is None:
             path = self.utterances[index].codes
-            kept = read_cat(path, self.space.num_quantizers)[1].astype(np.int16)
+            kept = read_codes(path, self.space.num_quantizers).astype(np.int16)
             if kept.shape[1] != self.utterances[index].frames:
                 raise ValueError(f"{path} has {kept.shape[1]} frames, its manifest says otherwise")
             if self._room >= kept.nbytes:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from catok.corpus.entries import is_token_folder, map_tokens, mapped_folder, token_entries
 from catok.data.recordings import read_recordings
 from catok.training.engine.distributed import Group
 from catok.training.lm.config import DataConfig
@@ -20,12 +21,19 @@ def open_corpus(
     group: Group | None = None,
     report: Callable[[int, int], None] = lambda done, total: None,
 ) -> Corpus:
-    """The corpus of a manifest or folder (see `read_recordings`), or of lines that have codes.
+    """The corpus of a manifest or folder (see `read_recordings`), of lines that have codes, or of
+    the shards of `catok tokenize`, which are read in format "memmap" (others are copied to it).
 
     `tokens`: the folder for the codes of what is audio, by default `token_folder`'s beside it. All
     processes of `group` encode together. Raises ValueError on unreadable manifests, codes of
     another tokenizer, and when nothing is left.
     """
+    if is_token_folder(data):
+        group = group or Group()
+        if group.first:
+            map_tokens(data)
+        group.wait()
+        return Corpus(token_entries(mapped_folder(data)), parts.text, parts.space, config)
     recordings = read_recordings(data)
     if any(recording.codes is None for recording in recordings):
         folder = token_folder(data, parts.tokenizer) if tokens is None else Path(tokens)
