@@ -119,7 +119,7 @@ def test_wrong_mode_is_refused(speech):
 def test_a_missing_package_is_explained(metric, speech, monkeypatch):
     monkeypatch.setitem(sys.modules, "pesq", None)
     monkeypatch.setitem(sys.modules, "pystoi", None)
-    with pytest.raises(ValueError, match=r"pip install catok\[eval\]"):
+    with pytest.raises(ValueError, match=r"pip install .*catok\[eval\]"):
         metric(speech, speech, 16_000)
 
 

@@ -13,7 +13,7 @@ from catok.modules.usage import perplexity
 
 
 @dataclass(frozen=True)
-class CodebookUsage:
+class CodebookStatistics:
     """Per codebook, coarse to fine: codes `in_use`, their share of the codebook `usage`, `entropy`
     in bits, `perplexity` = 2 ** entropy. `codes`: how many were counted per codebook.
 
@@ -30,7 +30,7 @@ class CodebookUsage:
     nominal_bits_per_second: float
 
 
-def codebook_usage(counts: Tensor, frame_rate: float) -> CodebookUsage:
+def codebook_usage(counts: Tensor, frame_rate: float) -> CodebookStatistics:
     """Figures of the first K codebooks from uses `[K, N]` at `frame_rate` frames per second.
 
     Raises ValueError for counts of another shape, negative counts, or a codebook never used.
@@ -44,7 +44,7 @@ def codebook_usage(counts: Tensor, frame_rate: float) -> CodebookUsage:
     entropy = effective.log2().clamp(min=0)
     in_use = (counts > 0).sum(1)
     books, size = counts.shape
-    return CodebookUsage(
+    return CodebookStatistics(
         codes=tuple(round(n) for n in counts.sum(1).tolist()),
         in_use=tuple(in_use.tolist()),
         usage=tuple((in_use / size).tolist()),

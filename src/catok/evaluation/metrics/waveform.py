@@ -48,13 +48,13 @@ class WaveformMetric:
 
 
 def _si_sdr(sample: Sample) -> float:
-    centred = []
+    centered = []
     for name, signal in zip(("reference", "output"), aligned_mono(sample), strict=True):
         signal = signal.astype(np.float64)
         if signal.min() == signal.max():
             raise ValueError(f"the {name} signal is constant: SI-SDR is not defined")
-        centred.append(signal - signal.mean())
-    reference, output = centred
+        centered.append(signal - signal.mean())
+    reference, output = centered
     target = reference * (output @ reference) / (reference @ reference)
     return _decibels(target, target - output)
 

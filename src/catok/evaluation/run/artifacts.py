@@ -12,7 +12,7 @@ from torch import Tensor
 
 from catok.audio import save_audio
 from catok.codes import Encoded
-from catok.evaluation.metrics.codebook_usage import CodebookUsage, codebook_usage
+from catok.evaluation.metrics.codebook_usage import CodebookStatistics, codebook_usage
 from catok.evaluation.results_folder import Row
 from catok.evaluation.run.recordings import EvalRecording
 from catok.evaluation.run.rows import has_no_audio
@@ -53,7 +53,7 @@ def code_files(out: Path, recording: EvalRecording) -> list[Path]:
 
 def codebook_usage_of(
     out: Path, system: str, recordings: Sequence[EvalRecording]
-) -> CodebookUsage | None:
+) -> CodebookStatistics | None:
     """How the codebooks of a system were used over all its recordings; None if it kept no codes.
 
     Raises ValueError for files of different codebooks.

@@ -35,7 +35,7 @@ def provenance(command: str, workers: int, threads: int | None) -> dict[str, Any
         "versions": {
             "catok": __version__,
             "python": platform.python_version(),
-            **{name: found for name in PACKAGES if (found := _version(name))},
+            **{name: number for name in PACKAGES if (number := _version(name))},
         },
         "machine": {
             "processor": _processor(),

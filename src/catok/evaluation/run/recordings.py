@@ -84,16 +84,16 @@ def read_recordings(path: str | Path, leave_out: Path | None = None) -> list[Eva
     ValueError on a missing path, on a malformed line, on a recording that is listed twice, on codes
     without audio, and when nothing is found.
     """
-    found = [_recording(entry, Path(path)) for entry in read_entries(path)]
+    recordings = [_recording(entry, Path(path)) for entry in read_entries(path)]
     if leave_out is not None and Path(path).is_dir():
         results = leave_out.resolve()
-        found = [r for r in found if not r.path.resolve().is_relative_to(results)]
-    if not found:
+        recordings = [r for r in recordings if not r.path.resolve().is_relative_to(results)]
+    if not recordings:
         raise ValueError(f"{path} lists no recordings but results: check the path")
-    key, times = Counter(recording.key for recording in found).most_common(1)[0]
+    key, times = Counter(recording.key for recording in recordings).most_common(1)[0]
     if times > 1:
         raise ValueError(f"{path} lists {key} {times} times: remove all but one")
-    return found
+    return recordings
 
 
 def select_recordings(

@@ -8,7 +8,7 @@ from typing import Any
 
 from catok.evaluation.markdown import readable
 from catok.evaluation.metrics.base import Column
-from catok.evaluation.metrics.codebook_usage import CodebookUsage
+from catok.evaluation.metrics.codebook_usage import CodebookStatistics
 from catok.evaluation.results_folder import Row
 from catok.evaluation.run.artifacts import clip_path, codebook_usage_of
 from catok.evaluation.run.provenance import short_path
@@ -102,7 +102,7 @@ class Summary:
     weights: dict[str, str]
     code_spaces: dict[str, str]
     groups: list[ResultGroup]
-    codebooks: dict[str, CodebookUsage]
+    codebooks: dict[str, CodebookStatistics]
     failures: list[FailedRow]
     examples: list[ExampleClips]
 

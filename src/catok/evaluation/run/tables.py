@@ -96,8 +96,8 @@ def as_csv(summary: Summary) -> str:
         for name in ("encode_rtf", "decode_rtf"):
             coded = group.files - group.failed
             writer.writerow((*start, name, getattr(group, name), "", "", coded, group.failed))
-        for name, found in group.figures.items():
-            numbers = (found.mean, found.low, found.high, found.scored, found.failed)
+        for name, estimate in group.figures.items():
+            numbers = (estimate.mean, estimate.low, estimate.high, estimate.scored, estimate.failed)
             writer.writerow((*start, name, *numbers))
     return text.getvalue()
 
@@ -173,9 +173,9 @@ def _table(summary: Summary, groups: Sequence[ResultGroup]) -> str:
         row = [*map(markdown, place), format_significant(group.kbps)]
         row += [str(group.files), str(group.failed)]
         for column in columns:
-            found = group.figures[column.name]
-            ends = format_interval(found, column.digits)
-            shown = format_number(found.mean, column.digits)
+            estimate = group.figures[column.name]
+            ends = format_interval(estimate, column.digits)
+            shown = format_number(estimate.mean, column.digits)
             shown = f"**{shown}**" if (*place, column.name) in best else shown
             row.append(shown + (f" ({ends})" if ends else ""))
         rtf = (group.encode_rtf, group.decode_rtf) if group.kind != "original" else (None, None)

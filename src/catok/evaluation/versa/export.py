@@ -133,10 +133,10 @@ def export_tts(
 
 
 def export_run(run: str | Path, out: str | Path) -> VersaExport:
-    """What a finished `catok evaluate` run heard: `export_systems` on its data with its systems.
+    """What a finished `catok evaluate` run scored: `export_systems` on its data with its systems.
 
-    Audio is made anew, as a run keeps none. Raises ValueError where `run` is no such folder, or its
-    data or systems are no longer there, or its recordings have changed since.
+    Audio is computed again, as a run keeps none. Raises ValueError where `run` is no such folder,
+    or its data or systems are no longer there, or its recordings have changed since.
     """
     path = Path(run, "run.json")
     try:
@@ -176,8 +176,8 @@ def export_systems(
                     row_key = (system.name, output.setting)
                     folder = folders.setdefault(row_key, VersaFolder(out / _folder_name(*row_key)))
                     identity = {"key": recording.key, "system": row_key[0], "setting": row_key[1]}
-                    made = (output.audio, rate, reference, recording.text)
-                    folder.add(recording.stem, identity, *made)
+                    values = (output.audio, rate, reference, recording.text)
+                    folder.add(recording.stem, identity, *values)
             except (ValueError, RuntimeError, OSError) as error:
                 failures.append((recording.key, system.name, str(error)))
     if not folders:
