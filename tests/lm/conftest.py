@@ -9,7 +9,7 @@ from torch import nn
 
 from catok.lm.config import LanguageConfig, TokenLMConfig
 from catok.lm.model import TokenLM
-from catok.lm.prompt import Prompter
+from catok.lm.prompt import PromptBuilder
 from catok.lm.text import ByteTokenizer
 
 GOLDEN = Path(__file__).parents[1] / "fixtures" / "golden" / "tts-local-a"
@@ -89,6 +89,6 @@ def small() -> TokenLM:
 
 
 @pytest.fixture(scope="session")
-def prompter(small) -> Prompter:
+def prompt_builder(small) -> PromptBuilder:
     """Prompts for `small`."""
-    return Prompter(small.config, ByteTokenizer(small.config))
+    return PromptBuilder(small.config, ByteTokenizer(small.config))

@@ -8,14 +8,14 @@ import torch
 
 from catok.lm.asr import DecodingConfig
 from catok.lm.generation import generate
-from catok.lm.prompt import Prompter
+from catok.lm.prompt import PromptBuilder
 from catok.lm.sampling import SamplingConfig
 from catok.lm.text import ByteTokenizer
 from catok.lm.tts.prompt import build_prompt
 from catok.lm.tts.request import SpeechRequest
 from tests.lm.asr.conftest import make
 from tests.lm.conftest import build, small_config
-from tests.lm.test_places import CONFIG as BESIDE
+from tests.lm.test_positions import CONFIG as BESIDE
 
 
 @contextmanager
@@ -40,12 +40,12 @@ DEFAULTS = [
 @pytest.mark.parametrize("config", [small_config(), BESIDE], ids=["counted", "text beside speech"])
 def test_synthesis(config, defaults):
     model = build(config)
-    prompter = Prompter(config, ByteTokenizer(config))
+    prompt_builder = PromptBuilder(config, ByteTokenizer(config))
     how: Any = {"seeds": [5], "max_frames": 6, "sampling": SamplingConfig(guidance=2.0)}
 
     def codes():
-        prompt = build_prompt(prompter, SpeechRequest("Hello."), [CODES])
-        return generate(model, [prompt.rows], without_text=[prompt.unconditional], **how)[0].codes
+        prompt = build_prompt(prompt_builder, SpeechRequest("Hello."), [CODES])
+        return generate(model, [prompt.rows], unconditional=[prompt.unconditional], **how)[0].codes
 
     expected = codes()
     with defaults():

@@ -6,14 +6,14 @@ import pytest
 import torch
 
 from catok.lm.generation import generate
-from catok.lm.history import SeenCodes
+from catok.lm.history import RepetitionHistory
 from catok.lm.loss import shared_weights
 from catok.lm.messages import assistant_message, user_message
-from catok.lm.prompt import Prompter
+from catok.lm.prompt import PromptBuilder
 from catok.lm.prompt_fields import PromptFields
 from catok.lm.released import UNUSED, released_name
 from catok.lm.sampler import Sampler
-from catok.lm.sampling import SamplingConfig, penalise, probabilities
+from catok.lm.sampling import SamplingConfig, penalize, probabilities
 from catok.lm.text import ByteTokenizer
 from tests.lm.conftest import GOLDEN, golden_array
 
@@ -61,20 +61,20 @@ def conversation(case):
 @pytest.mark.parametrize("name", CASES)
 def test_prompt_rows_are_identical(golden, name):
     case = CASES[name]
-    prompter = Prompter(golden.config, ByteTokenizer(golden.config))
+    prompt_builder = PromptBuilder(golden.config, ByteTokenizer(golden.config))
     messages = conversation(case)
     if case["mode"] == "generation":
-        rows = prompter.generation(messages)
+        rows = prompt_builder.generation(messages)
     elif case["mode"] == "continuation":
-        rows = prompter.continuation(messages)
+        rows = prompt_builder.continuation(messages)
     else:
-        rows = prompter.conversation(messages)
+        rows = prompt_builder.conversation(messages)
     assert torch.equal(rows, golden_array(f"rows_{name}")[0])
 
 
 def test_training_labels_are_identical(golden):
-    prompter = Prompter(golden.config, ByteTokenizer(golden.config))
-    rows, labels = prompter.training(conversation(CASES["training"]))
+    prompt_builder = PromptBuilder(golden.config, ByteTokenizer(golden.config))
+    rows, labels = prompt_builder.training(conversation(CASES["training"]))
     assert torch.equal(rows, golden_array("train_rows")[0])
     assert torch.equal(labels, golden_array("train_labels")[0])
 
@@ -101,12 +101,12 @@ def test_greedy_tokens_are_identical(golden, name, depth):
     rows = golden_array("batch_rows" if name == "batch" else f"rows_{name}")
     mask = golden_array("batch_mask") if name == "batch" else torch.ones(rows.shape[:2]).bool()
     recorder = Recorder(golden.config, len(rows))
-    history = SeenCodes(rows, depth, 65)
+    history = RepetitionHistory(rows, depth, 65)
     alive, state = torch.ones(len(rows), dtype=torch.bool), None
     for step in range(expected.shape[1]):
         with torch.no_grad():
             hidden, state = golden.temporal(rows, mask, state, depth)
-        rows = golden.next_row(hidden[:, -1], depth, recorder, history)[:, None]
+        rows = golden.sample_frame(hidden[:, -1], depth, recorder, history)[:, None]
         assert torch.equal(rows[alive, 0], expected[alive, step])
         alive &= rows[:, 0, 0] != golden.config.audio_end_token_id
         mask = None
@@ -170,12 +170,12 @@ def test_training_agrees(golden):
 def test_sampling_probabilities_agree():
     logits, history = golden_array("sampling_audio_logits"), golden_array("sampling_audio_history")
     logits[:, 64] = float("-inf")
-    seen = SeenCodes(torch.stack([history, history], dim=2), 1, 65).channel(1)
+    seen = RepetitionHistory(torch.stack([history, history], dim=2), 1, 65).channel(1)
     for penalty, settings, name in (
         (1.1, (1.0, 50, 0.95), "sampling_audio_probs"),
         (1.3, (1.7, 25, 0.8), "sampling_audio_probs_t1.7_p0.8_k25_r1.3"),
     ):
-        found = probabilities(penalise(logits, seen, penalty), *settings)
+        found = probabilities(penalize(logits, seen, penalty), *settings)
         assert (found - golden_array(name)).abs().max() < 1e-6
         assert torch.equal(found > 0, golden_array(name) > 0)
     found = probabilities(golden_array("sampling_text_logits"), 1.5, 50, 1.0)

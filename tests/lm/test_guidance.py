@@ -18,11 +18,11 @@ def prompts(small, lengths, seed=0):
 
 
 def test_the_difference_is_scaled_and_the_impossible_stays_so():
-    told = torch.tensor([[1.0, 2.0, float("-inf")]])
-    untold = torch.tensor([[3.0, 1.0, float("-inf")]])
-    both = torch.cat([told, untold])
+    conditional = torch.tensor([[1.0, 2.0, float("-inf")]])
+    unconditional = torch.tensor([[3.0, 1.0, float("-inf")]])
+    both = torch.cat([conditional, unconditional])
     assert torch.equal(guide(both, 2.0), torch.tensor([[-1.0, 3.0, float("-inf")]]))
-    assert torch.equal(guide(both, 1.0), told)
+    assert torch.equal(guide(both, 1.0), conditional)
     assert torch.equal(guide(both, 0.0), torch.tensor([[3.0, 1.0, float("-inf")]]))
 
 
@@ -35,23 +35,23 @@ def test_the_difference_is_scaled_and_the_impossible_stays_so():
 )
 def test_a_prompt_alone_gives_what_it_gives_in_a_batch(small, lengths, shorter, depth, seed):
     batch, seeds = prompts(small, lengths, seed), [seed + i for i in range(len(lengths))]
-    untold = prompts(small, [shorter] * len(lengths), seed + 100)
+    unconditional = prompts(small, [shorter] * len(lengths), seed + 100)
     how = {"num_quantizers": depth, "sampling": GUIDED, "max_frames": 6}
-    together = generate(small, batch, seeds=seeds, without_text=untold, **how)
-    for prompt, blank, own, result in zip(batch, untold, seeds, together, strict=True):
-        alone = generate(small, [prompt], seeds=[own], without_text=[blank], **how)[0]
+    together = generate(small, batch, seeds=seeds, unconditional=unconditional, **how)
+    for prompt, blank, own, result in zip(batch, unconditional, seeds, together, strict=True):
+        alone = generate(small, [prompt], seeds=[own], unconditional=[blank], **how)[0]
         assert torch.equal(alone.codes, result.codes)
         assert alone.ended == result.ended
 
 
 def test_frames_are_those_of_both_prompts_run_anew(small):
     scale, slot, end = 1.7, 6, 4
-    told, untold = prompts(small, [5, 3], 12)
+    conditional, unconditional = prompts(small, [5, 3], 12)
     chosen = []
     for _ in range(5):
         row = torch.zeros(1, 5, dtype=torch.int64)
         with torch.no_grad():
-            hidden = [small.temporal(r[None])[0][:, -1] for r in (told, untold)]
+            hidden = [small.temporal(r[None])[0][:, -1] for r in (conditional, unconditional)]
             text, _ = small.depth_logits(hidden[0], row)
             row[0, 0] = slot if text[0, slot] > text[0, end] else end
             for channel in range(4):
@@ -61,10 +61,10 @@ def test_frames_are_those_of_both_prompts_run_anew(small):
         if row[0, 0] == end:
             break
         chosen.append(row[0, 1:])
-        told, untold = torch.cat([told, row]), torch.cat([untold, row])
+        conditional, unconditional = torch.cat([conditional, row]), torch.cat([unconditional, row])
     first, blank = prompts(small, [5, 3], 12)
     how = SamplingConfig(text_temperature=0, audio_temperature=0, restrict_text=True, guidance=1.7)
-    found = generate(small, [first], sampling=how, max_frames=5, without_text=[blank])[0]
+    found = generate(small, [first], sampling=how, max_frames=5, unconditional=[blank])[0]
     plain = SamplingConfig.greedy(restrict_text=True)
     unguided = generate(small, [first], sampling=plain, max_frames=5)[0]
     assert len(chosen) > 1
@@ -73,7 +73,7 @@ def test_frames_are_those_of_both_prompts_run_anew(small):
 
 
 def test_guidance_asks_for_the_prompts_without_their_text(small):
-    told = prompts(small, [4, 4])
-    for untold in (None, told[:1]):
-        with pytest.raises(ValueError, match="give without_text"):
-            next(generate_frames(small, told, sampling=GUIDED, without_text=untold))
+    conditional = prompts(small, [4, 4])
+    for unconditional in (None, conditional[:1]):
+        with pytest.raises(ValueError, match="give unconditional"):
+            next(generate_frames(small, conditional, sampling=GUIDED, unconditional=unconditional))

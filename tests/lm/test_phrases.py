@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from catok.lm.config import TokenLMConfig
 from catok.lm.messages import user_message
 from catok.lm.phrases import PHRASES, split_phrases
-from catok.lm.prompt import Prompter
+from catok.lm.prompt import PromptBuilder
 from catok.lm.prompt_fields import PromptFields
 from catok.lm.text import ByteTokenizer, read_text_tokenizer
 
@@ -37,7 +37,7 @@ def test_ids_come_back_as_text(text):
 def test_requests_are_short():
     def rows(config, **fields):
         message = user_message("Hello.", PromptFields(language="en", **fields))
-        return len(Prompter(config, ByteTokenizer(config)).generation([message]))
+        return len(PromptBuilder(config, ByteTokenizer(config)).generation([message]))
 
     assert rows(CONFIG) <= 18 and rows(PLAIN) > 170
     assert rows(CONFIG, instruction="Slowly.") < 60

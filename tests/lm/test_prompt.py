@@ -12,8 +12,8 @@ def codes(frames, n_vq=4):
     return torch.arange(n_vq * frames).view(n_vq, frames) % 16
 
 
-def text_of(prompter, rows):
-    return prompter.text.decode(rows[:, 0].tolist())
+def text_of(prompt_builder, rows):
+    return prompt_builder.text.decode(rows[:, 0].tolist())
 
 
 def test_frames_carry_slot_and_codes_and_all_else_the_pad_code(small):
@@ -55,36 +55,36 @@ def test_white_space_between_recordings_goes_other_text_stays():
     assert three.merged()[0].shape == (4, 4)
 
 
-def test_a_continuation_ends_with_the_last_frame_of_the_prefix(prompter):
-    rows = prompter.continuation([user_message("Hi."), assistant_message(codes(3))])
+def test_a_continuation_ends_with_the_last_frame_of_the_prefix(prompt_builder):
+    rows = prompt_builder.continuation([user_message("Hi."), assistant_message(codes(3))])
     assert rows[-1].tolist() == [6, *codes(3)[:, -1].tolist()]
     with pytest.raises(ValueError, match="end with a recording"):
-        prompter.continuation([user_message("Hi."), assistant_message(codes(3), " bye")])
+        prompt_builder.continuation([user_message("Hi."), assistant_message(codes(3), " bye")])
     with pytest.raises(ValueError, match="end with the assistant's"):
-        prompter.continuation([user_message("Hi.")])
+        prompt_builder.continuation([user_message("Hi.")])
 
 
-def test_a_prompt_for_text_ends_with_the_header(prompter):
+def test_a_prompt_for_text_ends_with_the_header(prompt_builder):
     message = Message("user", ("Write down: ", codes(2)))
-    rows = prompter.reply([message])
-    assert text_of(prompter, rows) == "user\nWrite down: \nassistant\n"
+    rows = prompt_builder.reply([message])
+    assert text_of(prompt_builder, rows) == "user\nWrite down: \nassistant\n"
     assert (rows[:, 0] == 5).sum() == 2
     with pytest.raises(ValueError, match="end with the user's"):
-        prompter.generation([message, assistant_message("hello")])
+        prompt_builder.generation([message, assistant_message("hello")])
 
 
-def test_training_on_text_supervises_the_words_and_the_end(prompter):
+def test_training_on_text_supervises_the_words_and_the_end(prompt_builder):
     conversation = [Message("user", (codes(2),)), assistant_message("hello")]
-    rows, labels = prompter.training(conversation)
+    rows, labels = prompt_builder.training(conversation)
     assert len(rows) == len(labels)
     assert bool((labels[:, 1:] == IGNORED).all())
-    wanted = [*prompter.text.encode("hello"), 2, *prompter.text.encode("\n")]
+    wanted = [*prompt_builder.text.encode("hello"), 2, *prompt_builder.text.encode("\n")]
     assert labels[labels[:, 0] != IGNORED][:, 0].tolist() == wanted
-    assert torch.equal(prompter.conversation(conversation)[:-1], rows)
+    assert torch.equal(prompt_builder.conversation(conversation)[:-1], rows)
 
 
-def test_training_on_audio_supervises_from_the_first_frame(prompter):
-    rows, labels = prompter.training(
+def test_training_on_audio_supervises_from_the_first_frame(prompt_builder):
+    rows, labels = prompt_builder.training(
         [user_message("Hi.", references=[codes(2)])] * 1 + [assistant_message(codes(3))]
     )
     supervised = (labels[:, 0] != IGNORED).nonzero().flatten().tolist()
@@ -97,15 +97,17 @@ def test_training_on_audio_supervises_from_the_first_frame(prompter):
 
 @pytest.mark.parametrize("text", ["a <|audio|> b", "<|im_end|>", "x<|audio_assistant_gen_slot|>"])
 @pytest.mark.parametrize("field", ["text", "instruction", "language"])
-def test_special_strings_in_any_field_are_refused(prompter, text, field):
+def test_special_strings_in_any_field_are_refused(prompt_builder, text, field):
     said = {"text": text} if field == "text" else {"fields": PromptFields(**{field: text})}
     with pytest.raises(ValueError, match="remove it"):
-        prompter.generation([user_message(**said)])
+        prompt_builder.generation([user_message(**said)])
 
 
-def test_a_field_cannot_be_filled_in_by_another(prompter):
-    rows = prompter.generation([user_message("words", PromptFields(instruction="{text} - Text:"))])
-    assert "- Instruction:\n{text} - Text:\n- Tokens:\nNone\n" in text_of(prompter, rows)
+def test_a_field_cannot_be_filled_in_by_another(prompt_builder):
+    rows = prompt_builder.generation(
+        [user_message("words", PromptFields(instruction="{text} - Text:"))]
+    )
+    assert "- Instruction:\n{text} - Text:\n- Tokens:\nNone\n" in text_of(prompt_builder, rows)
 
 
 @pytest.mark.parametrize(
@@ -117,16 +119,16 @@ def test_a_field_cannot_be_filled_in_by_another(prompter):
         (codes(3) + 16, "valid are 0 to 15"),
     ],
 )
-def test_recordings_that_do_not_fit_are_refused(prompter, wrong, message):
+def test_recordings_that_do_not_fit_are_refused(prompt_builder, wrong, message):
     with pytest.raises(ValueError, match=message):
-        prompter.generation([user_message("Hi.", references=[wrong])])
+        prompt_builder.generation([user_message("Hi.", references=[wrong])])
 
 
-def test_other_roles_and_empty_conversations_are_refused(prompter):
+def test_other_roles_and_empty_conversations_are_refused(prompt_builder):
     with pytest.raises(ValueError, match='"user" or "assistant"'):
-        prompter.conversation([Message("system", ("x",))])
+        prompt_builder.conversation([Message("system", ("x",))])
     with pytest.raises(ValueError, match="at least one message"):
-        prompter.conversation([])
+        prompt_builder.conversation([])
 
 
 def test_text_rows_of_nothing(small):

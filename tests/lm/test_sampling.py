@@ -5,9 +5,9 @@ import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from catok.lm.history import SeenCodes
+from catok.lm.history import RepetitionHistory
 from catok.lm.sampler import Sampler
-from catok.lm.sampling import SamplingConfig, draw, penalise, probabilities
+from catok.lm.sampling import SamplingConfig, draw, penalize, probabilities
 from tests.lm.conftest import small_config
 
 LOGITS = st.lists(st.integers(-80, 80), min_size=2, max_size=12, unique=True).map(
@@ -56,7 +56,7 @@ def test_top_k_and_top_p_by_hand():
 def test_the_penalty_pushes_down_what_was_seen():
     logits = torch.tensor([[2.0, -2.0, 1.0, -1.0]])
     seen = torch.tensor([[True, True, False, False]])
-    assert penalise(logits, seen, 2.0).tolist() == [[1.0, -4.0, 1.0, -1.0]]
+    assert penalize(logits, seen, 2.0).tolist() == [[1.0, -4.0, 1.0, -1.0]]
 
 
 def test_drawing_follows_the_probabilities_and_never_takes_the_impossible():
@@ -72,7 +72,7 @@ def test_drawing_follows_the_probabilities_and_never_takes_the_impossible():
 
 def test_seen_codes_hold_everything_and_only_that():
     rows = torch.tensor([[[9, 1, 2], [9, 3, 2]], [[9, 0, 0], [9, 0, 4]]])
-    history = SeenCodes(rows, 1, 5)
+    history = RepetitionHistory(rows, 1, 5)
     assert history.channel(1).nonzero().tolist() == [[0, 1], [0, 3], [1, 0]]
     history.select(torch.tensor([1]))
     history.add(torch.tensor([[[9, 2, 2]]]))

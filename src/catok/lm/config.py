@@ -56,7 +56,7 @@ class TokenLMConfig:
     Channel 0 is text, channels 1 to `n_vq` are codebooks of `audio_vocab_size` codes and one pad
     code. The depth transformer is `local_hidden_size` wide and has the heads of the temporal one.
     `text_rate`: bytes of text that are said in a frame, roughly; text and its speech then stand
-    side by side (`places.py`). 0: rows count up, as in the released models.
+    side by side (`positions.py`). 0: rows count up, as in the released models.
     `audio_heads` False leaves out the heads that predict codes: a recogniser, which cannot speak.
     Source: `docs/spec/tts-layout.md` (a).
     """

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from catok.io.numbers import check_whole_number
-from catok.lm.history import SeenCodes
+from catok.lm.history import RepetitionHistory
 from catok.lm.model import TokenLM
 from catok.lm.rows import pad_rows
 from catok.lm.sampler import Sampler, check_seed, draw_seeds
@@ -49,15 +49,16 @@ def generate_frames(
     sampling: SamplingConfig | None = None,
     max_frames: int = MAX_FRAMES,
     seeds: Sequence[int] | None = None,
-    without_text: Sequence[Tensor] | None = None,
+    unconditional: Sequence[Tensor] | None = None,
 ) -> Iterator[Frame]:
     """Yield each frame as soon as it is chosen; stops when all prompts have ended.
 
-    `prompts`: rows `[T, 1 + n_vq]` each, from `Prompter`. Only the first `num_quantizers` codebooks
-    are read and chosen. `seeds`: one per prompt, drawn anew if None; a prompt's result depends on
-    its own seed, not on its neighbours (but for rounding). `without_text`: the same prompts without
-    the text to be spoken, for `sampling.guidance`. The row in which the text channel says "end" is
-    no frame: its codes are dropped. Raises ValueError on arguments that do not fit.
+    `prompts`: rows `[T, 1 + n_vq]` each, from `PromptBuilder`. Only the first `num_quantizers`
+    codebooks are read and chosen. `seeds`: one per prompt, drawn anew if None; a prompt's result
+    depends on its own seed, not on its neighbours (but for rounding). `unconditional`: the same
+    prompts without the text to be spoken, for `sampling.guidance`. The row in which the text
+    channel says "end" is no frame: its codes are dropped. Raises ValueError on arguments that do
+    not fit.
     """
     depth = check_quantizers(num_quantizers, model.config.n_vq)
     check_whole_number("max_frames", max_frames, at_least=1)
@@ -65,22 +66,22 @@ def generate_frames(
     if len(seeds) != len(prompts):
         raise ValueError(f"{len(prompts)} prompts need as many seeds, got {len(seeds)}")
     sampling = sampling or SamplingConfig()
-    shadows: Sequence[Tensor] = []  # guidance runs a second row beside each row
+    second: Sequence[Tensor] = []  # guidance runs a second row beside each row
     if sampling.guidance != 1:
-        if without_text is None or len(without_text) != len(prompts):
-            raise ValueError("guidance needs every prompt without its text too: give without_text")
-        shadows = without_text
-    copies = 2 if shadows else 1
-    rows, mask = pad_rows([*prompts, *shadows], model.config)
+        if unconditional is None or len(unconditional) != len(prompts):
+            raise ValueError("guidance needs every prompt without its text too: give unconditional")
+        second = unconditional
+    copies = 2 if second else 1
+    rows, mask = pad_rows([*prompts, *second], model.config)
     rows, mask = rows.to(model.device), mask.to(model.device)
     sampler = Sampler(sampling, model.config, seeds)
-    history = SeenCodes(rows[: len(prompts)], depth, model.config.audio_vocab_size + 1)
+    history = RepetitionHistory(rows[: len(prompts)], depth, model.config.audio_vocab_size + 1)
     alive = list(range(len(prompts)))
     state = None
     for _ in range(max_frames):
         hidden, state = model.temporal(rows, mask, state, depth)
         assert state is not None
-        row = model.next_row(hidden[:, -1], depth, sampler, history, sampling.guidance)
+        row = model.sample_frame(hidden[:, -1], depth, sampler, history, sampling.guidance)
         over = (row[:, 0] == model.config.audio_end_token_id).tolist()
         kept = [i for i, done in enumerate(over) if not done]
         ended = tuple(alive[i] for i, done in enumerate(over) if done)
@@ -106,7 +107,7 @@ def generate(
     sampling: SamplingConfig | None = None,
     max_frames: int = MAX_FRAMES,
     seeds: Sequence[int] | None = None,
-    without_text: Sequence[Tensor] | None = None,
+    unconditional: Sequence[Tensor] | None = None,
 ) -> list[Generated]:
     """What `generate_frames` yields, gathered for each prompt; codes are on the CPU.
 
@@ -122,7 +123,7 @@ def generate(
         sampling=sampling,
         max_frames=max_frames,
         seeds=seeds,
-        without_text=without_text,
+        unconditional=unconditional,
     ):
         ended.update(frame.ended)
         for row, codes in zip(frame.rows, frame.codes.cpu(), strict=True):

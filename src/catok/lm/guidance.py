@@ -15,5 +15,7 @@ def guide(logits: Tensor, scale: float) -> Tensor:
 
     without + scale * (with - without); a token that cannot be chosen with the text stays so.
     """
-    told, untold = logits.chunk(2)
-    return torch.where(told.isinf(), told, untold + scale * (told - untold))
+    conditional, unconditional = logits.chunk(2)
+    return torch.where(
+        conditional.isinf(), conditional, unconditional + scale * (conditional - unconditional)
+    )

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 
-class SeenCodes:
+class RepetitionHistory:
     """A set of codes per row and codebook, `[N, K, codes]` bool.
 
     Source: `docs/spec/tts-layout.md` (e).

@@ -23,11 +23,11 @@ from catok.lm.depth import DepthState, DepthTransformer
 from catok.lm.embedding import FrameEmbedding
 from catok.lm.guidance import guide
 from catok.lm.heads import ChannelHeads
-from catok.lm.history import SeenCodes
+from catok.lm.history import RepetitionHistory
 from catok.lm.layers import SwiGLU
 from catok.lm.loss import IGNORED, TokenLoss, combine, total_loss
-from catok.lm.places import places
-from catok.lm.sampler import Chooser
+from catok.lm.positions import position_ids
+from catok.lm.sampler import TokenSampler
 from catok.lm.temporal import TemporalState, TemporalTransformer
 from catok.tokenizer.checks import check_quantizers
 
@@ -104,9 +104,11 @@ class TokenLM(nn.Module):
         if not self.config.text_rate:
             return self.backbone(embeddings, mask, state, keep_state)
         real = torch.ones_like(rows[..., 0], dtype=torch.bool) if mask is None else mask
-        found, track = places(rows[..., 0], real, self.config, state and state.track)
+        found, position_state = position_ids(
+            rows[..., 0], real, self.config, state and state.position_state
+        )
         hidden, after = self.backbone(embeddings, mask, state, keep_state, found)
-        return hidden, after and replace(after, track=track)
+        return hidden, after and replace(after, position_state=position_state)
 
     def depth_outputs(self, hidden: Tensor, labels: Tensor, last: int) -> Tensor:
         """Teacher forcing of N frames at once: the depth transformer's output `[N, 1 + last, d]`.
@@ -215,12 +217,12 @@ class TokenLM(nn.Module):
         return logits, state
 
     @torch.no_grad()
-    def next_row(
+    def sample_frame(
         self,
         hidden: Tensor,
         num_quantizers: int,
-        chooser: Chooser,
-        history: SeenCodes,
+        sampler: TokenSampler,
+        history: RepetitionHistory,
         guidance: float = 1.0,
     ) -> Tensor:
         """Choose the row after hidden states `[N, D]`: `[N, 1 + n_vq]`, 0 in channels above K.
@@ -232,13 +234,13 @@ class TokenLM(nn.Module):
         copies = 1 if guidance == 1 else 2
         count = len(hidden) // copies
         row = torch.zeros(count, self.config.channels, dtype=torch.int64, device=self.device)
-        chooser.start_frame(1 + num_quantizers)
+        sampler.start_frame(1 + num_quantizers)
         vectors, state = hidden, None
         for channel in range(1 + num_quantizers):
             logits, state = self.depth_step(channel, vectors, state)
             if copies > 1:
                 logits = guide(logits, guidance) if channel else logits[:count]
             seen = history.channel(channel) if channel else None
-            row[:, channel] = chooser.choose(channel, logits, seen)
+            row[:, channel] = sampler.choose(channel, logits, seen)
             vectors = self.embedding.token(channel, row[:, channel]).repeat(copies, 1)
         return row

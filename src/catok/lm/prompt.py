@@ -14,7 +14,7 @@ from catok.lm.rows import audio_rows, next_row_labels, text_rows
 from catok.lm.text import TextTokenizer
 
 
-class Prompter:
+class PromptBuilder:
     """Lays conversations out as rows `[T, 1 + n_vq]` int64 for one model and its text tokenizer.
 
     Every method raises ValueError on text that spells a special token or the audio placeholder, and

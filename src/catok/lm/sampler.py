@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from catok.lm.config import TokenLMConfig
-from catok.lm.sampling import SamplingConfig, draw, penalise, probabilities
+from catok.lm.sampling import SamplingConfig, draw, penalize, probabilities
 
 SEEDS = 2**63  # seeds are whole numbers below this
 
@@ -25,8 +25,8 @@ def draw_seeds(count: int) -> list[int]:
     return torch.randint(2**62, (count,), device="cpu").tolist()
 
 
-class Chooser(Protocol):
-    """What `TokenLM.next_row` asks."""
+class TokenSampler(Protocol):
+    """What `TokenLM.sample_frame` asks."""
 
     def start_frame(self, channels: int) -> None:
         """A frame of so many channels begins."""
@@ -38,7 +38,7 @@ class Chooser(Protocol):
 
 
 class Sampler:
-    """The usual `Chooser`: `SamplingConfig` and one seed per row.
+    """The usual `TokenSampler`: `SamplingConfig` and one seed per row.
 
     Random numbers come from the CPU, one per row and channel, so that a seed gives the same stream
     on every device and in every batch.
@@ -63,7 +63,7 @@ class Sampler:
         self._generators = [self._generators[row] for row in rows]
 
     def choose(self, channel: int, logits: Tensor, seen: Tensor | None) -> Tensor:
-        """As `Chooser.choose`."""
+        """As `TokenSampler.choose`."""
         how = self.sampling
         if channel == 0:
             settings = how.text_temperature, how.text_top_k, how.text_top_p
@@ -76,6 +76,6 @@ class Sampler:
         if settings[0] <= 0:
             return logits.argmax(dim=-1)
         if seen is not None:
-            logits = penalise(logits, seen, how.audio_repetition_penalty)
+            logits = penalize(logits, seen, how.audio_repetition_penalty)
         uniform = self._uniform[:, channel].to(logits.device)
         return draw(probabilities(logits, *settings), uniform)

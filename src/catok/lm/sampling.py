@@ -51,7 +51,7 @@ class SamplingConfig:
         return cls(text_temperature=0.0, audio_temperature=0.0, restrict_text=restrict_text)
 
 
-def penalise(logits: Tensor, seen: Tensor, penalty: float) -> Tensor:
+def penalize(logits: Tensor, seen: Tensor, penalty: float) -> Tensor:
     """Make the `seen` `[N, V]` bool entries less likely: negative times, others over `penalty`."""
     changed = torch.where(logits < 0, logits * penalty, logits / penalty)
     return torch.where(seen, changed, logits)

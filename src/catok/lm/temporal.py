@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from catok.extras import install
 from catok.lm.config import LanguageConfig
-from catok.lm.places import Track
+from catok.lm.positions import PositionState
 from catok.modules.transformers_cache import cache_argument
 from catok.modules.transformers_weights import restore_rotary
 
@@ -23,13 +23,13 @@ class TemporalState:
     """What the transformer remembers of each row: a step returns a new one, the old stays valid.
 
     `mask` `[B, P]` bool: which past positions are real. `cache`: transformers' own, keys and values
-    `[B, H, P, head_dim]` per layer, never changed once it is in here. `track`: how far the rows are
-    where their places do not simply count up.
+    `[B, H, P, head_dim]` per layer, never changed once it is in here. `position_state`: how far
+    the rows are where their positions do not simply count up.
     """
 
     mask: Tensor
     cache: Any
-    track: Track | None = None
+    position_state: PositionState | None = None
 
     @property
     def length(self) -> int:
@@ -47,8 +47,8 @@ class TemporalState:
         cache = self.fork()
         for layer in cache.layers:
             layer.keys, layer.values = layer.keys[rows], layer.values[rows]
-        track = self.track and self.track.select(rows)
-        return replace(self, mask=self.mask[rows], cache=cache, track=track)
+        position_state = self.position_state and self.position_state.select(rows)
+        return replace(self, mask=self.mask[rows], cache=cache, position_state=position_state)
 
 
 class TemporalTransformer(nn.Module):
@@ -90,13 +90,13 @@ class TemporalTransformer(nn.Module):
         mask: Tensor | None = None,
         state: TemporalState | None = None,
         keep_state: bool = True,
-        places: Tensor | None = None,
+        position_ids: Tensor | None = None,
     ) -> tuple[Tensor, TemporalState | None]:
         """Hidden states `[B, T, D]` and the state after them (None unless `keep_state`).
 
-        `mask` `[B, T]` bool: real positions, None for all. Without `places` `[B, T]` a position
-        counts the real ones before it, so that padding on the left changes nothing; hidden states
-        of padding mean nothing.
+        `mask` `[B, T]` bool: real positions, None for all. Without `position_ids` `[B, T]` a
+        position counts the real ones before it, so that padding on the left changes nothing; hidden
+        states of padding mean nothing.
         """
         if mask is None:
             mask = torch.ones(embeddings.shape[:2], dtype=torch.bool, device=embeddings.device)
@@ -106,13 +106,13 @@ class TemporalTransformer(nn.Module):
                 f"{list(mask.shape)}"
             )
         whole = mask if state is None else torch.cat([state.mask, mask], dim=1)
-        if places is None:
-            places = (whole.cumsum(dim=1) - 1).clamp(min=0)[:, -mask.shape[1] :]
+        if position_ids is None:
+            position_ids = (whole.cumsum(dim=1) - 1).clamp(min=0)[:, -mask.shape[1] :]
         cache = state.fork() if state else self._new_cache() if keep_state else None
         output = self.qwen3(
             inputs_embeds=embeddings,
             attention_mask=whole,
-            position_ids=places,
+            position_ids=position_ids,
             **cache_argument(self.qwen3, cache),
         )
         return output.last_hidden_state, TemporalState(whole, cache) if keep_state else None

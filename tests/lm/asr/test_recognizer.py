@@ -14,7 +14,7 @@ from catok.lm.asr.ctc import CTCHead
 from catok.lm.asr.prefill import request
 from catok.lm.messages import assistant_message
 from catok.lm.model import TokenLM
-from catok.lm.prompt import Prompter
+from catok.lm.prompt import PromptBuilder
 from catok.lm.speech_config import SpeechConfig
 from catok.lm.speech_model import SpeechModel
 from catok.lm.text import ByteTokenizer
@@ -35,10 +35,10 @@ def same(first, second) -> None:
 def test_the_prompt_in_parts_is_the_prompt_that_training_sees(recognizer):
     prompt, config = recognizer.prefiller.prompt, recognizer.model.config
     codes = torch.randint(64, (config.n_vq, 5))
-    whole = Prompter(config, recognizer.text).reply([request(codes)])
+    whole = PromptBuilder(config, recognizer.text).reply([request(codes)])
     assert torch.equal(torch.cat([prompt.opening, prompt.frames(codes), prompt.closing]), whole)
     with_answer = [request(codes), assistant_message("yes")]
-    rows, labels = Prompter(config, recognizer.text).training(with_answer)
+    rows, labels = PromptBuilder(config, recognizer.text).training(with_answer)
     assert torch.equal(rows[: len(whole)], whole)
     assert labels[len(whole) - 1, 0] == recognizer.text.encode("y")[0]
 
@@ -46,7 +46,7 @@ def test_the_prompt_in_parts_is_the_prompt_that_training_sees(recognizer):
 def test_greedy_text_is_the_likeliest_token_by_token(recognizer):
     codes = torch.randint(64, (4, 6))
     found = recognizer.transcribe_codes(codes, GREEDY)
-    rows = Prompter(recognizer.model.config, recognizer.text).reply([request(codes)])
+    rows = PromptBuilder(recognizer.model.config, recognizer.text).reply([request(codes)])
     model, config, total, tokens = recognizer.model, recognizer.model.config, 0.0, []
     while True:
         with torch.no_grad():
@@ -240,13 +240,13 @@ def test_a_model_that_learnt_two_recordings_tells_them_apart(small_model):
         SpeechModel(model, ByteTokenizer(model.config), small_model, ctc_head=head)
     )
     texts, audio = ["hi you", "no 早"], [noise(24_000, seed=1), noise(30_000, seed=2)]
-    prompter = Prompter(model.config, recognizer.text)
+    prompt_builder = PromptBuilder(model.config, recognizer.text)
     examples = []
     for text, samples in zip(texts, audio, strict=True):
         codes = small_model.encode(samples[None], num_quantizers=4).codes[0]
         messages = [request(codes), assistant_message(text)]
         labels = torch.tensor([recognizer.text.encode(text)])
-        examples.append((codes.shape[1], *prompter.training(messages), labels))
+        examples.append((codes.shape[1], *prompt_builder.training(messages), labels))
     weights = [*model.parameters(), *head.parameters()]
     optimizer = torch.optim.AdamW(weights, lr=1e-2)
     opening = len(recognizer.prefiller.prompt.opening)

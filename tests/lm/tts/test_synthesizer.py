@@ -88,8 +88,8 @@ def test_streamed_equals_offline(synth, sampling, mode, depth):
 
 def test_the_first_audio_comes_after_the_first_frame(synth, monkeypatch):
     steps = []
-    real = synth.model.next_row
-    monkeypatch.setattr(synth.model, "next_row", lambda *a: steps.append(1) or real(*a))
+    real = synth.model.sample_frame
+    monkeypatch.setattr(synth.model, "sample_frame", lambda *a: steps.append(1) or real(*a))
     stream = synth.stream(SpeechRequest("Hello.", seed=0))
     assert not steps
     next(stream)
@@ -150,7 +150,7 @@ def test_prompts_are_those_of_the_released_format(synth):
         request = SpeechRequest("after", codes, language="en", **how)
         tokens = synth.prompt(request).tokens
         spelled, untold = (
-            synth.prompter.text.decode(rows[:, 0].tolist())
+            synth.prompt_builder.text.decode(rows[:, 0].tolist())
             for rows in (tokens.rows, tokens.unconditional)
         )
         before, _, after = spelled.partition("- Text:\n")
@@ -197,7 +197,7 @@ def test_all_fields_of_the_released_prompt_are_said(synth):
         ambient_sound="street",
         language="en",
     )
-    spelled = synth.prompter.text.decode(synth.prompt(request).tokens.rows[:, 0].tolist())
+    spelled = synth.prompt_builder.text.decode(synth.prompt(request).tokens.rows[:, 0].tolist())
     assert spelled == (
         "user\n<user_inst>\n- Reference(s):\nNone\n- Instruction:\nWhisper.\n- Tokens:\n25\n"
         "- Quality:\nclean\n- Sound Event:\nrain\n- Ambient Sound:\nstreet\n- Language:\nen\n"
@@ -209,7 +209,7 @@ def test_several_speakers_are_numbered(synth):
     first, second = (synth.encode_reference(voice(seed=seed)) for seed in (0, 1))
     request = SpeechRequest("[S1] Hi. [S2] Hello.", [first, None, second])
     rows = synth.prompt(request).tokens.rows
-    spelled = synth.prompter.text.decode(rows[:, 0].tolist())
+    spelled = synth.prompt_builder.text.decode(rows[:, 0].tolist())
     assert "- Reference(s):\n[S1]:\n\n[S3]:\n\n- Instruction" in spelled
     codes = rows[rows[:, 0] == 5][:, 1:].T
     assert torch.equal(codes, torch.cat([first, second], dim=1))

@@ -38,11 +38,11 @@ def test_a_pass_holds_every_utterance_once(corpus, parts):
     seen = Counter()
     for turn in range(30):
         tasks = {"tts": 1.0, "asr": 1.0}
-        batches = plan(corpus, parts.prompter, data, tasks, np.random.default_rng(turn))
+        batches = plan(corpus, parts.prompt_builder, data, tasks, np.random.default_rng(turn))
         assert sorted(e.index for b in batches for e in b) == list(range(len(TEXTS)))
         for batch in batches:
             assert len({e.task for e in batch}) == 1
-            rows = [len(build(e, corpus, parts.prompter).rows) for e in batch]
+            rows = [len(build(e, corpus, parts.prompt_builder).rows) for e in batch]
             assert len(batch) == 1 or len(batch) * max(rows) <= 200
             for example in batch:
                 seen[example.task] += 1
@@ -59,14 +59,17 @@ def test_some_speak_without_being_told_the_text(corpus, parts):
     rng = np.random.default_rng(0)
     tasks, data = {"tts": 1.0, "asr": 1.0}, DataConfig(rows_per_batch=200, no_text=0.4)
     examples = [
-        e for _ in range(30) for b in plan(corpus, parts.prompter, data, tasks, rng) for e in b
+        e
+        for _ in range(30)
+        for b in plan(corpus, parts.prompt_builder, data, tasks, rng)
+        for e in b
     ]
     spoken = [e for e in examples if e.task == "tts"]
     assert all(e.told for e in examples if e.task == "asr")
     assert 0.25 < sum(not e.told for e in spoken) / len(spoken) < 0.55
-    untold = build(Example("tts", 0, told=False), corpus, parts.prompter)
-    told = build(Example("tts", 0), corpus, parts.prompter)
-    text = parts.prompter.text
+    untold = build(Example("tts", 0, told=False), corpus, parts.prompt_builder)
+    told = build(Example("tts", 0), corpus, parts.prompt_builder)
+    text = parts.prompt_builder.text
     assert text.decode(told.text.tolist()) == corpus.utterances[0].text and not len(untold.text)
     spelled = text.decode(told.rows[:, 0].tolist())
     silent = spelled.replace(f"Text:\n{corpus.utterances[0].text}\n", "Text:\nNone\n")
@@ -80,7 +83,7 @@ def test_references_are_cut(corpus, parts):
     examples = [
         e
         for turn in range(5)
-        for b in plan(corpus, parts.prompter, data, {"tts": 1.0}, np.random.default_rng(turn))
+        for b in plan(corpus, parts.prompt_builder, data, {"tts": 1.0}, np.random.default_rng(turn))
         for e in b
     ]
     assert {e.reference_stop - e.reference_start for e in examples} == {4}
@@ -90,7 +93,7 @@ def test_references_are_cut(corpus, parts):
 
 def test_batches_are_a_function_of_seed_and_number(config, corpus, parts):
     def source(seed=0):
-        return training_source(replace(config, seed=seed), corpus, parts.prompter)
+        return training_source(replace(config, seed=seed), corpus, parts.prompt_builder)
 
     forward = [source().batch(n) for n in range(12)]
     again, other = source(), source(seed=1)
@@ -104,8 +107,8 @@ def test_batches_are_a_function_of_seed_and_number(config, corpus, parts):
 
 
 def test_two_processes_read_what_one_would(config, corpus, parts):
-    one = training_source(replace(config, accumulate=2), corpus, parts.prompter)
-    ranks = [training_source(config, corpus, parts.prompter, rank, 2) for rank in (0, 1)]
+    one = training_source(replace(config, accumulate=2), corpus, parts.prompt_builder)
+    ranks = [training_source(config, corpus, parts.prompt_builder, rank, 2) for rank in (0, 1)]
     for step in range(5):
         both = [batch for source in ranks for batch in source.batches(step)]
         for mine, other in zip(one.batches(step), both, strict=True):
@@ -113,7 +116,7 @@ def test_two_processes_read_what_one_would(config, corpus, parts):
 
 
 def test_threads_change_nothing(config, corpus, parts):
-    source = training_source(config, corpus, parts.prompter)
+    source = training_source(config, corpus, parts.prompt_builder)
     plain, threaded = (list(ahead(source, 2, 9, workers)) for workers in (0, 3))
     assert len(plain) == 7
     for one, other in zip(plain, threaded, strict=True):
@@ -123,8 +126,8 @@ def test_threads_change_nothing(config, corpus, parts):
 def test_recognition_is_the_prompt_that_the_recogniser_uses(corpus, parts):
     from catok.lm.asr.prefill import RecognitionPrompt
 
-    sequence = build(Example("asr", 3), corpus, parts.prompter)
-    prompt = RecognitionPrompt(parts.prompter)
+    sequence = build(Example("asr", 3), corpus, parts.prompt_builder)
+    prompt = RecognitionPrompt(parts.prompt_builder)
     codes = corpus.codes(3)
     expected = torch.cat([prompt.opening, prompt.frames(codes), prompt.closing])
     assert torch.equal(sequence.rows[: len(expected)], expected)
@@ -140,7 +143,7 @@ def test_recognition_is_the_prompt_that_the_recogniser_uses(corpus, parts):
 @pytest.mark.parametrize("prefix", [0, 1, 4])
 def test_synthesis_learns_what_comes_after_the_prefix(corpus, parts, prefix):
     example = Example("tts", 1, reference=3, reference_start=1, reference_stop=4, prefix=prefix)
-    sequence = build(example, corpus, parts.prompter)
+    sequence = build(example, corpus, parts.prompt_builder)
     codes, config = corpus.codes(1), parts.model.config
     audio = sequence.labels[:, 1] != IGNORED
     assert torch.equal(sequence.labels[audio, 1:].t(), codes[:, prefix:])
@@ -175,7 +178,9 @@ def test_masking_is_in_training_batches_of_recognition_only(config, corpus, part
     pad = parts.model.config.audio_pad_code
 
     def hidden(task, masking):
-        source = BatchSource(corpus, parts.prompter, config.data, {task: 1.0}, masking=masking)
+        source = BatchSource(
+            corpus, parts.prompt_builder, config.data, {task: 1.0}, masking=masking
+        )
         batches = [source.batch(n) for n in range(4)]
         return sum(int((b.rows[..., 1][b.voiced] == pad).sum()) for b in batches)
 
@@ -205,7 +210,7 @@ def test_a_recipe_thins_synthesis_and_nothing_else(config, corpus, parts):
     thinned = replace(config, depth_share=0.5)
 
     def targets(config, task):
-        source = training_source(replace(config, tasks={task: 1.0}), corpus, parts.prompter)
+        source = training_source(replace(config, tasks={task: 1.0}), corpus, parts.prompt_builder)
         return torch.stack([(b.labels != IGNORED).sum(dim=(0, 1)) for b in source.batches(0)])
 
     whole, thin = targets(config, "tts"), targets(thinned, "tts")
@@ -216,8 +221,8 @@ def test_a_recipe_thins_synthesis_and_nothing_else(config, corpus, parts):
 
 def test_codes_that_cannot_be_read_are_left_out_and_named(places, parts, config, tmp_path):
     corpus = open_codes(places, parts)
-    whole = BatchSource(corpus, parts.prompter, config.data, {"asr": 1.0}).batch(0)
-    first = BatchSource(corpus, parts.prompter, config.data, {"asr": 1.0})
+    whole = BatchSource(corpus, parts.prompt_builder, config.data, {"asr": 1.0}).batch(0)
+    first = BatchSource(corpus, parts.prompt_builder, config.data, {"asr": 1.0})
     victim = first._examples(0)[0].index
     broken = replace(corpus.utterances[victim], codes=tmp_path / "none.cat")
     corpus.utterances[victim] = broken

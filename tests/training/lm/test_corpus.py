@@ -98,7 +98,7 @@ def test_prompt_fields_of_a_list_reach_the_examples(places, parts):
     plain = read_recordings(places / "codes.jsonl")[0]
     told = dataclasses.replace(plain, extra=FIELDS | {"other": 1}, language="en")
     corpus = Corpus([plain, told], parts.text, parts.space, DataConfig())
-    sequences = [build(Example("tts", index), corpus, parts.prompter) for index in (0, 1)]
+    sequences = [build(Example("tts", index), corpus, parts.prompt_builder) for index in (0, 1)]
     spelled = parts.text.decode(sequences[1].rows[:, 0].tolist())
     assert "- Instruction:\nWhisper.\n- Tokens:\n9\n- Quality:\nclean\n" in spelled
     assert "- Sound Event:\nNone\n- Ambient Sound:\nNone\n- Language:\nen\n" in spelled

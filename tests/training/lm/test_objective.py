@@ -14,8 +14,8 @@ def objective(parts):
 
 
 def batch(parts, corpus, task, indices, **facts):
-    sequences = [build(Example(task, i, **facts), corpus, parts.prompter) for i in indices]
-    return collate(task, sequences, parts.prompter)
+    sequences = [build(Example(task, i, **facts), corpus, parts.prompt_builder) for i in indices]
+    return collate(task, sequences, parts.prompt_builder)
 
 
 @pytest.mark.parametrize("task", ["tts", "asr"])

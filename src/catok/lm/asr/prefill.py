@@ -10,7 +10,7 @@ from catok.lm.asr.ctc import CTCHead
 from catok.lm.asr.text_decoder import DecoderState, TextDecoder
 from catok.lm.messages import Message
 from catok.lm.model import TokenLM
-from catok.lm.prompt import Prompter
+from catok.lm.prompt import PromptBuilder
 from catok.lm.rows import audio_rows, pad_rows
 from catok.lm.temporal import TemporalState
 from catok.lm.text import TextTokenizer
@@ -26,13 +26,13 @@ class RecognitionPrompt:
 
     `opening` `[A, 1 + n_vq]` ends with audio_start; `closing` `[Z, 1 + n_vq]` begins with audio_end
     and ends with the assistant's header. With the frames between them they are the rows of
-    `Prompter.reply`.
+    `PromptBuilder.reply`.
     """
 
-    def __init__(self, prompter: Prompter) -> None:
-        self._config = config = prompter.config
+    def __init__(self, prompt_builder: PromptBuilder) -> None:
+        self._config = config = prompt_builder.config
         empty = torch.empty(config.n_vq, 0, dtype=torch.int64, device="cpu")
-        rows = prompter.reply([request(empty)])
+        rows = prompt_builder.reply([request(empty)])
         end = int((rows[:, 0] == config.audio_end_token_id).nonzero()[0])
         self.opening, self.closing = rows[:end], rows[end:]
 
@@ -75,7 +75,7 @@ class Prefiller:
                 f"{model.config.vocab_size} and {model.config.width}: fetch the whole folder again"
             )
         self.model, self.text, self.head = model, text, head
-        self.prompt = RecognitionPrompt(Prompter(model.config, text))
+        self.prompt = RecognitionPrompt(PromptBuilder(model.config, text))
 
     @torch.no_grad()
     def prefill(self, recordings: Sequence[Tensor], num_quantizers: int) -> PrefilledBatch:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from catok.data.languages import space_between
 from catok.lm.messages import assistant_message, user_message
-from catok.lm.prompt import Prompter
+from catok.lm.prompt import PromptBuilder
 from catok.lm.sampling import SamplingConfig
 from catok.lm.tts.request import SpeechRequest
 
@@ -49,7 +49,7 @@ class SpeechPrompt:
 
 
 def build_prompt(
-    prompter: Prompter, request: SpeechRequest, references: Sequence[Tensor | None] = ()
+    prompt_builder: PromptBuilder, request: SpeechRequest, references: Sequence[Tensor | None] = ()
 ) -> PromptTokens:
     """Lay out a request whose reference is the codes `[n_vq, F]` int64, one for each speaker.
 
@@ -84,12 +84,12 @@ def build_prompt(
     def rows_of(text: str | None) -> Tensor:
         user = user_message(text, request, references=cloned)
         if continued is None:
-            return prompter.generation([user])
-        return prompter.continuation([user, assistant_message(continued)])
+            return prompt_builder.generation([user])
+        return prompt_builder.continuation([user, assistant_message(continued)])
 
     rows = rows_of(text)
-    prefix = torch.empty(prompter.config.n_vq, 0, dtype=torch.int64, device="cpu")
-    longest = prompter.config.language_config.max_position_embeddings
+    prefix = torch.empty(prompt_builder.config.n_vq, 0, dtype=torch.int64, device="cpu")
+    longest = prompt_builder.config.language_config.max_position_embeddings
     if len(rows) >= longest:
         raise ValueError(
             f"text and reference take {len(rows)} of the model's {longest} positions: shorten them"

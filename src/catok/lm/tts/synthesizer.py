@@ -9,7 +9,7 @@ from torch import Tensor
 
 from catok.lm.from_pretrained import FromPretrained
 from catok.lm.generation import Generated, generate, generate_frames
-from catok.lm.prompt import Prompter
+from catok.lm.prompt import PromptBuilder
 from catok.lm.sampler import SEEDS, draw_seeds
 from catok.lm.sampling import SamplingConfig
 from catok.lm.speech_model import SpeechModel
@@ -37,7 +37,7 @@ class Synthesizer(FromPretrained):
     def __init__(self, speech: SpeechModel) -> None:
         self.model = speech.model
         self.tokenizer = speech.tokenizer
-        self.prompter = Prompter(speech.model.config, speech.text)
+        self.prompt_builder = PromptBuilder(speech.model.config, speech.text)
         config = speech.config
         self.sampling = config.sampling if config else SamplingConfig()
         available = speech.model.config.n_vq
@@ -123,7 +123,7 @@ class Synthesizer(FromPretrained):
             request.sampling or self.sampling,
             math.ceil(request.max_seconds * self.tokenizer.frame_rate),
         )
-        tokens = build_prompt(self.prompter, request, self._references(request))
+        tokens = build_prompt(self.prompt_builder, request, self._references(request))
         seed = draw_seeds(1)[0] if request.seed is None else request.seed
         return SpeechPrompt(tokens, request.text, settings, seed)
 
@@ -147,7 +147,7 @@ class Synthesizer(FromPretrained):
                 sampling=settings.sampling,
                 max_frames=settings.max_frames,
                 seeds=[prompts[index].seed for index in group],
-                without_text=[prompts[index].tokens.unconditional for index in group],
+                unconditional=[prompts[index].tokens.unconditional for index in group],
             )
             outputs |= zip(group, generated, strict=True)
         return [outputs[index] for index in range(len(prompts))]
@@ -189,7 +189,7 @@ class Synthesizer(FromPretrained):
             sampling=settings.sampling,
             max_frames=settings.max_frames,
             seeds=[prompt.seed],
-            without_text=[prompt.tokens.unconditional],
+            unconditional=[prompt.tokens.unconditional],
         )
         prefix = prompt.tokens.prefix[: settings.num_quantizers]
         return SpeechStream(frames, self.tokenizer, prefix)

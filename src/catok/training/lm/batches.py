@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from catok.lm.prompt import Prompter
+from catok.lm.prompt import PromptBuilder
 from catok.lm.rows import pad_labels, pad_rows
 from catok.lm.speech_config import Task
 from catok.training.lm.config import DataConfig, LMTrainConfig, MaskingConfig
@@ -54,10 +54,13 @@ class TokenBatch:
 
 
 def collate(
-    task: Task, sequences: list[Sequence], prompter: Prompter, skipped: tuple[str, ...] = ()
+    task: Task,
+    sequences: list[Sequence],
+    prompt_builder: PromptBuilder,
+    skipped: tuple[str, ...] = (),
 ) -> TokenBatch:
     """Pad sequences to the longest one."""
-    config = prompter.config
+    config = prompt_builder.config
     rows, mask = pad_rows([s.rows for s in sequences], config)
     heard = rows[..., 0] == config.audio_user_slot_token_id
     spoken = rows[..., 0] == config.audio_assistant_gen_slot_token_id
@@ -80,7 +83,7 @@ class BatchSource:
     def __init__(
         self,
         corpus: Corpus,
-        prompter: Prompter,
+        prompt_builder: PromptBuilder,
         data: DataConfig,
         tasks: dict[Task, float],
         *,
@@ -91,7 +94,12 @@ class BatchSource:
         world: int = 1,
         accumulate: int = 1,
     ) -> None:
-        self.corpus, self.prompter, self.data, self.tasks = corpus, prompter, data, tasks
+        self.corpus, self.prompt_builder, self.data, self.tasks = (
+            corpus,
+            prompt_builder,
+            data,
+            tasks,
+        )
         self.masking, self.depth_share = masking or MaskingConfig(), depth_share
         self.seed, self.rank, self.world, self.accumulate = seed, rank, world, accumulate
         self._lock = threading.Lock()
@@ -113,12 +121,12 @@ class BatchSource:
         sequences, skipped = [], []
         for example in examples:
             try:
-                sequence = build(example, self.corpus, self.prompter)
+                sequence = build(example, self.corpus, self.prompt_builder)
             except (ValueError, OSError) as error:
                 skipped.append(str(error))
                 continue
             if example.task == "asr" and self.masking.share:
-                config = self.prompter.config
+                config = self.prompt_builder.config
                 heard = sequence.rows[:, 0] == config.audio_user_slot_token_id
                 pad = config.audio_pad_code
                 rows = mask_frames(sequence.rows, heard, self.masking, pad, rng)
@@ -129,7 +137,7 @@ class BatchSource:
             sequences.append(sequence)
         if not sequences:
             raise ValueError(f"no recording of a batch can be read: {skipped[0]}")
-        return collate(examples[0].task, sequences, self.prompter, tuple(skipped))
+        return collate(examples[0].task, sequences, self.prompt_builder, tuple(skipped))
 
     def _examples(self, number: int) -> list[Example]:
         with self._lock:
@@ -145,7 +153,7 @@ class BatchSource:
             if len(self._passes) > 1:
                 self._passes.clear()
             rng = np.random.default_rng([self.seed, 1, turn])
-            self._passes[turn] = plan(self.corpus, self.prompter, self.data, self.tasks, rng)
+            self._passes[turn] = plan(self.corpus, self.prompt_builder, self.data, self.tasks, rng)
         batches = self._passes[turn]
         if turn + 1 == len(self._starts):
             self._starts.append(self._starts[turn] + len(batches))
@@ -153,12 +161,16 @@ class BatchSource:
 
 
 def training_source(
-    config: LMTrainConfig, corpus: Corpus, prompter: Prompter, rank: int = 0, world: int = 1
+    config: LMTrainConfig,
+    corpus: Corpus,
+    prompt_builder: PromptBuilder,
+    rank: int = 0,
+    world: int = 1,
 ) -> BatchSource:
     """The batches that a recipe trains on."""
     return BatchSource(
         corpus,
-        prompter,
+        prompt_builder,
         config.data,
         {task: config.tasks[task] for task in config.task_names},
         masking=config.masking,

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from catok.lm.loss import IGNORED
 from catok.lm.messages import Message, assistant_message, user_message
-from catok.lm.prompt import Prompter
+from catok.lm.prompt import PromptBuilder
 from catok.lm.speech_config import Task
 from catok.training.lm.config import MaskingConfig
 from catok.training.lm.corpus import Corpus
@@ -46,21 +46,21 @@ class Sequence:
     text: Tensor
 
 
-def build(example: Example, corpus: Corpus, prompter: Prompter) -> Sequence:
+def build(example: Example, corpus: Corpus, prompt_builder: PromptBuilder) -> Sequence:
     """The example's rows. Raises ValueError where codes cannot be read."""
     utterance = corpus.utterances[example.index]
     codes = corpus.codes(example.index)
-    text = torch.tensor(prompter.text.encode(utterance.text), dtype=torch.int64)
+    text = torch.tensor(prompt_builder.text.encode(utterance.text), dtype=torch.int64)
     if example.task == "asr":
         messages = recognition(codes, utterance.text)
-        return Sequence(*prompter.training(messages), text)
+        return Sequence(*prompt_builder.training(messages), text)
     references = None
     if example.reference >= 0:
         heard = corpus.codes(example.reference)
         references = [heard[:, example.reference_start : example.reference_stop]]
     said = utterance.text if example.told else None
     asked = user_message(said, utterance.fields, references=references)
-    rows, labels = prompter.training([asked, assistant_message(codes)])
+    rows, labels = prompt_builder.training([asked, assistant_message(codes)])
     if example.prefix:
         first = int((labels[:, 0] != IGNORED).nonzero()[0])
         labels[first : first + example.prefix] = IGNORED

@@ -10,7 +10,7 @@ from catok.io.json import read_json
 from catok.lm.asr.ctc import CTCHead
 from catok.lm.config import PRESETS, TokenLMConfig
 from catok.lm.model import TokenLM
-from catok.lm.prompt import Prompter
+from catok.lm.prompt import PromptBuilder
 from catok.lm.speech_config import SpeechConfig
 from catok.lm.speech_model import check_tokenizer
 from catok.lm.text import ByteTokenizer, ModelTokenizer, TextTokenizer, read_text_tokenizer
@@ -35,9 +35,9 @@ class Parts:
     speech: SpeechConfig | None = None
 
     @property
-    def prompter(self) -> Prompter:
+    def prompt_builder(self) -> PromptBuilder:
         """For the model's rows."""
-        return Prompter(self.model.config, self.text)
+        return PromptBuilder(self.model.config, self.text)
 
     @property
     def space(self) -> CodeSpace:

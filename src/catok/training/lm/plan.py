@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from catok.lm.messages import assistant_message, user_message
-from catok.lm.prompt import Prompter
+from catok.lm.prompt import PromptBuilder
 from catok.lm.prompt_fields import PromptFields
 from catok.lm.speech_config import Task
 from catok.training.lm.config import DataConfig
@@ -22,7 +22,7 @@ JITTER = 0.15  # lengths are sorted as if up to this much longer, so that batche
 
 def plan(
     corpus: Corpus,
-    prompter: Prompter,
+    prompt_builder: PromptBuilder,
     data: DataConfig,
     tasks: dict[Task, float],
     rng: np.random.Generator,
@@ -47,7 +47,7 @@ def plan(
     for number, task in enumerate(names):
         mine = (chosen == number).nonzero()[0]
         speaks = task == "tts"
-        lengths = _overhead(task, prompter) + corpus.frames[mine] + corpus.text_lengths[mine]
+        lengths = _overhead(task, prompt_builder) + corpus.frames[mine] + corpus.text_lengths[mine]
         if speaks:
             lengths = lengths + np.where(taken[mine] > 0, taken[mine] + 2, 0)
         order = np.argsort(lengths * jitter[mine], kind="stable")
@@ -84,11 +84,11 @@ def packed(lengths: np.ndarray, budget: int) -> Iterator[slice]:
         yield slice(first, len(lengths))
 
 
-def _overhead(task: Task, prompter: Prompter) -> int:
+def _overhead(task: Task, prompt_builder: PromptBuilder) -> int:
     """Rows of an example besides its frames and text tokens; text tokenizers may join a few."""
-    silence = torch.zeros(prompter.config.n_vq, 0, dtype=torch.int64)
+    silence = torch.zeros(prompt_builder.config.n_vq, 0, dtype=torch.int64)
     if task == "asr":
         messages = recognition(silence, "a")
     else:
         messages = [user_message("a", PromptFields(language="en")), assistant_message(silence)]
-    return len(prompter.training(messages)[0]) - 1
+    return len(prompt_builder.training(messages)[0]) - 1

@@ -59,7 +59,7 @@ class LMTrainer:
         )
         self.learner = Learner(config, objective, self.group, torch.device(device))
         self.source = training_source(
-            config, train, parts.prompter, self.group.rank, self.group.world
+            config, train, parts.prompt_builder, self.group.rank, self.group.world
         )
         self.validator = Validator(self.learner, valid, self.source) if valid else None
         self.guard = BadStepGuard(self.folder, config.max_bad_steps, self.group.rank)

@@ -22,7 +22,9 @@ class Validator:
         self.learner = learner
         config, group = learner.config, learner.group
         self.sources = {
-            task: BatchSource(corpus, source.prompter, config.data, {task: 1.0}, seed=FIRST[task])
+            task: BatchSource(
+                corpus, source.prompt_builder, config.data, {task: 1.0}, seed=FIRST[task]
+            )
             for task in config.task_names
         }
         self.numbers = range(group.rank, config.validation_batches, group.world)

@@ -1,4 +1,4 @@
-"""Text and its speech side by side: places along time, whole and in chunks."""
+"""Text and its speech side by side: positions along time, whole and in chunks."""
 
 from dataclasses import replace
 
@@ -11,8 +11,8 @@ from catok.lm.config import LanguageConfig
 from catok.lm.generation import generate
 from catok.lm.messages import Message, assistant_message, user_message
 from catok.lm.phrases import PHRASES
-from catok.lm.places import places
-from catok.lm.prompt import Prompter
+from catok.lm.positions import position_ids
+from catok.lm.prompt import PromptBuilder
 from catok.lm.prompt_fields import PromptFields
 from catok.lm.rows import pad_rows
 from catok.lm.sampling import SamplingConfig
@@ -33,11 +33,11 @@ def request(text, reference=None):
 
 
 def rows_of(messages):
-    return Prompter(CONFIG, ByteTokenizer(CONFIG)).conversation(messages)
+    return PromptBuilder(CONFIG, ByteTokenizer(CONFIG)).conversation(messages)
 
 
-def whole_places(rows):
-    return places(rows[None, :, 0], torch.ones(1, len(rows), dtype=torch.bool), CONFIG)[0][0]
+def whole_positions(rows):
+    return position_ids(rows[None, :, 0], torch.ones(1, len(rows), dtype=torch.bool), CONFIG)[0][0]
 
 
 def frames_of(rows, slot):
@@ -55,7 +55,7 @@ def text_of(rows, text):
 @pytest.mark.parametrize("reference", [None, codes(5)])
 def test_speech_stands_beside_its_text(reference):
     rows = rows_of([request("four words of text", reference), assistant_message(codes(9))])
-    found = whole_places(rows)
+    found = whole_positions(rows)
     text = found[text_of(rows, "four words of text")]
     speech = found[frames_of(rows, CONFIG.audio_assistant_gen_slot_token_id)]
     begun = float(text[0]) - 0.5
@@ -65,7 +65,7 @@ def test_speech_stands_beside_its_text(reference):
 
 def test_a_transcript_stands_beside_its_recording():
     rows = rows_of([Message("user", (codes(9),)), assistant_message("heard")])
-    found = whole_places(rows)
+    found = whole_positions(rows)
     heard = found[frames_of(rows, CONFIG.audio_user_slot_token_id)]
     text = found[text_of(rows, "heard")]
     torch.testing.assert_close(text, float(heard[0]) - 1 + 0.5 * torch.arange(-1.0, 4.0))
@@ -74,7 +74,7 @@ def test_a_transcript_stands_beside_its_recording():
 def test_every_answer_stands_beside_what_it_answers():
     first = [request("one"), assistant_message(codes(3))]
     rows = rows_of([*first, request("two"), assistant_message(codes(4))])
-    found = whole_places(rows)
+    found = whole_positions(rows)
     speech = found[frames_of(rows, CONFIG.audio_assistant_gen_slot_token_id)]
     assert float(speech[0]) == float(found[text_of(rows, "one")[0]]) + 0.5
     assert float(speech[3]) == float(found[text_of(rows, "two")[0]]) + 0.5
@@ -90,25 +90,25 @@ def test_chunks_and_padding_change_nothing(sizes, text, frames):
     one = rows_of([request(text, codes(3)), assistant_message(codes(frames + 1))])
     other = rows_of([Message("user", (codes(7),)), assistant_message(text or "x")])
     rows, mask = pad_rows([one, other], CONFIG)
-    track, parts, start = None, [], 0
+    position_state, parts, start = None, [], 0
     while start < rows.shape[1]:
         size = sizes[len(parts) % len(sizes)]
-        piece, track = places(
-            rows[:, start : start + size, 0], mask[:, start : start + size], CONFIG, track
+        piece, position_state = position_ids(
+            rows[:, start : start + size, 0], mask[:, start : start + size], CONFIG, position_state
         )
         parts.append(piece)
         start += size
     found = torch.cat(parts, dim=1)
     for row, alone in enumerate((one, other)):
-        torch.testing.assert_close(found[row][mask[row]], whole_places(alone))
-    assert track is not None
-    assert torch.equal(track.select(torch.tensor([1])).last, found[1:, -1])
+        torch.testing.assert_close(found[row][mask[row]], whole_positions(alone))
+    assert position_state is not None
+    assert torch.equal(position_state.select(torch.tensor([1])).last, found[1:, -1])
 
 
 def test_the_model_speaks_alike_alone_together_and_step_by_step():
     model = build(CONFIG)
-    prompter = Prompter(CONFIG, ByteTokenizer(CONFIG))
-    prompts = [prompter.generation([request(text)]) for text in ("a", "longer than that")]
+    prompt_builder = PromptBuilder(CONFIG, ByteTokenizer(CONFIG))
+    prompts = [prompt_builder.generation([request(text)]) for text in ("a", "longer than that")]
     greedy = SamplingConfig.greedy(restrict_text=True)
     together = generate(model, prompts, sampling=greedy, max_frames=6, seeds=[0, 0])
     for prompt, found in zip(prompts, together, strict=True):

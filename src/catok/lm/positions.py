@@ -4,7 +4,7 @@ Rows usually count up. A small model then has to learn, from little data, which 
 in which frame. Here a byte of text takes up 1 / `text_rate` of a row's place, about as much as it
 takes to say, and the answer begins where what it answers began: frames beside the text that they
 speak, text beside the recording that it writes down. Rotary attention finds the counterpart at a
-nearly constant distance. Only places change, the rows are those of the released layout.
+nearly constant distance. Only positions change, the rows are those of the released layout.
 """
 
 from dataclasses import dataclass, replace
@@ -19,7 +19,7 @@ TEXT, ANSWER = PHRASES.index("\n- Text:\n"), PHRASES.index("assistant\n")
 
 
 @dataclass(frozen=True)
-class Track:
+class PositionState:
     """How far each row of a batch is: the last place `[B]`, and where what will be answered began.
 
     Both float32. The latter is NaN where nothing has begun that an answer could stand beside.
@@ -28,28 +28,28 @@ class Track:
     last: Tensor
     begun: Tensor
 
-    def select(self, rows: Tensor) -> "Track":
+    def select(self, rows: Tensor) -> "PositionState":
         """Of some rows only; `rows` int64 `[A]`."""
         return replace(self, last=self.last[rows], begun=self.begun[rows])
 
 
-def places(
-    ids: Tensor, mask: Tensor, config: TokenLMConfig, track: Track | None = None
-) -> tuple[Tensor, Track]:
-    """Places `[B, T]` float32 of rows with the text ids `[B, T]` that follow `track`.
+def position_ids(
+    ids: Tensor, mask: Tensor, config: TokenLMConfig, position_state: PositionState | None = None
+) -> tuple[Tensor, PositionState]:
+    """Positions `[B, T]` float32 of rows with the text ids `[B, T]` that follow `position_state`.
 
     `mask` `[B, T]` bool: real rows; padding takes up no place. Chunks give what the whole gives.
     """
-    if track is None:
+    if position_state is None:
         nowhere = torch.full((len(ids),), float("nan"), dtype=torch.float32, device=ids.device)
-        track = Track(torch.full_like(nowhere, -1.0), nowhere)
+        position_state = PositionState(torch.full_like(nowhere, -1.0), nowhere)
     phrases = config.first_phrase
     byte = (ids >= config.first_byte) & (ids < phrases) & mask
     steps = torch.where(byte, 1 / config.text_rate, mask.float())
-    straight = track.last[:, None] + steps.cumsum(dim=1)
+    straight = position_state.last[:, None] + steps.cumsum(dim=1)
     begins = mask & ((ids == phrases + TEXT) | (ids == config.audio_start_token_id))
     answers = mask & (ids == phrases + ANSWER)
-    shift, begun = torch.zeros_like(straight), track.begun
+    shift, begun = torch.zeros_like(straight), position_state.begun
     number = answers.cumsum(dim=1)
     for turn in range(int(number.max()) + 1):  # mostly there is but one answer
         if turn:
@@ -62,4 +62,4 @@ def places(
         place = torch.where(last, straight + shift, 0.0).sum(dim=1)
         begun = torch.where(starts.any(dim=1), place, begun)
     found = straight + shift
-    return found, Track(found[:, -1], begun)
+    return found, PositionState(found[:, -1], begun)
