@@ -151,8 +151,9 @@ def _stated_seconds(container: Any, stream: Any) -> float | None:
         return None
     if stream.duration is not None:
         return float(stream.duration * stream.time_base)
-    alone = len(container.streams) == 1 and container.duration is not None
-    return container.duration / 1e6 if alone else None
+    if len(container.streams) != 1 or container.duration is None:
+        return None
+    return float(container.duration) / 1e6
 
 
 class ProgramDecoder(_Sequential):

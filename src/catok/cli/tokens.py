@@ -79,11 +79,12 @@ class Verify:
         if self.decode:
             place = Path(self.out or Path(self.folder, "decoded"))
             place.mkdir(parents=True, exist_ok=True)
-            for number, row in enumerate(sample_rows(folder, self.decode, self.seed)):
+            chosen = list(sample_rows(folder, self.decode, self.seed))
+            for number, row in enumerate(chosen):
                 audio = tok.decode(encoded_row(row, space))
                 target = place / f"{number:03d}-{Path(row.id).name}.wav"
                 save_audio(target, audio[0], tok.sample_rate)
-            say(f"catok: wrote {number + 1} recordings to {place}")
+            say(f"catok: wrote {len(chosen)} recordings to {place}")
         return 1 if wrong else 0
 
 

@@ -8,6 +8,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from catok import __version__
 from catok.corpus.encoding import TokenizeSummary, TooManyFailures, encode_shards
@@ -55,7 +56,7 @@ class TokenizeConfig:
             raise ValueError(f"shard must be i of n with 0 <= i < n, got {index} of {count}")
 
     @property
-    def encoding(self) -> dict[str, int | None]:
+    def encoding(self) -> dict[str, Any]:
         """The settings of `encode_shards`."""
         names = ("num_quantizers", "rows", "frames", "workers", "max_failures")
         return {name: value for name, value in asdict(self).items() if name in names}

@@ -5,6 +5,9 @@ through Ray. An actor asks for its next shard when it has a row free, so that no
 machines take more shards, and none is idle while there is work. When an actor or its machine dies,
 the shards that it had in work go to others.
 """
+# Ray's actors and options are made at run time.
+# pyright: reportArgumentType=false, reportFunctionMemberAccess=false, reportReturnType=false
+# pyright: reportAttributeAccessIssue=false, reportCallIssue=false
 
 import time
 from collections import deque
