@@ -253,3 +253,22 @@ def test_a_lost_audio_column_is_said(tmp_path):
     assert sum(block.shape[1] for block in first.blocks(24_000, 1)) == 100
     with pytest.raises(ValueError, match="holds no audio in row 1"):
         list(second.blocks(24_000, 1))
+
+
+def test_jsonl_has_the_keys_of_published_scripts(small_model, audio, tmp_path):
+    """What they read of a line: MOSS-TTS `text`, `audio_codes` [T][n_vq], also `audio`, `language`
+    and `instruction`; Qwen3-TTS `audio`, `text`, `ref_audio`, `audio_codes` [T][16]."""
+    line = {
+        "audio": str(audio / "u1.wav"),
+        "text": "What is said.",
+        "language": "en",
+        "ref_audio": str(audio / "u0.wav"),
+        "instruction": "Speak low.",
+    }
+    (tmp_path / "list.jsonl").write_text(json.dumps(line))
+    config = TokenizeConfig(format="jsonl")
+    tokenize(small_model, [tmp_path / "list.jsonl"], tmp_path / "out", config)
+    (made,) = map(json.loads, (tmp_path / "out" / "shard-000000.jsonl").read_text().splitlines())
+    assert {key: made[key] for key in line} == line
+    samples, _ = load_audio(audio / "u1.wav", sample_rate=24_000)
+    assert made["audio_codes"] == small_model.encode(samples[None]).codes[0].T.tolist()

@@ -26,7 +26,7 @@ class TokenizeConfig:
 
     `num_quantizers`: codebooks to keep (None: all). `format` and `shard_size` (recordings) of the
     output. `rows` and `frames`: recordings encoded at once and frames of each per step (None: what
-    `benchmarks/tokenize.py` found best for the device, see `PACKING`). `workers`:
+    `benchmarks/tokenize_corpus.py` found best for the device, see `PACKING`). `workers`:
     processes that read audio ahead. `shard`: (i, n), counted from 0, takes every n-th shard only,
     for several machines on one output. `max_failures`: stop with an error beyond so many (None:
     never). `retry_failed`: make shards with failures again. `verify_content`: tell whether a
