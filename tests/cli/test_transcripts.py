@@ -1,5 +1,6 @@
 """What `catok asr` calls its recordings."""
 
+import io
 from pathlib import Path
 
 import pytest
@@ -37,8 +38,8 @@ def test_paths_from_the_folder_of_all_inputs(folder):
 
 
 def test_standard_input(folder):
-    with Path("x/a.wav").open("rb") as file:
-        assert recording_ids(["-"], [Job(file, None)]) == {"standard input": "standard input"}
+    piped = Job(io.BytesIO(), None)
+    assert recording_ids(["-"], [piped]) == {"standard input": "standard input"}
 
 
 def test_two_of_one_id(folder):
