@@ -2,10 +2,12 @@
 
 import math
 
+import numpy as np
 import pytest
+import soundfile
 import torch
 
-from catok.audio import load_audio, mix
+from catok.audio import load_audio, mix, save_audio
 
 from .conftest import noise, write
 
@@ -94,3 +96,26 @@ def test_a_tone_in_the_center_keeps_its_shape():
     stereo = mix(audio, 2)
     assert torch.equal(stereo[0], stereo[1])
     torch.testing.assert_close(stereo[0], tone * ROOT / (1 + 2 * ROOT))
+
+
+@pytest.mark.parametrize("suffix", ["flac", "ogg", "opus"])
+@pytest.mark.parametrize("channels", [3, 5, 6, 7, 8])
+def test_channels_keep_their_places_in_every_format(tmp_path, suffix, channels):
+    """Vorbis and Opus store center, surround and LFE in an order of their own."""
+    audio = torch.zeros(channels, 24_000)
+    tones = [300 + 200 * channel for channel in range(channels)]
+    if channels > 5:
+        tones[3] = 60  # the LFE channel, which codecs filter
+    for channel, tone in enumerate(tones):
+        audio[channel] = 0.3 * torch.sin(2 * math.pi * tone * torch.arange(24_000) / 24_000)
+    save_audio(tmp_path / f"x.{suffix}", audio, 24_000)
+    loaded, _ = load_audio(tmp_path / f"x.{suffix}")
+    assert torch.fft.rfft(loaded).abs().argmax(dim=1).tolist() == tones
+
+
+def test_vorbis_by_another_hand(tmp_path):
+    audio = np.zeros((24_000, 6), dtype=np.float32)
+    audio[:, 1] = 0.5 * np.sin(np.arange(24_000) / 20)  # the second of Vorbis is the center
+    soundfile.write(tmp_path / "x.ogg", audio, 24_000)
+    loaded, _ = load_audio(tmp_path / "x.ogg")
+    assert loaded.std(dim=1).argmax() == 2

@@ -2,6 +2,7 @@
 
 import io
 import math
+import os
 import struct
 import warnings
 
@@ -261,3 +262,11 @@ def test_an_error_of_the_disk_is_no_end_of_file():
 
     with pytest.raises(OSError, match="Input/output error"):
         load_audio(Failing(encoded("WAV", sweep())))
+
+
+@pytest.mark.parametrize("kind", ["MP3", "WAV"])
+def test_names_that_are_not_utf_8(tmp_path, kind):
+    path = os.path.join(os.fsencode(tmp_path), b"caf\xe9." + kind.lower().encode())
+    with open(path, "wb") as file:
+        file.write(encoded(kind, sweep()))
+    assert load_audio(os.fsdecode(path))[0].shape[1] >= 2 * RATE

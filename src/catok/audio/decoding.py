@@ -4,6 +4,7 @@ Decoders give blocks `[n, C]` of float32 as the file has them. One file may hold
 (see `ogg`, `mpeg`, `wav`), each with its own decoder.
 """
 
+import os
 from collections.abc import Iterator
 from typing import Protocol
 
@@ -11,6 +12,7 @@ import numpy as np
 import soundfile
 
 from catok.audio.ffmpeg import open_with_ffmpeg
+from catok.audio.mixing import VORBIS_ORDER
 from catok.audio.mpeg import begins_as_mpeg, mpeg_parts
 from catok.audio.ogg import ogg_parts
 from catok.audio.parts import Part
@@ -61,18 +63,23 @@ def open_decoders(source: Source) -> list[Decoder]:
     if parts is None and begins_as_mpeg(file, size):
         parts = mpeg_parts(file, 0, size)
     try:
-        return _decoders(parts or [Part(Splice(file, [(0, size)]))], source.name)
+        return _decoders(parts or [Part(Splice(file, [(0, size)]))], source)
     except UnknownFormat as error:
         parts = None if parts else mpeg_parts(file, 0, size)  # it may begin with something else
         if parts:
-            return _decoders(parts, source.name)
+            return _decoders(parts, source)
         return [open_with_ffmpeg(source, str(error))]
 
 
-def _decoders(parts: list[Part], name: str) -> list[Decoder]:
+def _decoders(parts: list[Part], source: Source) -> list[Decoder]:
     if len(parts) > _MOST_PARTS:
-        raise ValueError(f"{name} holds more than {_MOST_PARTS} recordings: split it")
-    decoders: list[Decoder] = [SoundfileDecoder(parts[0], name)]
+        raise ValueError(f"{source.name} holds more than {_MOST_PARTS} recordings: split it")
+    name = source.name
+    decoders: list[Decoder] = [
+        SoundfileDecoder(
+            parts[0], name, source.path if parts[0].whole and len(parts) == 1 else None
+        )
+    ]
     for number, part in enumerate(parts[1:], start=2):
         try:
             decoders.append(SoundfileDecoder(part, name))
@@ -92,12 +99,14 @@ class _Reader(soundfile.SoundFile):
 class SoundfileDecoder:
     """A `Decoder` by libsndfile. Raises UnknownFormat, or ValueError for an absurd header."""
 
-    def __init__(self, part: Part, name: str) -> None:
+    def __init__(self, part: Part, name: str, path: str | None = None) -> None:
         self.notes = list(part.notes)
-        self._part, self._name = part, name
+        self._part, self._name, self._path = part, name, path
         self._reader = self._open()
         self.sample_rate, self.channels = self._reader.samplerate, self._reader.channels
         self.format = self._reader.format
+        in_vorbis = self._reader.subtype in ("VORBIS", "OPUS")
+        self._order = VORBIS_ORDER.get(self.channels) if in_vorbis else None
         check_header(self.sample_rate, self.channels, name)
 
     def blocks(self, start: int = 0) -> Iterator[np.ndarray]:
@@ -127,7 +136,8 @@ class SoundfileDecoder:
     def _open(self) -> _Reader:
         self._part.stream.seek(0)
         try:
-            reader = _Reader(self._part.stream)  # type: ignore[arg-type]
+            source = self._part.stream if self._path is None else os.fsencode(self._path)
+            reader = _Reader(source)  # type: ignore[arg-type]
         except (soundfile.SoundFileError, TypeError) as error:  # TypeError: headerless .raw
             self._check_file()
             reason = getattr(error, "error_string", str(error))
@@ -163,7 +173,7 @@ class SoundfileDecoder:
                 f"({getattr(error, 'error_string', error)}): copy or export it again"
             ) from error
         self._check_file()
-        return block
+        return block if self._order is None else block[:, self._order]
 
     def _check_file(self) -> None:
         if self._part.stream.error is not None:
@@ -175,5 +185,5 @@ class SoundfileDecoder:
         if stated is not None and position < stated and not self.notes:
             self.notes.append(f"it is cut short: {position} of {stated} samples are there")
         unread = stream.size - stream.farthest
-        if unread > _UNREAD:
+        if unread > _UNREAD and self._path is None:
             self.notes.append(f"its last {unread} bytes are not read")

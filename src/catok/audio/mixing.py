@@ -37,6 +37,14 @@ _LAYOUTS = {  # channels -> weights in left and right
     8: (_LEFT, _RIGHT, _CENTER, _NOTHING, *_SURROUND, *_SURROUND),
 }
 
+VORBIS_ORDER = {  # channels of Vorbis and Opus files -> where each of ours lies among theirs
+    3: (0, 2, 1),
+    5: (0, 2, 1, 3, 4),
+    6: (0, 2, 1, 5, 3, 4),
+    7: (0, 2, 1, 6, 5, 3, 4),
+    8: (0, 2, 1, 7, 5, 6, 3, 4),
+}
+
 
 def mix(audio: Tensor, channels: int, downmix: Downmix = "itu") -> Tensor:
     """Change the channels of `[..., C, T]`.

@@ -198,6 +198,7 @@ class _Link:
     pieces: list[Piece] = field(default_factory=list)
     foreign: int = 0
     cut: bool = False
+    trusted: bool = False  # its header is right
     _first: _Frame | None = None
     _start: bytes = b""
 
@@ -216,6 +217,7 @@ class _Link:
 
     def add_rest(self, position: int, length: int) -> None:
         """Append all frames that the header states."""
+        self.trusted = True
         self.frames = _stated_frames(self.header)
         self.pieces.append((position, length))
 
@@ -236,7 +238,7 @@ class _Link:
         else:
             place = self.pieces[0][0] if self.pieces else 0
             header = _new_header(read_at(file, int(place), 4), self.frames, bytes_of)
-        return Part(Splice(file, [header, *self.pieces]), tuple(notes))
+        return Part(Splice(file, [header, *self.pieces]), tuple(notes), self.trusted)
 
 
 def _id3_length(head: bytes) -> int:

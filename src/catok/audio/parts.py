@@ -12,10 +12,14 @@ from catok.audio.splice import Splice
 
 @dataclass(frozen=True)
 class Part:
-    """One recording of a file: what libsndfile is given, and what a listener should know of it."""
+    """One recording of a file: what libsndfile is given, and what a listener should know of it.
+
+    `whole`: libsndfile reads the file rightly by itself, which is faster where it seeks a lot.
+    """
 
     stream: Splice
     notes: tuple[str, ...] = ()
+    whole: bool = False
 
 
 def read_at(file: BinaryIO, offset: int, count: int) -> bytes:

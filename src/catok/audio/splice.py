@@ -10,6 +10,8 @@ from typing import BinaryIO
 Piece = bytes | tuple[int, int]
 """Bytes as they are, or (start, length) in the base file."""
 
+_READ_AHEAD = 1 << 14  # bytes: decoders ask for as few as four at a time
+
 
 class Splice(io.RawIOBase):
     """The pieces one after the other, as a seekable file.
@@ -23,6 +25,7 @@ class Splice(io.RawIOBase):
         self._pieces = [piece for piece in pieces if _length(piece)]
         self._ends = list(accumulate(map(_length, self._pieces)))
         self._position = 0
+        self._ahead, self._ahead_start = b"", 0
         self.farthest = 0  # the end of what has been read so far
         self.error: OSError | None = None
 
@@ -51,21 +54,30 @@ class Splice(io.RawIOBase):
 
     def readinto(self, buffer) -> int:  # type: ignore[no-untyped-def]
         """Fill the buffer as far as the pieces go."""
-        view = memoryview(buffer).cast("B")
-        done = 0
-        while done < len(view) and self._position < self.size and self.error is None:
-            index = bisect_right(self._ends, self._position)
+        count = len(buffer)
+        offset = self._position - self._ahead_start
+        if not 0 <= offset <= offset + count <= len(self._ahead):
+            self._ahead_start, offset = self._position, 0
+            self._ahead = self._gathered(self._position, max(count, _READ_AHEAD))
+        data = self._ahead[offset : offset + count]
+        buffer[: len(data)] = data
+        self._position += len(data)
+        self.farthest = max(self.farthest, self._position)
+        return len(data)
+
+    def _gathered(self, position: int, count: int) -> bytes:
+        found = []
+        while count > 0 and position < self.size and self.error is None:
+            index = bisect_right(self._ends, position)
             piece = self._pieces[index]
-            inside = self._position - (self._ends[index] - _length(piece))
-            wanted = min(len(view) - done, _length(piece) - inside)
-            data = self._read(piece, inside, wanted)
-            view[done : done + len(data)] = data
-            done += len(data)
-            self._position += len(data)
+            inside = position - (self._ends[index] - _length(piece))
+            data = self._read(piece, inside, min(count, _length(piece) - inside))
             if not data:  # the base file has become shorter
                 break
-        self.farthest = max(self.farthest, self._position)
-        return done
+            found.append(data)
+            position += len(data)
+            count -= len(data)
+        return b"".join(found)
 
     def _read(self, piece: Piece, inside: int, wanted: int) -> bytes:
         if isinstance(piece, bytes):

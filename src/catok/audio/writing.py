@@ -10,6 +10,7 @@ import soundfile
 from torch import Tensor
 
 from catok.audio import rf64
+from catok.audio.mixing import VORBIS_ORDER
 from catok.audio.resampling import check_rate, describe
 from catok.audio.sink import open_sink
 from catok.io.arrays import as_tensor
@@ -80,6 +81,8 @@ class AudioWriter:
         is_path = isinstance(path_or_file, (str, os.PathLike))
         self._format, self._subtype = _format(self._name, is_path, subtype)
         self.sample_rate, self.channels = sample_rate, channels
+        in_vorbis = self._subtype in ("VORBIS", "OPUS")
+        self._order = np.argsort(VORBIS_ORDER.get(channels if in_vorbis else 0, range(channels)))
         self.samples = 0  # per channel, so far
         self._file: soundfile.SoundFile | None = None
 
@@ -118,7 +121,7 @@ class AudioWriter:
             samples = block.float().cpu().T.contiguous().numpy()
             if not np.isfinite(samples).all():
                 raise ValueError(f"audio for {self._name} holds NaN or Inf: find where they arise")
-            self._write(self._file, samples.clip(-1.0, 1.0))
+            self._write(self._file, samples.clip(-1.0, 1.0)[:, self._order])
             self.samples += len(samples)
 
     def _write(self, file: soundfile.SoundFile, samples: np.ndarray) -> None:
