@@ -83,7 +83,7 @@ def draw(
 def _waveform(panel: Any, sound: Sound) -> None:
     mono = mix(sound.audio, 1)[0]
     low, high, times = _envelope(mono, sound)
-    panel.fill_between(times, low, high, color=_ACCENT, linewidth=0.4)
+    panel.fill_between(times.numpy(), low.numpy(), high.numpy(), color=_ACCENT, linewidth=0.4)
     peak = max(0.05, float(mono.abs().max())) * 1.05
     panel.set_ylim(-peak, peak)
     panel.axhline(0, color=_FAINT, linewidth=0.6, zorder=0)
@@ -100,7 +100,7 @@ def _envelope(mono: Tensor, sound: Sound) -> tuple[Tensor, Tensor, Tensor]:
 
 def _spectrogram(panel: Any, sound: Sound, loudest: float) -> Any:
     image = panel.imshow(
-        _levels(sound) - loudest,
+        (_levels(sound) - loudest).numpy(),
         origin="lower",
         aspect="auto",
         cmap="magma",
@@ -116,7 +116,7 @@ def _spectrogram(panel: Any, sound: Sound, loudest: float) -> Any:
 def _codes(panel: Any, shown: Codes) -> Any:
     depth, frames = shown.codes.shape
     image = panel.imshow(
-        shown.codes,
+        shown.codes.cpu().numpy(),
         aspect="auto",
         cmap="viridis",
         vmin=0,
