@@ -68,7 +68,8 @@ def assert_close(ours, expected):
     for mine, other in zip(ours["lines"], expected["lines"], strict=True):
         assert mine.keys() == other.keys()
         for name in mine.keys() - set(CLOCKS):
-            assert mine[name] == pytest.approx(other[name], rel=1e-4, abs=1e-6), (name, mine)
+            rounding = 1e-3 if name.endswith("grad_norm") else 1e-4  # a norm adds up a million
+            assert mine[name] == pytest.approx(other[name], rel=rounding, abs=1e-6), (name, mine)
     for kind in ("weights", "judges", "average"):
         assert ours[kind].keys() == expected[kind].keys()
         for name, weight in ours[kind].items():
