@@ -81,7 +81,7 @@ def test_named_options_exist(known_options, capsys):
     seen = 0
     for page in PAGES:
         for command, *rest in command_lines(page):
-            nested = command == "score"
+            nested = command in ("score", "tokens")
             known = known_options((command, rest[0]) if nested else (command,), capsys)
             options = [word.partition("=")[0] for word in rest if re.match(r"--?[a-z]", word)]
             unknown += [
