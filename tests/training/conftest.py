@@ -95,13 +95,14 @@ def small_presets(monkeypatch):
     """Preset names: "small", the tests' small tokenizer, and "toy", small discriminators."""
     from catok.tokenizer.config import TokenizerConfig
 
-    preset = TokenizerConfig.preset
+    preset, known = TokenizerConfig.preset, TokenizerConfig.presets()
 
     def with_small(name):
         return TokenizerConfig.from_dict(small_settings()) if name == "small" else preset(name)
 
     monkeypatch.setattr(networks.TokenizerConfig, "preset", staticmethod(with_small))
-    monkeypatch.setattr(networks.TokenizerConfig, "presets", staticmethod(lambda: ["small"]))
+    names = staticmethod(lambda: [*known, "small"])
+    monkeypatch.setattr(networks.TokenizerConfig, "presets", names)
     monkeypatch.setitem(ensemble.PRESETS, "toy", TOY_JUDGES)
 
 
