@@ -1,6 +1,7 @@
 """Small models for tests: the full structure, in milliseconds; which tests may be skipped."""
 
 import os
+import signal
 
 import pytest
 import torch
@@ -57,6 +58,17 @@ def build(settings: dict, seed: int = 0) -> CausalAudioTokenizer:
             if parameter.dim() == 2:
                 parameter.mul_(2)
     return model
+
+
+@pytest.fixture(autouse=True, scope="session")
+def heeded_signals() -> None:
+    """Signals that whoever started the tests ignores (nohup, a shell's background) are heeded."""
+    for number, handler in (
+        (signal.SIGINT, signal.default_int_handler),
+        (signal.SIGHUP, signal.SIG_DFL),
+    ):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, handler)
 
 
 @pytest.fixture

@@ -92,7 +92,7 @@ def test_interrupt_saves_the_run(settings, tmp_path, monkeypatch, capsys):
     [
         ("nonsense=1", "unknown keys in recipe"),
         ('tokenizer="tiny"', "codes run to 64, those of this audio tokenizer to 1024"),
-        ("data.max_text=3", "none of 4 recordings can be trained on: {'text too long': 4}"),
+        ("data.max_text=3", "none of 4 recordings can be trained on (4 text too long)"),
     ],
 )
 def test_mistakes_are_one_line(settings, capsys, change, said):

@@ -65,7 +65,8 @@ def test_a_silent_output_has_none(dnsmos, speech):
 def test_missing_packages_are_explained(monkeypatch):
     for name in ("speechmos", "onnxruntime"):
         monkeypatch.setitem(sys.modules, name, None)
-        with pytest.raises(ValueError, match=rf"{name} is not installed: pip install catok\[eval"):
+        hint = rf'{name} is not installed: pip install "catok\[eval\]"'
+        with pytest.raises(ValueError, match=hint):
             DnsmosModel()
 
 

@@ -64,8 +64,10 @@ class Corpus:
         found = (self._utterance(r, text, config) for r in recordings)
         self.utterances = [u for u in found if u is not None]
         if not self.utterances:
+            left_out = ", ".join(f"{count} {reason}" for reason, count in self.skipped.items())
             raise ValueError(
-                f"none of {len(recordings)} recordings can be trained on: {dict(self.skipped)}"
+                f"none of {len(recordings)} recordings can be trained on ({left_out}): texts "
+                "stand in a manifest, or in a.txt beside a.wav"
             )
         self.frames = np.array([u.frames for u in self.utterances])
         self.text_lengths = np.array([u.text_length for u in self.utterances])
