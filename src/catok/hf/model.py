@@ -1,6 +1,7 @@
 """The tokenizer as a model of transformers: `encode`, `decode`, `forward`."""
 
 import json
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from transformers.utils.generic import ModelOutput, can_return_tuple
 from catok.hf.configuration import CatokConfig
 from catok.hf.feature_extractor import CatokFeatureExtractor
 from catok.io.files import replacing
+from catok.io.hub import upload_folder
 from catok.io.json import read_json
 from catok.io.stored_weights import CONFIG
 from catok.modules.state import StackState
@@ -121,17 +123,11 @@ class CatokModel(PreTrainedAudioTokenizerBase):
             Path(temporary).write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
         self.feature_extractor().save_pretrained(folder)
         if push:
-            from catok.io.hub import upload_folder
-
             name = repo_id or folder.name
             upload_folder(folder, name, private=bool(private), token=token)
 
     def push_to_hub(self, repo_id: str, **kwargs: Any) -> str:  # pyright: ignore
         """Upload a folder as `save_pretrained` writes it; returns its address."""
-        import tempfile
-
-        from catok.io.hub import upload_folder
-
         with tempfile.TemporaryDirectory() as folder:
             self.save_pretrained(folder)
             private, token = bool(kwargs.get("private")), kwargs.get("token")

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from catok.modules.stft import stft
+from catok.training.codec.losses.subset import draw_subset
 
 
 @dataclass(frozen=True)
@@ -64,11 +65,7 @@ class CompressedSpectrumLoss(nn.Module):
 
     def draw_windows(self, generator: torch.Generator | None = None) -> list[int]:
         """Indices of the windows of one step: all, or `windows_per_step` drawn by `generator`."""
-        count = len(self.config.windows)
-        if self.config.windows_per_step is None:
-            return list(range(count))
-        drawn = torch.randperm(count, generator=generator)[: self.config.windows_per_step]
-        return drawn.sort().values.tolist()
+        return draw_subset(len(self.config.windows), self.config.windows_per_step, generator)
 
     def forward(
         self,

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from catok.modules.mel import mel_filters
 from catok.modules.stft import stft_magnitude
+from catok.training.codec.losses.subset import draw_subset
 
 WINDOWS = (32, 64, 128, 256, 512, 1024, 2048)
 
@@ -76,11 +77,7 @@ class MelLoss(nn.Module):
 
     def draw_scales(self, generator: torch.Generator | None = None) -> list[int]:
         """Indices of the scales of one step: all, or `scales_per_step` drawn by `generator`."""
-        count = len(self.config.windows)
-        if self.config.scales_per_step is None:
-            return list(range(count))
-        drawn = torch.randperm(count, generator=generator)[: self.config.scales_per_step]
-        return drawn.sort().values.tolist()
+        return draw_subset(len(self.config.windows), self.config.scales_per_step, generator)
 
     def forward(
         self,
