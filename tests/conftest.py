@@ -1,7 +1,10 @@
 """Small models for tests: the full structure, in milliseconds; which tests may be skipped."""
 
 import os
+import resource
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 import torch
@@ -87,6 +90,22 @@ def small_model() -> CausalAudioTokenizer:
 def stereo_model() -> CausalAudioTokenizer:
     """Two interleaved channels, projections everywhere; do not change it in a test."""
     return build(small_settings(channels=2))
+
+
+@contextmanager
+def small_disk(limit: int) -> Iterator[None]:
+    """No file may grow beyond `limit` bytes: as a full disk, it fails half way through.
+
+    For the shortest time: what pytest itself prints may go to a file that is longer.
+    """
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
 
 
 SLOW = (  # left out by -m "not slow": they train, start processes or run whole pages

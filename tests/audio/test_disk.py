@@ -3,8 +3,6 @@
 import errno
 import io
 import os
-import resource
-import signal
 
 import pytest
 import soundfile
@@ -12,6 +10,7 @@ import torch
 
 from catok.audio import AudioWriter, audio_info, load_audio, rf64, save_audio
 
+from ..conftest import small_disk
 from .conftest import noise
 
 FORMATS = ("wav", "w64", "aiff", "flac", "ogg", "opus", "mp3")
@@ -43,32 +42,24 @@ def test_a_disk_that_fills_up_is_an_error_even_in_the_last_flush(suffix, missing
     assert e.value.errno == errno.ENOSPC
 
 
-@pytest.fixture
-def file_limit():
-    """Sets the largest size of a file that this process may write."""
-    old = resource.getrlimit(resource.RLIMIT_FSIZE)
-    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, old[1]))
-    resource.setrlimit(resource.RLIMIT_FSIZE, old)
-    signal.signal(signal.SIGXFSZ, handler)
-
-
 @pytest.mark.parametrize("suffix", FORMATS)
-def test_the_old_file_stays_where_the_new_one_does_not_fit(tmp_path, suffix, file_limit):
+def test_the_old_file_stays_where_the_new_one_does_not_fit(tmp_path, suffix):
     path = tmp_path / f"x.{suffix}"
     audio = noise(1, 30_000)
     save_audio(path, audio, 24_000)
     old = path.read_bytes()
-    file_limit(len(old) - 1)
-    with pytest.raises(OSError, match="cannot write .*File too large"):
+    with (
+        small_disk(len(old) - 1),
+        pytest.raises(OSError, match="cannot write .*File too large"),
+    ):
         save_audio(path, audio, 24_000)
     assert path.read_bytes() == old
     assert os.listdir(tmp_path) == [path.name]
 
 
-def test_a_full_disk_ends_the_writing_soon(tmp_path, file_limit):
-    file_limit(100_000)
+def test_a_full_disk_ends_the_writing_soon(tmp_path):
     with (
+        small_disk(100_000),
         pytest.raises(OSError, match="File too large"),
         AudioWriter(tmp_path / "x.flac", 24_000, 1) as writer,
     ):

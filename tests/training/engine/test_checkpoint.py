@@ -3,11 +3,9 @@
 import errno
 import os
 import random
-import resource
 import signal
 import subprocess
 import sys
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +16,7 @@ from catok.training.codec.config import TrainStage
 from catok.training.codec.trainer import Trainer
 from catok.training.engine import checkpoint
 
+from ...conftest import small_disk
 from ..conftest import CONFIG, EVERYTHING, same
 
 # saves after every step, and dies half way through the third time
@@ -68,19 +67,6 @@ def test_killed_while_saving(tmp_path, corpus_folder, corpora, run, small_model)
     resumed, lines = run(folder, corpora, config, valid=[])
     assert [line["step"] for line in lines if "total" in line] == [3, 4, 5]
     assert same(resumed.learner.state_dict(), whole.learner.state_dict())
-
-
-@contextmanager
-def small_disk(limit):
-    """No file may grow beyond `limit` bytes: as a full disk, it fails half way through."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-        signal.signal(signal.SIGXFSZ, handler)
 
 
 def test_a_full_disk_leaves_the_old_one(tmp_path, corpora, run):
