@@ -12,10 +12,20 @@ if TYPE_CHECKING:
     from catok.audio import load_audio, save_audio
     from catok.codes import Encoded
     from catok.tokenizer.config import TokenizerConfig
+    from catok.tokenizer.files import decode_file, encode_file, roundtrip_file
     from catok.tokenizer.tokenizer import CausalAudioTokenizer
 
 __version__ = "0.1.0"
-__all__ = ["CausalAudioTokenizer", "Encoded", "TokenizerConfig", "load_audio", "save_audio"]
+__all__ = [
+    "CausalAudioTokenizer",
+    "Encoded",
+    "TokenizerConfig",
+    "decode_file",
+    "encode_file",
+    "load_audio",
+    "roundtrip_file",
+    "save_audio",
+]
 
 __getattr__, __dir__ = lazy_names(
     __name__,
@@ -23,7 +33,10 @@ __getattr__, __dir__ = lazy_names(
         "CausalAudioTokenizer": "catok.tokenizer.tokenizer",
         "Encoded": "catok.codes",
         "TokenizerConfig": "catok.tokenizer.config",
+        "decode_file": "catok.tokenizer.files",
+        "encode_file": "catok.tokenizer.files",
         "load_audio": "catok.audio",
+        "roundtrip_file": "catok.tokenizer.files",
         "save_audio": "catok.audio",
     },
 )

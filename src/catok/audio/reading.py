@@ -86,16 +86,23 @@ def read_blocks(
 
 
 def load_crop(
-    path: StrPath | BinaryIO, offset: float, seconds: float, *, sample_rate: int, channels: int
+    path: StrPath | BinaryIO,
+    offset: float,
+    seconds: float,
+    *,
+    sample_rate: int,
+    channels: int,
+    downmix: Downmix = "itu",
+    select: Sequence[int] | None = None,
 ) -> Tensor:
     """Part of a file from `offset` seconds on: float32 `[C, T]`, T at most seconds x sample_rate.
 
     Its samples are those of the whole recording. Seeks, so that a crop of a long file costs no more
-    than one of a short file, unless PyAV or ffmpeg decode it. Raises ValueError as `load_audio`
-    does, and when nothing lies at the offset.
+    than one of a short file, unless PyAV or ffmpeg decode it. `downmix` and `select` as in
+    `load_audio`. Raises ValueError as that does, and when nothing lies at the offset.
     """
     stack, source, decoders = _open(path)
-    conversion = _Conversion(sample_rate, channels)
+    conversion = _Conversion(sample_rate, channels, downmix, select)
     start, left, crops = offset, seconds, []
     with stack:
         for number, decoder in enumerate(decoders, start=1):

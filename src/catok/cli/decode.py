@@ -64,15 +64,16 @@ class DecodeTask:
         from catok.cli.batch import Done
         from catok.cli.loading import load_model
         from catok.cli.pipes import writable
-        from catok.cli.recordings import bitrate, decode_recording
+        from catok.cli.recordings import bitrate
         from catok.codes import Encoded
+        from catok.tokenizer.files import decode_file
 
         tok = load_model(self.model, self.device, self.dtype, part="decoder")
 
         def work(job: "Job") -> "Done":
             encoded = Encoded.load(job.source, self.quantizers)
             with writable(job.target, self.suffix) as target:
-                decode_recording(tok, encoded, target, progress)
+                decode_file(tok, encoded, target, report=progress.advance)
             return Done(float(encoded.duration), detail=bitrate(tok, encoded.num_quantizers))
 
         return work

@@ -67,19 +67,25 @@ class EncodeTask:
         from catok.cli.batch import Done
         from catok.cli.loading import load_model
         from catok.cli.pipes import writable
-        from catok.cli.recordings import Mixing, bitrate, conversion_note, encode_recording
+        from catok.cli.recordings import bitrate, conversion_note
         from catok.tokenizer.checks import check_quantizers
+        from catok.tokenizer.files import encode_file
 
         tok = load_model(self.model, self.device, self.dtype, part="encoder")
         check_quantizers(self.quantizers, tok.num_quantizers)
 
-        mixing = Mixing(self.select, self.downmix)
-
         def work(job: "Job") -> "Done":
             note = conversion_note(tok, job.source, job.name)
-            encoded = encode_recording(tok, job.source, self.quantizers, progress, mixing)
             with writable(job.target) as target:
-                encoded.save(target)
+                encoded = encode_file(
+                    tok,
+                    job.source,
+                    target,
+                    num_quantizers=self.quantizers,
+                    downmix=self.downmix,
+                    select=self.select,
+                    report=progress.advance,
+                )
             return Done(float(encoded.duration), note, bitrate(tok, encoded.num_quantizers))
 
         return work

@@ -71,25 +71,27 @@ class RoundtripTask:
 
     def start(self, progress: "Progress") -> "Work":
         """Load the model."""
-        from catok.audio import AudioWriter
         from catok.cli.batch import Done
         from catok.cli.loading import load_model
         from catok.cli.pipes import writable
-        from catok.cli.recordings import Mixing, bitrate, conversion_note, reconstructed
+        from catok.cli.recordings import bitrate, conversion_note
+        from catok.tokenizer.files import roundtrip_file
 
         tok = load_model(self.model, self.device, self.dtype)
 
-        mixing = Mixing(self.select, self.downmix)
-
         def work(job: "Job") -> "Done":
             note = conversion_note(tok, job.source, job.name)
-            with (
-                writable(job.target, self.suffix) as target,
-                AudioWriter(target, tok.sample_rate, tok.channels) as writer,
-            ):
-                for block in reconstructed(tok, job.source, self.quantizers, progress, mixing):
-                    writer.write(block)
+            with writable(job.target, self.suffix) as target:
+                seconds = roundtrip_file(
+                    tok,
+                    job.source,
+                    target,
+                    num_quantizers=self.quantizers,
+                    downmix=self.downmix,
+                    select=self.select,
+                    report=progress.advance,
+                )
             depth = self.quantizers or tok.num_quantizers
-            return Done(writer.samples / tok.sample_rate, note, bitrate(tok, depth))
+            return Done(seconds, note, bitrate(tok, depth))
 
         return work

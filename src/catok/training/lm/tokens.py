@@ -8,23 +8,19 @@ recording has changed since.
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import Tensor
-
-from catok.audio import audio_info, load_crop, read_blocks
 from catok.data.entry import Entry
 from catok.io.cat_file import read_header
 from catok.io.files import replacing
+from catok.tokenizer.files import encode_file
 from catok.tokenizer.tokenizer import CausalAudioTokenizer
 from catok.training.engine.distributed import Group
 from catok.training.lm.corpus import prompt_fields
 
 TOKENS = "tokens.jsonl"
-BLOCK_SECONDS = 10.0
 
 
 def token_folder(data: str | Path, tok: CausalAudioTokenizer) -> Path:
@@ -124,33 +120,14 @@ def _is_there(path: Path, tok: CausalAudioTokenizer) -> bool:
 def _encode(recording: Entry, target: Path, tok: CausalAudioTokenizer) -> None:
     if recording.error is not None:
         raise ValueError(recording.error)
-    session = tok.stream_encoder()
-    codes = []
-    for block in _blocks(recording, tok):
-        codes.append(session.push(block).cpu())
-    samples = session.samples
-    codes.append(session.flush().cpu())
-    encoded = tok.encoded(torch.cat(codes, dim=2), torch.tensor([samples]))
-    encoded.save(target)
-
-
-def _blocks(recording: Entry, tok: CausalAudioTokenizer) -> Iterator[Tensor]:
-    """The recording's audio `[C, n]`: the whole file, or the part that its offset begins."""
-    audio = recording.audio
-    assert audio is not None
-    if recording.offset is None:
-        yield from read_blocks(audio, tok.sample_rate, tok.channels, BLOCK_SECONDS)
-        return
-    rest = audio_info(audio).seconds - recording.offset
-    seconds = rest if recording.duration is None else min(recording.duration, rest)
-    if not seconds > 0:
-        raise ValueError(f"{audio} ends before {recording.offset:g} s")
-    yield load_crop(
-        audio,
-        recording.offset,
-        seconds,
-        sample_rate=tok.sample_rate,
-        channels=tok.channels,
+    assert recording.audio is not None
+    part = recording.offset is not None  # the duration of a whole file is only what a list says
+    encode_file(
+        tok,
+        recording.audio,
+        target,
+        offset=recording.offset,
+        duration=recording.duration if part else None,
     )
 
 
