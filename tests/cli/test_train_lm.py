@@ -59,7 +59,7 @@ def test_trains_and_goes_on(settings, tmp_path, saved_model, capsys):
     assert main(["train-lm", *settings, "--threads", "1", "--set", "steps=3"]) == 0
     lines = capsys.readouterr().err.splitlines()
     assert "going on from step 2" in lines[0]
-    assert "step 2/3  settings_changed ['steps']" in lines
+    assert "catok: settings changed: steps 2 -> 3" in lines
     assert before == {f: f.stat().st_mtime_ns for f in folder.rglob("*.cat")}
 
     tokens = ["--data", str(folder / "tokens.jsonl"), "--out", str(tmp_path / "other")]
@@ -99,3 +99,15 @@ def test_mistakes_are_one_line(settings, capsys, change, said):
     assert main(["train-lm", *settings, "--set", change]) == 1
     error = capsys.readouterr().err.strip()
     assert said in error and len(error.splitlines()) == 1
+
+
+@pytest.mark.parametrize("option", ["--data", "--valid"])
+def test_texts_are_looked_for_before_anything_is_encoded(settings, tmp_path, capsys, option):
+    (tmp_path / "mute").mkdir()
+    save_audio(tmp_path / "mute" / "a.wav", noise(20_000), 24_000)
+    settings[settings.index(option) + 1] = str(tmp_path / "mute")
+    assert main(["train-lm", *settings]) == 1
+    error = capsys.readouterr().err
+    assert "none of 1 recordings can be trained on (1 no text): texts stand in" in error
+    assert not list(tmp_path.rglob("*.cat")) and not list(tmp_path.glob("*.tokens-*"))
+    assert not (tmp_path / "run").exists()

@@ -26,7 +26,21 @@ def test_a_second_run_is_told_who_holds_the_folder(tmp_path):
         assert (tmp_path / "run" / ".lock").is_file()  # the second attempt took nothing away
     with folder_lock(tmp_path / "run"):
         pass
-    assert not list((tmp_path / "run").iterdir())
+    assert not (tmp_path / "run").exists()  # it was made for the lock, and nothing came of it
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_of_a_run_that_fails_no_empty_folder_is_left(tmp_path, there):
+    run = tmp_path / "a" / "run"
+    if there:
+        run.mkdir(parents=True)
+    with pytest.raises(KeyError), folder_lock(run):
+        raise KeyError
+    assert run.exists() == there == (tmp_path / "a").exists()
+    with pytest.raises(KeyError), folder_lock(run):
+        (run / "log").write_text("kept")
+        raise KeyError
+    assert [file.name for file in run.iterdir()] == ["log"]
 
 
 def test_a_lock_ends_with_its_process(tmp_path):

@@ -7,13 +7,13 @@ ceil(T * new rate / old rate), so that nothing is lost at the end.
 from catok.audio.mixing import Downmix, mix
 from catok.audio.reading import (
     AudioInfo,
-    AudioWarning,
     audio_info,
     load_audio,
     load_crop,
     read_blocks,
 )
 from catok.audio.resampling import resample
+from catok.audio.warned import AudioWarning, audio_warnings
 from catok.audio.writing import AudioWriter, save_audio
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "AudioWriter",
     "Downmix",
     "audio_info",
+    "audio_warnings",
     "load_audio",
     "load_crop",
     "mix",

@@ -14,14 +14,11 @@ from catok.audio.decoding import Decoder, open_decoders
 from catok.audio.mixing import Downmix, check_mix, check_select, mix
 from catok.audio.resampling import check_ratio, resample, resample_blocks
 from catok.audio.source import Source, open_source
+from catok.audio.warned import AudioWarning
 from catok.io.arrays import check_peak
 from catok.io.files import StrPath
 
 _LARGEST_BLOCK = 1 << 22  # samples of all channels, whatever the rate
-
-
-class AudioWarning(UserWarning):
-    """A recording was read, but something is missing from it: the message says what."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +96,8 @@ def load_crop(
 
     Its samples are those of the whole recording. Seeks, so that a crop of a long file costs no more
     than one of a short file, unless PyAV or ffmpeg decode it. `downmix` and `select` as in
-    `load_audio`. Raises ValueError as that does, and when nothing lies at the offset.
+    `load_audio`. Warns of what is met or known without reading more. Raises ValueError as
+    `load_audio` does, and when nothing lies at the offset.
     """
     stack, source, decoders = _open(path)
     conversion = _Conversion(sample_rate, channels, downmix, select)
@@ -119,6 +117,7 @@ def load_crop(
             start, left = 0.0, left - samples.shape[1] / rate
             if left * rate < 1:
                 break
+    _warn(source.name, decoders)
     if not crops:
         raise ValueError(f"{source.name} holds no samples at {offset} s: mend or remove it")
     return torch.cat(crops, dim=1)[:, : round(seconds * sample_rate)]

@@ -1,13 +1,11 @@
 """Working through the jobs of a command: one, where errors end it, or many, where they do not."""
 
 import time
-import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from catok.cli.errors import error_line
 from catok.cli.files import Job, Plan
@@ -153,6 +151,8 @@ def _numbered(work: Work, item: tuple[int, Job]) -> tuple[int, Outcome]:
 
 
 def _tried(work: Work, job: Job) -> Outcome:
+    from catok.audio import audio_warnings
+
     with audio_warnings() as warned:
         try:
             if job.target is not None and isinstance(job.source, Path) and job.source.exists():
@@ -163,23 +163,3 @@ def _tried(work: Work, job: Job) -> Outcome:
         except (ValueError, OSError, MemoryError) as error:
             result = error
     return Outcome(result, tuple(warned))
-
-
-@contextmanager
-def audio_warnings() -> Iterator[list[str]]:
-    """Context in which the library's warnings of incomplete recordings are listed, not shown."""
-    from catok.audio import AudioWarning
-
-    found: list[str] = []
-    with warnings.catch_warnings():
-        warnings.simplefilter("always", AudioWarning)
-        others = warnings.showwarning
-
-        def show(message: Warning | str, category: type[Warning], *where: Any) -> None:
-            if issubclass(category, AudioWarning):
-                found.append(str(message))
-            else:
-                others(message, category, *where)
-
-        warnings.showwarning = show
-        yield found

@@ -81,12 +81,14 @@ def train_lm(
         import torch
 
         from catok.training.lm.parts import build_parts
-        from catok.training.lm.prepare import open_corpus
+        from catok.training.lm.prepare import check_corpus, open_corpus
         from catok.training.lm.trainer import LMTrainer
 
         torch.manual_seed(config.seed)
         parts = build_parts(config)
         parts.tokenizer.to(place)
+        if valid is not None:  # before the training data is encoded, which takes long
+            check_corpus(valid, parts, config.data)
         with Encoding("training data", group.first) as encoding:
             folder = None if tokens is None else f"{tokens}/train"
             train = open_corpus(

@@ -78,19 +78,23 @@ def train(
 
 def run_training(build: Builder, steps: int, out: str, device: DeviceName) -> int:
     """Join the other processes, if any, build the trainer and run it; returns the exit code."""
+    from catok.audio import audio_warnings
     from catok.cli.loading import pick_device
     from catok.training.engine import distributed
 
     group, place = distributed.join(pick_device(device))
     display = Display(steps)
-    with folder_lock(out) if group.first else nullcontext():
+    with (
+        audio_warnings(display.warn) as incomplete,
+        folder_lock(out) if group.first else nullcontext(),
+    ):
         trainer = build(group, place, display.show)
         if group.first:
             display.begin(trainer.step, out)
         trainer.run()
         distributed.leave(group)
     if group.first:
-        display.end(trainer.step, trainer.folder / "model")
+        display.end(trainer.step, trainer.folder / "model", len(incomplete))
     return 0 if trainer.step >= steps else INTERRUPTED
 
 
@@ -112,13 +116,18 @@ class Display:
         if terminal.has_bars():
             self._bar = terminal.bar(self._steps, initial=step, unit="step")
 
-    def end(self, step: int, model: object) -> None:
-        """The run ended at `step`."""
+    def end(self, step: int, model: object, incomplete: int = 0) -> None:
+        """The run ended at `step`; `incomplete`: recordings that were not read whole."""
         if self._bar is not None:
             with suppress(OSError):
                 self._bar.close()
             self._bar = None
-        self._say(f"catok: {step} of {self._steps} steps done, model in {model}")
+        besides = f"; recordings not read whole: {incomplete}" if incomplete else ""
+        self._say(f"catok: {step} of {self._steps} steps done, model in {model}{besides}")
+
+    def warn(self, line: str) -> None:
+        """Something is missing from a recording that was read."""
+        self._say(f"catok: warning: {line}")
 
     def show(self, event: dict[str, Any]) -> None:
         """One event of the log."""
@@ -129,6 +138,11 @@ class Display:
         step = event["step"]
         if "save_minutes" in event:
             self._say(f"catok: {_plan(event)}")
+            return
+        if "settings_changed" in event:
+            from catok.training.engine.saved import described
+
+            self._say(f"catok: settings changed: {described(event['settings_changed'])}")
             return
         if "audio_per_second" not in event:
             numbers = [f"{name} {value}" for name, value in event.items() if name != "step"]

@@ -4,7 +4,7 @@ import errno
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 try:
@@ -19,23 +19,40 @@ LOCK = ".lock"
 def folder_lock(folder: str | os.PathLike[str]) -> Iterator[None]:
     """Context in which no other process, and no other context, may lock the same folder.
 
-    The folder is made if there is none. The lock ends with the context or with the process,
-    however that ends: a run that was killed can be gone on with at once. While it is held, the
-    file .lock in the folder names process and host. On a file system without locks there is none.
+    The folder is made if there is none, and removed again if nothing was written into it. The lock
+    ends with the context or with the process, however that ends: a run that was killed can be gone
+    on with at once. While it is held, the file .lock in the folder names process and host. On a
+    file system without locks there is none.
 
     Raises ValueError, with process and host, where the lock is held; OSError where the folder
     cannot be made or written.
     """
     path = Path(folder, LOCK)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = _locked(path)
+    with made_folder(path.parent):
+        descriptor = _locked(path)
+        try:
+            os.truncate(descriptor, 0)
+            os.write(descriptor, f"{os.getpid()} {socket.gethostname()}\n".encode())
+            yield
+        finally:
+            path.unlink(missing_ok=True)  # still locked: who waits for it finds that it is gone
+            os.close(descriptor)
+
+
+@contextmanager
+def made_folder(folder: str | os.PathLike[str]) -> Iterator[None]:
+    """Context in which there is a folder: made, with those above it, if need be, and removed again
+    with them at the end where nothing was written into it. Raises OSError.
+    """
+    path = Path(folder).absolute()
+    made = [place for place in (path, *path.parents) if not place.exists()]
+    path.mkdir(parents=True, exist_ok=True)
     try:
-        os.truncate(descriptor, 0)
-        os.write(descriptor, f"{os.getpid()} {socket.gethostname()}\n".encode())
         yield
     finally:
-        path.unlink(missing_ok=True)  # still locked: who waits for it finds that it is gone
-        os.close(descriptor)
+        with suppress(OSError):  # not empty: so are those above
+            for place in made:
+                place.rmdir()
 
 
 def try_lock(descriptor: int) -> bool:

@@ -108,13 +108,19 @@ def test_a_run_of_other_networks_is_refused(tmp_path, corpora, texts, run):
         Trainer(EVERYTHING, texts, [], tmp_path)
     with pytest.raises(ValueError, match="other networks"):
         Trainer(replace(EVERYTHING, ema=0.0, stages=(TrainStage(1),)), texts, [], tmp_path)
+    with pytest.raises(ValueError) as error:
+        Trainer(replace(CONFIG, tokenizer="nano"), corpora, [], tmp_path)
+    assert str(tmp_path) in str(error.value) and 'tokenizer "small" -> "nano"' in str(error.value)
+    assert "choose another folder" in str(error.value)
 
 
 def test_settings_changed_on_the_way_are_logged(tmp_path, corpora, run):
     short = replace(CONFIG, stages=(TrainStage(2),))
     run(tmp_path, corpora, short, valid=[])
-    _, lines = run(tmp_path, corpora, replace(short, stages=(TrainStage(3),), ema=0.0), valid=[])
-    assert lines[1] == {"step": 2, "settings_changed": ["stages"]}
+    longer = replace(short, stages=(TrainStage(3),), ema=0.0)
+    _, lines = run(tmp_path, corpora, longer, valid=[])
+    before, after = (config.to_dict()["stages"] for config in (short, longer))
+    assert lines[1] == {"step": 2, "settings_changed": {"stages": [before, after]}}
     assert lines[-1]["step"] == 3
 
 
@@ -185,5 +191,5 @@ def test_a_state_that_does_not_fit_is_refused(saved, tmp_path, texts, name):
     state = torch.load(saved / "last.pt", weights_only=True)
     spoil(state, name)
     torch.save(state, tmp_path / "last.pt")
-    with pytest.raises(ValueError, match="saved run|running average"):
+    with pytest.raises(ValueError, match="cannot go on with the run in"):
         Trainer(config, texts, [], tmp_path)

@@ -203,7 +203,7 @@ def test_changed_settings_are_told(config, places, tmp_path):
     first.save()
     lines = []
     trainer(replace(config, steps=2), places, tmp_path, lines).run()
-    assert {"step": 1, "settings_changed": ["steps"]} in lines
+    assert {"step": 1, "settings_changed": {"steps": [8, 2]}} in lines
     with pytest.raises(ValueError, match="other networks"):
         trainer(replace(config, ctc=replace(config.ctc, per_frame=2)), places, tmp_path)
     torch.save({"step": 3}, tmp_path / "last.pt")

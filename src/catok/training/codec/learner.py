@@ -100,7 +100,7 @@ class Learner:
         """Go on from what `state_dict` gave. Raises ValueError where the networks differ."""
         own = self.state_dict()
         if missing := sorted(set(own) - set(state)):
-            raise ValueError(f"the saved run has no {missing}: its recipe was another")
+            raise ValueError(f"it has no {missing}: its recipe was another")
         check_saved(state["generator"], own["generator"], "the network")
         check_saved(state["usage"], own["usage"], "the use of codes")
         self.generator.load_state_dict(state["generator"])

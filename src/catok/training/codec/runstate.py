@@ -11,7 +11,7 @@ from catok.training.codec.config import TrainConfig
 from catok.training.codec.learner import Learner
 from catok.training.engine import checkpoint, sharded
 from catok.training.engine.distributed import Group, collect
-from catok.training.engine.saved import changed_settings, saved_step
+from catok.training.engine.saved import changed_settings, going_on, saved_step
 
 FORMAT = 1
 
@@ -22,7 +22,7 @@ class RunState:
     def __init__(self, folder: Path, config: TrainConfig, group: Group) -> None:
         self.folder, self.config, self.group = folder, config, group
         self.sharded = config.parallel == "fsdp" and group.world > 1
-        self.changed: list[str] = []  # settings that the restored run had otherwise
+        self.changed: dict[str, list[Any]] = {}  # settings of the restored run: before, now
 
     def load(self) -> dict[str, Any] | Path | None:
         """The saved state or, of a sharded run, where it is; None where there is none.
@@ -65,9 +65,10 @@ class RunState:
                 f"the run in {self.folder} was saved by another catok (format {saved['format']}): "
                 "go on with that, or begin a new run from its model/"
             )
-        step = saved_step(saved)
-        learner.load_state_dict(saved)
         self.changed = changed_settings(saved.get("config"), self.config.to_dict())
+        with going_on(self.folder, self.changed):
+            step = saved_step(saved)
+            learner.load_state_dict(saved)
         return step
 
     def publish(self, learner: Learner, folder: Path) -> None:

@@ -104,7 +104,7 @@ def load_optimizer_state(
     fused = bool(optimizer.defaults.get("fused"))  # counts steps where the parameters are
     parameters = dict(module.named_parameters())
     if not isinstance(state, Mapping) or not set(state) <= set(parameters):
-        raise ValueError("the saved run is of other networks, or damaged: so says its optimizer")
+        raise ValueError("it is of other networks, or damaged: so says its optimizer")
     for name, parameter in parameters.items():
         if name in state:
             own = {"step": torch.zeros(()), "exp_avg": parameter, "exp_avg_sq": parameter}

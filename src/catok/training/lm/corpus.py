@@ -64,11 +64,7 @@ class Corpus:
         found = (self._utterance(r, text, config) for r in recordings)
         self.utterances = [u for u in found if u is not None]
         if not self.utterances:
-            left_out = ", ".join(f"{count} {reason}" for reason, count in self.skipped.items())
-            raise ValueError(
-                f"none of {len(recordings)} recordings can be trained on ({left_out}): texts "
-                "stand in a manifest, or in a.txt beside a.wav"
-            )
+            raise _none_left(self.skipped)
         self.frames = np.array([u.frames for u in self.utterances])
         self.text_lengths = np.array([u.text_length for u in self.utterances])
         self._pools = _by_voice(self.utterances)
@@ -121,14 +117,7 @@ class Corpus:
         self, recording: Entry, text: TextTokenizer, config: DataConfig
     ) -> Utterance | None:
         """The recording as an utterance, or None, with the reason counted."""
-        said, fields = (recording.text or "").strip(), prompt_fields(recording)
-        if fields.language is None:
-            fields = replace(fields, language=config.language)
-        reason, length = _unfit(said, text, config.max_text)
-        for value in replace(fields, language=None).labelled().values():
-            if value is not None and not reason:
-                reason, extra = _unfit(value, text, config.max_text)
-                length += extra
+        reason, length = _unfit_text(recording, text, config)
         if recording.codes is None:
             reason = "no codes"
         if reason or recording.codes is None:
@@ -151,7 +140,17 @@ class Corpus:
         if not config.min_seconds <= seconds <= config.max_seconds:
             self.skipped["too long" if seconds > config.max_seconds else "too short"] += 1
             return None
+        said, fields = (recording.text or "").strip(), prompt_fields(recording)
+        if fields.language is None:
+            fields = replace(fields, language=config.language)
         return Utterance(recording.codes, frames, said, length, fields, recording.speaker)
+
+
+def check_texts(recordings: Sequence[Entry], text: TextTokenizer, config: DataConfig) -> None:
+    """Raise ValueError where no recording has a text to learn from: before any is encoded."""
+    reasons = [_unfit_text(recording, text, config)[0] for recording in recordings]
+    if all(reasons):
+        raise _none_left(Counter(reasons))
 
 
 def prompt_fields(recording: Entry) -> PromptFields:
@@ -161,6 +160,26 @@ def prompt_fields(recording: Entry) -> PromptFields:
     except ValueError as error:
         place = f", line {recording.line}" if recording.line else ""
         raise ValueError(f"{recording.name}{place}: {error}") from error
+
+
+def _none_left(skipped: Counter[str]) -> ValueError:
+    left_out = ", ".join(f"{count} {reason}" for reason, count in skipped.items())
+    return ValueError(
+        f"none of {skipped.total()} recordings can be trained on ({left_out}): texts stand in a "
+        "manifest, or in a.txt beside a.wav"
+    )
+
+
+def _unfit_text(recording: Entry, text: TextTokenizer, config: DataConfig) -> tuple[str, int]:
+    """Why the text of a recording, or another field of its prompt, cannot be used, "" if all can,
+    and their length in tokens.
+    """
+    reason, length = _unfit((recording.text or "").strip(), text, config.max_text)
+    for value in replace(prompt_fields(recording), language=None).labelled().values():
+        if value is not None and not reason:
+            reason, extra = _unfit(value, text, config.max_text)
+            length += extra
+    return reason, length
 
 
 def _unfit(said: str, text: TextTokenizer, longest: int) -> tuple[str, int]:

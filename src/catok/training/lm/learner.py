@@ -141,7 +141,7 @@ class Learner:
         """Go on from what `state_dict` gave. Raises ValueError where the networks differ."""
         own = self.state_dict()
         if missing := sorted(set(own) - set(state)):
-            raise ValueError(f"the saved run has no {missing}: its recipe was another")
+            raise ValueError(f"it has no {missing}: its recipe was another")
         check_saved(state["objective"], own["objective"], "the network")
         check_saved({"sums": state["tally"]}, {"sums": self.tally.sums}, "the sums of losses")
         self.objective.load_state_dict(state["objective"])

@@ -7,9 +7,15 @@ from catok.corpus.entries import is_token_folder, map_tokens, mapped_folder, tok
 from catok.data.recordings import read_recordings
 from catok.training.engine.distributed import Group
 from catok.training.lm.config import DataConfig
-from catok.training.lm.corpus import Corpus
+from catok.training.lm.corpus import Corpus, check_texts
 from catok.training.lm.parts import Parts
 from catok.training.lm.tokens import token_folder, write_tokens
+
+
+def check_corpus(data: str | Path, parts: Parts, config: DataConfig) -> None:
+    """Raise ValueError where `open_corpus` would find nothing to learn from, before it encodes."""
+    if not is_token_folder(data):
+        check_texts(read_recordings(data), parts.text, config)
 
 
 def open_corpus(
@@ -36,6 +42,7 @@ def open_corpus(
         return Corpus(token_entries(mapped_folder(data)), parts.text, parts.space, config)
     recordings = read_recordings(data)
     if any(recording.codes is None for recording in recordings):
+        check_texts(recordings, parts.text, config)
         folder = token_folder(data, parts.tokenizer) if tokens is None else Path(tokens)
         path = write_tokens(recordings, folder, parts.tokenizer, group=group, report=report)
         encoded = read_recordings(path)

@@ -12,7 +12,7 @@ from catok.training.engine.checkpoint import load_run, save_run
 from catok.training.engine.distributed import Group
 from catok.training.engine.guards import BadStepGuard
 from catok.training.engine.logging import RunLog
-from catok.training.engine.saved import changed_settings, saved_step
+from catok.training.engine.saved import changed_settings, going_on, saved_step
 from catok.training.engine.saving import Saving, is_due
 from catok.training.engine.signals import StopOnRequest
 from catok.training.lm.batches import TokenBatch, ahead, training_source
@@ -63,7 +63,7 @@ class LMTrainer:
         )
         self.validator = Validator(self.learner, valid, self.source) if valid else None
         self.guard = BadStepGuard(self.folder, config.max_bad_steps, self.group.rank)
-        self.step, self.changed = 0, list[str]()
+        self.step, self.changed = 0, dict[str, list[Any]]()
         saved = load_run(self.folder)
         if saved is not None:
             self._restore(saved)
@@ -142,14 +142,15 @@ class LMTrainer:
                 f"{self.folder} holds another kind of run, or one of another catok: use a new "
                 "folder, or go on from its model/"
             )
-        if saved.get("weight_hash") != self.parts.space.weight_hash:
-            raise ValueError(
-                f"the run in {self.folder} speaks codes of another audio tokenizer (weights "
-                f"{saved.get('weight_hash')}, the recipe's has {self.parts.space.weight_hash})"
-            )
-        step = saved_step(saved)
-        self.learner.load_state_dict(saved)
         self.changed = changed_settings(saved.get("config"), self.config.to_dict())
+        with going_on(self.folder, self.changed):
+            if saved.get("weight_hash") != self.parts.space.weight_hash:
+                raise ValueError(
+                    f"it speaks codes of another audio tokenizer (weights "
+                    f"{saved.get('weight_hash')}, the recipe's has {self.parts.space.weight_hash})"
+                )
+            step = saved_step(saved)
+            self.learner.load_state_dict(saved)
         self.step = step
 
     def _data(self) -> dict[str, Any]:
