@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 
 @dataclass
@@ -28,6 +29,35 @@ class StageState:
         """Index `[B]` of the first cached key that each row owns."""
         past = self.keys[0].shape[2]
         return past - self.positions.clamp(max=past)
+
+    def row(self, index: int) -> "StageState":
+        """One row alone, a copy, with the keys and values that it owns and no others."""
+        past = self.keys[0].shape[2]
+        owned = slice(past - min(past, int(self.positions[index])), past)
+
+        def own(tensors: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+            return tuple(each[index : index + 1, :, owned].clone() for each in tensors)
+
+        return StageState(
+            self.positions[index : index + 1].clone(), own(self.keys), own(self.values)
+        )
+
+    @staticmethod
+    def join(states: Sequence["StageState"]) -> "StageState":
+        """The rows of several states in one."""
+        longest = max(state.keys[0].shape[2] for state in states)
+
+        def together(layers: Sequence[tuple[Tensor, ...]]) -> tuple[Tensor, ...]:
+            return tuple(
+                torch.cat([pad(each, (0, 0, longest - each.shape[2], 0)) for each in layer])
+                for layer in zip(*layers, strict=True)
+            )
+
+        return StageState(
+            torch.cat([state.positions for state in states]),
+            together([state.keys for state in states]),
+            together([state.values for state in states]),
+        )
 
 
 @dataclass
@@ -61,6 +91,16 @@ class StackState:
         for stage in self.stages:
             stage.positions = stage.positions * keep.to(stage.positions.device)
         return self
+
+    def row(self, index: int) -> "StackState":
+        """One row alone, a copy."""
+        return StackState(tuple(stage.row(index) for stage in self.stages))
+
+    @staticmethod
+    def join(states: Sequence["StackState"]) -> "StackState":
+        """The rows of several states in one: the stepped result is that of each alone."""
+        stages = zip(*(state.stages for state in states), strict=True)
+        return StackState(tuple(StageState.join(stage) for stage in stages))
 
 
 def append_recent(past: Tensor, chunk: Tensor, active: Tensor | None, capacity: int) -> Tensor:
