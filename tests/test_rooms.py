@@ -12,6 +12,7 @@ ROOMS = (
     "tokenizer",
     "corpus",
     "lm",
+    "serving",
     "training",
     "evaluation",
     "hf",

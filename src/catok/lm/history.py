@@ -26,6 +26,10 @@ class RepetitionHistory:
         """The codes that audio channel 1 to K has held, `[N, codes]` bool."""
         return self._seen[:, channel - 1]
 
+    def extend(self, other: "RepetitionHistory") -> None:
+        """Take in the rows of another, after one's own."""
+        self._seen = torch.cat([self._seen, other._seen])
+
     def select(self, rows: Tensor) -> None:
         """Keep some rows only; `rows` int64 `[A]`."""
         self._seen = self._seen[rows]

@@ -7,6 +7,7 @@ speak, text beside the recording that it writes down. Rotary attention finds the
 nearly constant distance. Only positions change, the rows are those of the released layout.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -31,6 +32,12 @@ class PositionState:
     def select(self, rows: Tensor) -> "PositionState":
         """Of some rows only; `rows` int64 `[A]`."""
         return replace(self, last=self.last[rows], begun=self.begun[rows])
+
+    @staticmethod
+    def join(states: Sequence["PositionState"]) -> "PositionState":
+        """The rows of several in one."""
+        last, begun = [state.last for state in states], [state.begun for state in states]
+        return PositionState(torch.cat(last), torch.cat(begun))
 
 
 def position_ids(

@@ -64,18 +64,81 @@ class Sampler:
 
     def choose(self, channel: int, logits: Tensor, seen: Tensor | None) -> Tensor:
         """As `TokenSampler.choose`."""
-        how = self.sampling
-        if channel == 0:
-            settings = how.text_temperature, how.text_top_k, how.text_top_p
-            if how.restrict_text:
-                allowed = logits[:, self._slots]
-                logits = torch.full_like(logits, float("-inf"))
-                logits[:, self._slots] = allowed
-        else:
-            settings = how.audio_temperature, how.audio_top_k, how.audio_top_p
-        if settings[0] <= 0:
-            return logits.argmax(dim=-1)
-        if seen is not None:
-            logits = penalize(logits, seen, how.audio_repetition_penalty)
-        uniform = self._uniform[:, channel].to(logits.device)
-        return draw(probabilities(logits, *settings), uniform)
+        return choose(self.sampling, self._slots, channel, logits, seen, self._uniform[:, channel])
+
+
+class RowSampler:
+    """A `TokenSampler` for rows that come and go, each with a `SamplingConfig` and seed of its own.
+
+    What a row gets is what `Sampler` gives it.
+    """
+
+    def __init__(self, config: TokenLMConfig) -> None:
+        self._rows: list[tuple[SamplingConfig, torch.Generator]] = []
+        self._groups: list[tuple[SamplingConfig, Tensor]] = []
+        self._uniform = torch.empty(0, 0, dtype=torch.float32, device="cpu")
+        self._slots = [config.audio_assistant_gen_slot_token_id, config.audio_end_token_id]
+
+    def add(self, sampling: SamplingConfig, seed: int) -> None:
+        """One row more, after the others."""
+        self._rows.append((sampling, torch.Generator("cpu").manual_seed(seed)))
+        self._group()
+
+    def select(self, rows: Sequence[int]) -> None:
+        """Keep some rows only."""
+        self._rows = [self._rows[row] for row in rows]
+        self._group()
+
+    def start_frame(self, channels: int) -> None:
+        """Draw the frame's random numbers."""
+        kind: Any = {"dtype": torch.float32, "device": "cpu"}
+        drawn = [torch.rand(channels, generator=each, **kind) for _, each in self._rows]
+        self._uniform = torch.stack(drawn)
+
+    def choose(self, channel: int, logits: Tensor, seen: Tensor | None) -> Tensor:
+        """As `TokenSampler.choose`."""
+        uniform = self._uniform[:, channel]
+        if len(self._groups) == 1:
+            return choose(self._groups[0][0], self._slots, channel, logits, seen, uniform)
+        chosen = torch.empty(len(logits), dtype=torch.int64, device=logits.device)
+        for sampling, rows in self._groups:
+            there = rows.to(logits.device)
+            held = None if seen is None else seen[there]
+            own = choose(sampling, self._slots, channel, logits[there], held, uniform[rows])
+            chosen[there] = own
+        return chosen
+
+    def _group(self) -> None:
+        """Rows that share their settings are chosen for together."""
+        found: dict[SamplingConfig, list[int]] = {}
+        for row, (sampling, _) in enumerate(self._rows):
+            found.setdefault(sampling, []).append(row)
+        self._groups = [(each, torch.tensor(rows, device="cpu")) for each, rows in found.items()]
+
+
+def choose(
+    how: SamplingConfig,
+    slots: list[int],
+    channel: int,
+    logits: Tensor,
+    seen: Tensor | None,
+    uniform: Tensor,
+) -> Tensor:
+    """Tokens `[N]` of a channel by logits `[N, V]` and uniform numbers `[N]`.
+
+    `seen` `[N, V]` bool: what the channel has held; `slots`: the text tokens for one more frame and
+    for the end.
+    """
+    if channel == 0:
+        settings = how.text_temperature, how.text_top_k, how.text_top_p
+        if how.restrict_text:
+            allowed = logits[:, slots]
+            logits = torch.full_like(logits, float("-inf"))
+            logits[:, slots] = allowed
+    else:
+        settings = how.audio_temperature, how.audio_top_k, how.audio_top_p
+    if settings[0] <= 0:
+        return logits.argmax(dim=-1)
+    if seen is not None:
+        logits = penalize(logits, seen, how.audio_repetition_penalty)
+    return draw(probabilities(logits, *settings), uniform.to(logits.device))

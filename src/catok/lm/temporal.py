@@ -5,11 +5,13 @@ this model needs it.
 """
 
 import copy
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import pad
 
 from catok.extras import install
 from catok.lm.config import LanguageConfig
@@ -49,6 +51,34 @@ class TemporalState:
             layer.keys, layer.values = layer.keys[rows], layer.values[rows]
         position_state = self.position_state and self.position_state.select(rows)
         return replace(self, mask=self.mask[rows], cache=cache, position_state=position_state)
+
+    def trimmed(self) -> "TemporalState":
+        """Without the first positions that are padding in every row."""
+        first = int(self.mask.any(dim=0).to(torch.uint8).argmax())
+        if first == 0:
+            return self
+        cache = self.fork()
+        for layer in cache.layers:
+            layer.keys = layer.keys[:, :, first:].contiguous()
+            layer.values = layer.values[:, :, first:].contiguous()
+        return replace(self, mask=self.mask[:, first:], cache=cache)
+
+    @staticmethod
+    def join(states: Sequence["TemporalState"]) -> "TemporalState":
+        """The rows of several states in one, padded on the left: each goes on as it would alone."""
+        if len(states) == 1:
+            return states[0]
+        longest = max(state.length for state in states)
+        missing = [longest - state.length for state in states]
+        cache = states[0].fork()
+        for number, layer in enumerate(cache.layers):
+            for name in ("keys", "values"):
+                parts = [getattr(state.cache.layers[number], name) for state in states]
+                padded = [pad(each, (0, 0, n, 0)) for each, n in zip(parts, missing, strict=True)]
+                setattr(layer, name, torch.cat(padded))
+        mask = torch.cat([pad(s.mask, (n, 0)) for s, n in zip(states, missing, strict=True)])
+        positions = [s.position_state for s in states if s.position_state is not None]
+        return TemporalState(mask, cache, PositionState.join(positions) if positions else None)
 
 
 class TemporalTransformer(nn.Module):

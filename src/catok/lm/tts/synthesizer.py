@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor
 
+from catok.lm.continuous import GenerationRequest, generate_continuously
 from catok.lm.from_pretrained import FromPretrained
-from catok.lm.generation import Generated, generate, generate_frames
+from catok.lm.generation import Generated, generate_frames
 from catok.lm.prompt import PromptBuilder
 from catok.lm.sampler import SEEDS, draw_seeds
 from catok.lm.sampling import SamplingConfig
@@ -54,7 +55,7 @@ class Synthesizer(FromPretrained):
         return self.model.config.n_vq
 
     def synthesize(self, requests: Sequence[SpeechRequest | str]) -> list[Speech]:
-        """Speech of every request. Those that share their settings are made together."""
+        """Speech of every request, made together."""
         if isinstance(requests, str):
             raise ValueError("requests must be a list: put the one text in brackets")
         return self.synthesize_prompts(self.prompts(requests))
@@ -136,21 +137,23 @@ class Synthesizer(FromPretrained):
         return self.decode_codes(prompts, self.generate_codes(prompts))
 
     def generate_codes(self, prompts: Sequence[SpeechPrompt]) -> list[Generated]:
-        """The codes of every prompt; `decode_codes` makes speech of them."""
-        outputs: dict[int, Generated] = {}
-        for group in by_settings(prompts):
-            settings = prompts[group[0]].settings
-            generated = generate(
-                self.model,
-                [prompts[index].tokens.rows for index in group],
-                num_quantizers=settings.num_quantizers,
-                sampling=settings.sampling,
-                max_frames=settings.max_frames,
-                seeds=[prompts[index].seed for index in group],
-                unconditional=[prompts[index].tokens.unconditional for index in group],
-            )
-            outputs |= zip(group, generated, strict=True)
-        return [outputs[index] for index in range(len(prompts))]
+        """The codes of every prompt; `decode_codes` makes speech of them.
+
+        A few run at a time, and the next one begins when one ends.
+        """
+        return generate_continuously(self.model, [self.generation(each) for each in prompts])
+
+    @staticmethod
+    def generation(prompt: SpeechPrompt) -> GenerationRequest:
+        """What the language model is asked for a prompt's speech."""
+        return GenerationRequest(
+            prompt.tokens.rows,
+            prompt.settings.num_quantizers,
+            prompt.settings.sampling,
+            prompt.settings.max_frames,
+            prompt.seed,
+            prompt.tokens.unconditional,
+        )
 
     def decode_codes(
         self, prompts: Sequence[SpeechPrompt], outputs: Sequence[Generated]
