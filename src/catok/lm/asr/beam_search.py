@@ -213,3 +213,27 @@ class BeamSearch:
         tokens = (*self.open[each.origin].tokens, each.token)
         prefix = None if each.extensions is None else each.extensions[each.place]
         return Hypothesis(tokens, each.log_prob, each.score, prefix)
+
+
+class GreedySearch:
+    """The likeliest token at each step, with the methods of a `BeamSearch`."""
+
+    def __init__(self, end: int, max_tokens: int) -> None:
+        self.end, self.max_tokens = end, max_tokens
+        self.open = [Hypothesis()]
+
+    def advance(self, log_probs: Tensor) -> list[tuple[int, int]]:
+        """As `BeamSearch.advance`, of one hypothesis."""
+        before = self.open[0]
+        full = len(before.tokens) >= self.max_tokens
+        token = self.end if full else int(log_probs[0].argmax())
+        total = before.log_prob + float(log_probs[0, token])
+        if token == self.end:
+            self.open, self._best = [], Hypothesis(before.tokens, total, total)
+            return []
+        self.open = [Hypothesis((*before.tokens, token), total, total)]
+        return [(0, token)]
+
+    def best(self) -> Hypothesis:
+        """The text, once it has ended."""
+        return self._best

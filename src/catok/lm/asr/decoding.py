@@ -4,12 +4,15 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from catok.lm.asr.beam_search import BeamSearch, CTCPrefixScorer, Hypothesis
+from catok.lm.asr.beam_search import BeamSearch, CTCPrefixScorer, GreedySearch, Hypothesis
 from catok.lm.asr.config import DecodingConfig
 from catok.lm.asr.ctc import align, best_path, collapse, positions_needed
 from catok.lm.asr.prefill import PrefilledBatch, Prefiller
 from catok.lm.asr.text_decoder import DecoderState, TextDecoder
 from catok.lm.asr.transcript import Transcript, Word, timed_words
+
+CANDIDATES = 3  # tokens that CTC judges after each hypothesis, per place in the beam
+Search = BeamSearch | GreedySearch
 
 
 def greedy_search(
@@ -39,28 +42,34 @@ def greedy_search(
     ]
 
 
-def beam_search(
-    decoder: TextDecoder, state: DecoderState, searches: Sequence[BeamSearch]
+def search_together(
+    decoder: TextDecoder, state: DecoderState, searches: Sequence[Search]
 ) -> list[Hypothesis]:
     """Run one fresh search per row of `state`, all of them together."""
     running = list(searches)
     while running:
-        origins: list[int] = []
-        tokens: list[int] = []
-        first = 0
-        for search in running:
-            count = len(search.open)
-            chosen = search.advance(state.log_probs[first : first + count])
-            origins += [first + origin for origin, _ in chosen]
-            tokens += [token for _, token in chosen]
-            first += count
+        origins, tokens = advance_all(running, state)
         running = [search for search in running if search.open]
         if running:
             state = decoder.step(state.select(origins), tokens)
     return [search.best() for search in searches]
 
 
-CANDIDATES = 3  # tokens that CTC judges after each hypothesis, per place in the beam
+def advance_all(searches: Sequence[Search], state: DecoderState) -> tuple[list[int], list[int]]:
+    """One step of each search, whose open hypotheses are the rows of `state`, one after the other.
+
+    Returns the rows that go on, and their new tokens.
+    """
+    origins: list[int] = []
+    tokens: list[int] = []
+    first = 0
+    for search in searches:
+        count = len(search.open)
+        chosen = search.advance(state.log_probs[first : first + count])
+        origins += [first + origin for origin, _ in chosen]
+        tokens += [token for _, token in chosen]
+        first += count
+    return origins, tokens
 
 
 def decode_batch(
@@ -71,57 +80,71 @@ def decode_batch(
     frame_rate: float,
 ) -> list[Transcript]:
     """One transcript per recording. Raises ValueError when a CTC head is asked for and missing."""
-    joint = config.method == "beam" and config.ctc_weight > 0 and prefiller.head is not None
-    tables: list[Tensor] = []
-    if joint or config.method == "ctc" or config.timestamps:
+    tables: list[Tensor | None] = [None] * len(prefilled.hidden)
+    if needs_table(prefiller, config):
         tables = [prefiller.ctc(hidden) for hidden in prefilled.hidden]
     limits = [config.max_tokens(frames, frame_rate) for frames in prefilled.frames]
     decoder = prefiller.decoder(num_quantizers)
     if config.method == "ctc":
-        found = [likeliest_path(table) for table in tables]
+        found = [likeliest_path(table) for table in tables if table is not None]
     elif config.method == "greedy":
         found = greedy_search(decoder, prefilled.decoder_state, limits)
     else:
-        found = _searched(decoder, prefilled, config, limits, tables if joint else [])
-    transcripts = []
-    for index, best in enumerate(found):
-        words = None
-        if config.timestamps and prefiller.head is not None:
-            seconds = 1 / (frame_rate * prefiller.head.per_frame)
-            words = _words(prefiller, best, tables[index], seconds)
-        text = prefiller.text.decode(best.tokens).strip()
-        ended = config.method == "ctc" or len(best.tokens) < limits[index]
-        transcripts.append(Transcript(text, best.tokens, best.log_prob, words, ended))
-    return transcripts
+        each = zip(limits, tables, strict=True)
+        searches = [new_search(decoder, config, limit, table) for limit, table in each]
+        found = search_together(decoder, prefilled.decoder_state, searches)
+    return [
+        as_transcript(prefiller, config, best, table, limit, frame_rate)
+        for best, table, limit in zip(found, tables, limits, strict=True)
+    ]
+
+
+def needs_table(prefiller: Prefiller, config: DecodingConfig) -> bool:
+    """Whether the CTC head is asked at all."""
+    joint = config.method == "beam" and config.ctc_weight > 0 and prefiller.head is not None
+    return joint or config.method == "ctc" or config.timestamps
+
+
+def new_search(
+    decoder: TextDecoder, config: DecodingConfig, limit: int, table: Tensor | None
+) -> Search:
+    """A fresh search for a text of at most `limit` tokens; `table`: what the CTC head says."""
+    if config.method == "greedy":
+        return GreedySearch(decoder.end, limit)
+    joint = table is not None and config.ctc_weight > 0
+    return BeamSearch(
+        config.beam,
+        decoder.end,
+        limit,
+        config.length_power,
+        CTCPrefixScorer(table) if joint and table is not None else None,
+        config.ctc_weight,
+        CANDIDATES * config.beam,
+    )
+
+
+def as_transcript(
+    prefiller: Prefiller,
+    config: DecodingConfig,
+    best: Hypothesis,
+    table: Tensor | None,
+    limit: int,
+    frame_rate: float,
+) -> Transcript:
+    """What was found, with the times of its words if they are asked for."""
+    words = None
+    if config.timestamps and prefiller.head is not None and table is not None:
+        seconds = 1 / (frame_rate * prefiller.head.per_frame)
+        words = _words(prefiller, best, table, seconds)
+    text = prefiller.text.decode(best.tokens).strip()
+    ended = config.method == "ctc" or len(best.tokens) < limit
+    return Transcript(text, best.tokens, best.log_prob, words, ended)
 
 
 def likeliest_path(table: Tensor) -> Hypothesis:
     """What the likeliest CTC path through `[T, V + 1]` spells."""
     path, log_prob = best_path(table)
     return Hypothesis(tuple(collapse(path, table.shape[1] - 1)), log_prob, log_prob)
-
-
-def _searched(
-    decoder: TextDecoder,
-    prefilled: PrefilledBatch,
-    config: DecodingConfig,
-    limits: Sequence[int],
-    tables: Sequence[Tensor],
-) -> list[Hypothesis]:
-    """By beam search, jointly with CTC where there are `tables`."""
-    searches = [
-        BeamSearch(
-            config.beam,
-            decoder.end,
-            limit,
-            config.length_power,
-            CTCPrefixScorer(tables[index]) if tables else None,
-            config.ctc_weight,
-            CANDIDATES * config.beam,
-        )
-        for index, limit in enumerate(limits)
-    ]
-    return beam_search(decoder, prefilled.decoder_state, searches)
 
 
 def _words(

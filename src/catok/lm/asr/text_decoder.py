@@ -29,6 +29,12 @@ class DecoderState:
         index = torch.tensor(rows, dtype=torch.int64, device=self.log_probs.device)
         return DecoderState(self.log_probs[index], self.temporal.select(index))
 
+    @staticmethod
+    def join(states: Sequence["DecoderState"]) -> "DecoderState":
+        """The hypotheses of several states in one."""
+        temporal = TemporalState.join([state.temporal for state in states])
+        return DecoderState(torch.cat([state.log_probs for state in states]), temporal)
+
 
 class TextDecoder:
     """Steps of a `TokenLM` that reads `num_quantizers` codebooks and writes text."""
