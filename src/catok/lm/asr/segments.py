@@ -47,25 +47,58 @@ def cut_stream(
     Raises ValueError where there is no audio.
     """
     tokenizer = recognizer.tokenizer
-    rate = tokenizer.frame_rate
     encoder = tokenizer.stream_encoder(num_quantizers=recognizer.depth(config))
-    meter = LoudnessMeter(tokenizer.channels, tokenizer.frame_size)
-    codes = torch.zeros(recognizer.depth(config), 0, dtype=torch.int64, device="cpu")
-    loudness, first = meter.empty, 0
+    cutter = PieceCutter(recognizer, config)
     for block in blocks:
-        codes = torch.cat([codes, encoder.push(block)[0].cpu()], dim=1)
-        loudness = torch.cat([loudness, meter.push(block)])
-        *known, (rest, _) = recognizer.pieces(codes.shape[1], loudness, config)
-        for start, end in known:
-            yield Piece((first + start) / rate, (first + end) / rate, codes[:, start:end])
-        codes, loudness, first = codes[:, rest:], loudness[rest:], first + rest
-    seconds = encoder.samples / tokenizer.sample_rate
-    if not seconds:
-        raise ValueError("there is no audio to transcribe: the recording is empty")
-    codes = torch.cat([codes, encoder.flush()[0].cpu()], dim=1)
-    for start, end in recognizer.pieces(codes.shape[1], loudness, config):
-        end_seconds = min((first + end) / rate, seconds)
-        yield Piece((first + start) / rate, end_seconds, codes[:, start:end])
+        cutter.hear(block)
+        yield from cutter.push(encoder.push(block)[0].cpu())
+    yield from cutter.finish(encoder.flush()[0].cpu())
+
+
+class PieceCutter:
+    """Cuts a recording where it is quietest, as it comes in: its sound, and the codes of it.
+
+    The sound may be ahead of the codes.
+    """
+
+    def __init__(self, recognizer: "Recognizer", config: DecodingConfig) -> None:
+        tokenizer = recognizer.tokenizer
+        self._recognizer, self._config = recognizer, config
+        self._meter = LoudnessMeter(tokenizer.channels, tokenizer.frame_size)
+        depth = recognizer.depth(config)
+        self._codes = torch.zeros(depth, 0, dtype=torch.int64, device="cpu")
+        self._loudness, self._first = self._meter.empty, 0
+        self.samples = 0  # heard
+
+    def hear(self, samples: Tensor) -> None:
+        """The next audio `[C, n]`."""
+        self._loudness = torch.cat([self._loudness, self._meter.push(samples)])
+        self.samples += samples.shape[-1]
+
+    def push(self, codes: Tensor) -> list[Piece]:
+        """The next codes `[K, n]`; pieces whose end is now known."""
+        self._codes = torch.cat([self._codes, codes], dim=1)
+        *known, (rest, _) = self._places()
+        pieces = [self._piece(start, end) for start, end in known]
+        self._codes, self._loudness = self._codes[:, rest:], self._loudness[rest:]
+        self._first += rest
+        return pieces
+
+    def finish(self, codes: Tensor) -> list[Piece]:
+        """The last codes: all pieces that are left. Raises ValueError where there is no audio."""
+        if not self.samples:
+            raise ValueError("there is no audio to transcribe: the recording is empty")
+        self._codes = torch.cat([self._codes, codes], dim=1)
+        return [self._piece(start, end) for start, end in self._places()]
+
+    def _places(self) -> list[tuple[int, int]]:
+        return self._recognizer.pieces(self._codes.shape[1], self._loudness, self._config)
+
+    def _piece(self, start: int, end: int) -> Piece:
+        tokenizer = self._recognizer.tokenizer
+        rate, seconds = tokenizer.frame_rate, self.samples / tokenizer.sample_rate
+        end_seconds = min((self._first + end) / rate, seconds)
+        return Piece((self._first + start) / rate, end_seconds, self._codes[:, start:end])
 
 
 def recognize_pieces(

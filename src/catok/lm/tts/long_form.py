@@ -1,13 +1,15 @@
 """Long text, piece by piece in one voice, with a short pause between the pieces."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from catok.io.numbers import check_number
+from catok.lm.sampler import SEEDS
+from catok.lm.tts.request import SpeechRequest
 
 PAUSE, MAX_PAUSE = 0.25, 600.0  # seconds
 
@@ -22,38 +24,49 @@ class SpeechPiece(Protocol):
     def __iter__(self) -> Iterator[Tensor]: ...
 
 
-@dataclass(frozen=True, eq=False)
-class VoicePrompt:
-    """What a piece goes on from: `codes` `[K, F]` of the first piece, and what is said in it."""
+class LongFormPlan:
+    """What is asked for each piece of a long text.
 
-    codes: Tensor
-    text: str
+    `request` has a seed and its references as codes; piece n has seed + n. Without a reference, the
+    first piece that is of use (it ended by itself and has at least `least_frames`) is the voice
+    that the others continue: always the same one, so that the voice does not drift.
+    """
+
+    def __init__(self, request: SpeechRequest, texts: Sequence[str], least_frames: int) -> None:
+        self.texts = tuple(texts)
+        self._request, self._least_frames = request, least_frames
+        self._voice: SpeechRequest | None = None
+
+    def piece(self, number: int) -> SpeechRequest:
+        """The request for a piece, once those before it are made."""
+        seed = ((self._request.seed or 0) + number) % SEEDS
+        return replace(self._voice or self._request, text=self.texts[number], seed=seed)
+
+    def made(self, number: int, codes: Tensor, ended: bool) -> None:
+        """Take note of a piece: its codes `[K, F]`, and whether it ended by itself."""
+        usable = ended and codes.shape[1] >= self._least_frames
+        if self._request.reference is None and self._voice is None and usable:
+            text = self.texts[number]
+            self._voice = replace(
+                self._request, reference=codes, reference_text=text, mode="continuation"
+            )
 
 
 class LongFormStream:
     """Iterator over the audio of a long text, `[C, t]` float32 on the CPU, t varies.
 
-    `synthesize`: number and text of a piece, and the voice to go on with. `texts`: the pieces.
-    With `keep_voice`, every piece after the first that is of use (it ended by itself and has at
-    least `least_frames`) is spoken as that one's continuation: always the same one, so that the
-    voice does not drift. `ended`: every piece so far ended by itself.
+    `synthesize` makes a piece. `ended`: every piece so far ended by itself.
     """
 
     def __init__(
         self,
-        texts: list[str],
-        synthesize: Callable[[int, str, VoicePrompt | None], SpeechPiece],
-        *,
-        keep_voice: bool,
+        plan: LongFormPlan,
+        synthesize: Callable[[SpeechRequest], SpeechPiece],
         silence: Tensor,
-        least_frames: int,
     ) -> None:
-        self.texts = tuple(texts)
+        self.texts = plan.texts
         self.ended = True
-        self._synthesize = synthesize
-        self._keep_voice = keep_voice
-        self._silence = silence
-        self._least_frames = least_frames
+        self._plan, self._synthesize, self._silence = plan, synthesize, silence
         self._audio = self._pieces()
 
     def __iter__(self) -> Iterator[Tensor]:
@@ -63,16 +76,13 @@ class LongFormStream:
         return next(self._audio)
 
     def _pieces(self) -> Iterator[Tensor]:
-        voice: VoicePrompt | None = None
-        for number, text in enumerate(self.texts):
+        for number in range(len(self.texts)):
             if number and self._silence.shape[1]:
                 yield self._silence
-            stream = self._synthesize(number, text, voice)
+            stream = self._synthesize(self._plan.piece(number))
             yield from stream
             self.ended = self.ended and stream.ended
-            usable = stream.ended and stream.codes.shape[1] >= self._least_frames
-            if self._keep_voice and voice is None and usable:
-                voice = VoicePrompt(stream.codes, text)
+            self._plan.made(number, stream.codes, stream.ended)
 
 
 def silence(channels: int, seconds: float, sample_rate: int) -> Tensor:

@@ -11,10 +11,10 @@ from catok.lm.continuous import GenerationRequest, generate_continuously
 from catok.lm.from_pretrained import FromPretrained
 from catok.lm.generation import Generated, generate_frames
 from catok.lm.prompt import PromptBuilder
-from catok.lm.sampler import SEEDS, draw_seeds
+from catok.lm.sampler import draw_seeds
 from catok.lm.sampling import SamplingConfig
 from catok.lm.speech_model import SpeechModel
-from catok.lm.tts.long_form import PAUSE, LongFormStream, SpeechPiece, VoicePrompt, silence
+from catok.lm.tts.long_form import PAUSE, LongFormPlan, LongFormStream, SpeechPiece, silence
 from catok.lm.tts.prompt import GenerationSettings, SpeechPrompt, build_prompt, by_settings
 from catok.lm.tts.reference import SHORTEST, reference_codes
 from catok.lm.tts.request import Reference, SpeechRequest, as_request
@@ -82,28 +82,25 @@ class Synthesizer(FromPretrained):
         the others continue. Piece n has seed + n. A text of one piece sounds as from `stream`. With
         `best_of` the pieces come whole, each the best of several.
         """
-        request = as_request(request)
-        texts = split_text(request.text, max_length)
-        seed = draw_seeds(1)[0] if request.seed is None else request.seed
-        request = self.with_codes(request)
+        plan = self.plan_long(request, max_length=max_length)
 
-        def synthesize(number: int, text: str, voice: VoicePrompt | None) -> SpeechPiece:
-            piece = replace(request, text=text, seed=(seed + number) % SEEDS)
-            if voice is not None:
-                piece = replace(
-                    piece, reference=voice.codes, reference_text=voice.text, mode="continuation"
-                )
+        def synthesize(piece: SpeechRequest) -> SpeechPiece:
             if best_of is None:
                 return self.stream(piece)
             return WholeSpeech(best_of.synthesize(self, [piece])[0])
 
-        return LongFormStream(
-            texts,
-            synthesize,
-            keep_voice=request.reference is None,
-            silence=silence(self.tokenizer.channels, pause, self.sample_rate),
-            least_frames=math.ceil(SHORTEST * self.tokenizer.frame_rate),
-        )
+        gap = silence(self.tokenizer.channels, pause, self.sample_rate)
+        return LongFormStream(plan, synthesize, gap)
+
+    def plan_long(
+        self, request: SpeechRequest | str, *, max_length: int = MAX_LENGTH
+    ) -> LongFormPlan:
+        """The pieces of a text of any length, for who makes them himself."""
+        request = as_request(request)
+        texts = split_text(request.text, max_length)
+        seed = draw_seeds(1)[0] if request.seed is None else request.seed
+        least_frames = math.ceil(SHORTEST * self.tokenizer.frame_rate)
+        return LongFormPlan(replace(self.with_codes(request), seed=seed), texts, least_frames)
 
     def encode_reference(self, reference: Reference) -> Tensor:
         """A reference recording as codes `[n_vq, F]` int64, to be used many times."""
