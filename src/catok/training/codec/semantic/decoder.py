@@ -84,6 +84,7 @@ def decoder_from_dict(settings: dict[str, Any]) -> "PreTrainedModel":
         known = {key: value for key, value in settings.items() if key in SETTINGS}
         config = type(AutoConfig.for_model(family)).from_dict(known)
         model = AutoModelForCausalLM.from_config(config, attn_implementation="sdpa")
+        model.tie_weights()  # transformers 5.0 does not, where a model is built without memory
         return model.float()
     except Exception as error:  # transformers checks with errors of its own
         raise ValueError(f"no language model can be built from its settings: {error}") from error
