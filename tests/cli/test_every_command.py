@@ -73,7 +73,7 @@ def test_the_version_is_answered_first(name, capsys):
     assert capsys.readouterr().out.startswith("catok 0.")
 
 
-@pytest.mark.parametrize("name", ["encode", "decode", "roundtrip"])
+@pytest.mark.parametrize("name", ["encode", "decode", "roundtrip", "asr", "tts"])
 def test_batches_can_be_shared_out(name):
     assert {"shard", "workers"} <= set(options(COMMANDS[name]))
 
@@ -92,6 +92,40 @@ def test_threads_are_set(catok, recording, capsys):
     assert "OMP_NUM_THREADS" not in os.environ or os.environ["OMP_NUM_THREADS"] != "2"
     assert catok("encode", recording, "--threads", "0") == 1
     assert "--threads must be at least 1" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["encode", "in", "-o", "out/"],
+        ["encode", "in", "-o", "out/codes/"],
+        ["encode", "in/deep/a.wav", "-o", "out/", "--model", "./gone"],
+        ["roundtrip", "in", "-o", "out/"],
+        ["decode", "bad.cat", "-o", "out/"],
+        ["tts", "@text.txt", "-o", "out/", "--model", "./gone"],
+        ["tts", "@list.jsonl", "-o", "out/", "--model", "./gone"],
+        ["tokenize", "in", "-o", "out", "--model", "./gone"],
+        ["evaluate", "--data", "in", "--out", "out", "--model", "./gone"],
+        ["evaluate", "--data", "in", "--out", "out", "--baselines", "nothing:1"],
+        ["score", "asr", "--data", "in", "--out", "out", "--asr", "catok:./gone"],
+        ["train", "tiny/train", "--data", "in", "--out", "out"],
+        ["train", "tiny/train", "--data", "in", "--out", "out", "--set", "tokenizer='./gone'"],
+        ["finetune", "./gone", "--data", "in", "--out", "out"],
+        ["train-lm", "lm/tts-small", "--data", "in", "--out", "out"],
+    ],
+    ids=" ".join,
+)
+def test_a_command_that_fails_leaves_no_folder(command, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "in" / "deep").mkdir(parents=True)
+    for file in ("in/a.wav", "in/deep/a.wav", "bad.cat"):
+        (tmp_path / file).write_text("no audio")
+    (tmp_path / "text.txt").write_text("Hello.")
+    (tmp_path / "list.jsonl").write_text(json.dumps({"text": "Hello."}))
+    before = sorted(tmp_path.rglob("*"))
+    assert main(command) == 1
+    assert sorted(tmp_path.rglob("*")) == before
+    assert "catok: error: " in capsys.readouterr().err
 
 
 MISTAKES = """

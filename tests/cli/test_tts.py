@@ -99,7 +99,7 @@ def test_options_reach_the_model(tts, synth, reference, tmp_path):
 def test_the_best_of_several_readings(tts, synth, small_model, tmp_path):
     judge = save_recognizer(tmp_path / "judge", make(small_model), str(tmp_path / "codec"))
     small_model.save_pretrained(tmp_path / "codec")
-    how = ("--candidates", "4", "--judge", judge)
+    how = ("--candidates", "4", "--asr", judge)
     assert tts("Hello.", "-o", tmp_path / "out.wav", *how) == 0
     (tmp_path / "list.jsonl").write_text(json.dumps({"id": "x", "text": "Hello."}) + "\n")
     assert tts(f"@{tmp_path}/list.jsonl", "-o", tmp_path / "out", *how) == 0
@@ -246,7 +246,7 @@ def test_a_seed_tts_list(tts, synth, reference, tmp_path):
         (("-o", "x.wav"), 2, "name the text to speak"),
         (("Hi.", "--file", "x.txt", "-o", "x.wav"), 2, "but not both"),
         (("Hi.", "--raw", "-o", "x.wav"), 2, "--raw is for standard output"),
-        (("@nowhere.txt", "-o", "x.wav"), 1, "cannot be read as text"),
+        (("@nowhere.txt", "-o", "x.wav"), 1, "nowhere.txt does not exist: check the path"),
         (("ref.wav", "-o", "x.wav"), 2, "write @ref.wav"),
         (("Hi.", "-o", "x.wav", "--quantizers", "9"), 1, "from 1 to 4, got 9"),
         (("Hi.", "-o", "x.wav", "--top-p", "2"), 1, "audio_top_p must be"),

@@ -8,7 +8,7 @@ import tempfile
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from catok.io.files import StrPath, name_of
+from catok.io.files import StrPath, name_of, reason
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,9 @@ def _opened(path: str, name: str) -> BinaryIO:
             raise ValueError(f"{name} is a link to a file that does not exist") from error
         raise ValueError(f"{name} does not exist: check the path") from error
     except (OSError, ValueError) as error:  # a name too long, with a null byte, a link to itself
-        raise ValueError(f"{name[:200]} cannot be opened ({error}): check the path") from error
+        raise ValueError(
+            f"{name[:200]} cannot be opened ({reason(error)}): check the path"
+        ) from error
     if stat.S_ISDIR(mode):
         raise ValueError(f"{name} is a folder: give one audio file")
     if not stat.S_ISREG(mode) and not stat.S_ISFIFO(mode):

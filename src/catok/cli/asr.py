@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, BinaryIO, Literal
@@ -82,6 +82,9 @@ def run(
     ] = None,
     device: shared.Device = "auto",
     dtype: Annotated[shared.DtypeName, arg(help="Arithmetic of the language model.")] = "float32",
+    shard: shared.Shard = None,
+    workers: shared.Workers = 1,
+    threads: int | None = None,
     overwrite: shared.Overwrite = False,
     skip_existing: shared.SkipExisting = False,
 ) -> int:
@@ -99,6 +102,7 @@ def run(
     from catok.lm.asr.config import DecodingConfig
 
     shared.check_count("--quantizers", quantizers)
+    shared.check_count("--workers", workers)
     if pcm is not None and inputs != ("-",):
         raise UsageError("--pcm is about standard input: give - as the only input")
     shared.check_count("--pcm", pcm)
@@ -118,6 +122,7 @@ def run(
         todo = files.sources(inputs, files.READS_AUDIO, files.READS_CAT)
     transcripts.check_output(kind, todo.many)
     keys = transcripts.recording_ids(inputs, todo.jobs) if kind == ".jsonl" else {}
+    todo = replace(todo, jobs=files.Shard.parse(shard).of(todo.jobs))
     if out is not None and not todo.many and skip_existing and Path(out).exists():
         say(f"catok: nothing to do, {out} exists already")
         return 0
@@ -130,21 +135,29 @@ def run(
             write = output.write
         elif out is not None:
             write = partial(transcripts.write_whole, out)
-        task = AsrTask(
-            model, tokenizer, device, dtype, config, stream, pcm, todo.many, kind, keys, write
-        )
+        if out is not None:
+            todo = replace(todo, where=f"in {out}")
+        task = AsrTask(model, tokenizer, device, dtype, config, stream, pcm, todo.many, kind, keys)
 
         def total() -> float:
             from catok.cli.recordings import audio_seconds
 
             return audio_seconds(todo) if pcm is None else 0.0
 
-        return work_through(todo, task, total, verb="transcribed")
+        return work_through(
+            todo,
+            task,
+            total,
+            verb="transcribed",
+            workers=workers,
+            threads=threads,
+            take=lambda done: write(done.text),
+        )
 
 
 @dataclass(frozen=True)
 class AsrTask:
-    """The options of `catok asr`; `keys`: ids by name, `write`: where transcripts go."""
+    """The options of `catok asr`; `keys`: ids by name."""
 
     model: str
     tokenizer: str | None
@@ -156,7 +169,6 @@ class AsrTask:
     many: bool
     kind: str
     keys: dict[str, str]
-    write: Callable[[str], None]
 
     def start(self, progress: "Progress") -> "Work":
         """Load the recogniser."""
@@ -185,8 +197,7 @@ class AsrTask:
                 )
             key = self.keys.get(job.name, "")
             text = written(job.name, key, self.many, transcript, seconds, self.kind)
-            self.write(text)
-            return Done(seconds)
+            return Done(seconds, text=text)
 
         return work
 

@@ -17,12 +17,13 @@ from catok.data.folders import summarize
 @dataclass(frozen=True)
 class Done:
     """What one job came to: seconds of audio, a note if its input had to be converted, and more
-    to say of it in the summary of a single job, such as its bitrate.
+    to say of it in the summary of a single job, such as its bitrate. `text`: what it wrote down.
     """
 
     seconds: float
     note: str = ""
     detail: str = ""
+    text: str = ""
 
 
 Work = Callable[[Job], Done]
@@ -44,12 +45,14 @@ def work_through(
     verb: str,
     workers: int = 1,
     threads: int | None = None,
+    take: Callable[[Done], None] = lambda done: None,
 ) -> int:
     """Do every job and return the exit code.
 
     The error of a single job is raised. Among many, a job that fails is reported and passed over;
     the exit code is 1 if any failed. A line at the end sums up. `total`: seconds of all audio, for
-    a bar; several `workers` are processes, of `threads` each.
+    a bar; several `workers` are processes, of `threads` each. `take` is given what every job came
+    to, in this process, one at a time.
     """
     done: list[Done] = []
     failed = incomplete = 0
@@ -59,14 +62,15 @@ def work_through(
         for job, outcome in outcomes:
             for warning in outcome.warnings:
                 say(f"catok: warning: {warning}")
-            if isinstance(outcome.result, Done):
-                done.append(outcome.result)
+            result = _taken(outcome.result, take)
+            if isinstance(result, Done):
+                done.append(result)
                 incomplete += bool(outcome.warnings)
             elif not plan.many:
-                raise outcome.result
+                raise result
             else:
                 failed += 1
-                complain(error_line(outcome.result, job.name))
+                complain(error_line(result, job.name))
     if plan.many or done:
         _sum_up(plan, done, failed, incomplete, time.monotonic() - started, verb)
     elif plan.kept:
@@ -84,12 +88,13 @@ def _sum_up(
     plan: Plan, done: list[Done], failed: int, incomplete: int, elapsed: float, verb: str
 ) -> None:
     seconds = sum(item.seconds for item in done)
+    where = f", {plan.where}" if plan.where and done else ""
     if not plan.many:
         (item,) = done
         if item.note:
             say(f"catok: {item.note}")
         detail = f", {item.detail}" if item.detail else ""
-        say(f"catok: {verb} {seconds:.2f} s of audio{detail}, {pace(seconds, elapsed)}")
+        say(f"catok: {verb} {seconds:.2f} s of audio{detail}, {pace(seconds, elapsed)}{where}")
         return
     counts = {
         "skipped since they exist (--overwrite replaces them)": plan.kept,
@@ -105,7 +110,19 @@ def _sum_up(
         extra += f"; left out: {summarize(plan.left_out)}"
     speed = f", {pace(seconds, elapsed)}" if done else ""
     of = len(plan.jobs) + plan.kept
-    say(f"catok: {verb} {len(done)} of {of} files, {seconds:.1f} s of audio{speed}{extra}")
+    say(f"catok: {verb} {len(done)} of {of} files, {seconds:.1f} s of audio{speed}{where}{extra}")
+
+
+def _taken(result: Done | Exception, take: Callable[[Done], None]) -> Done | Exception:
+    """The result, or what went wrong when it was taken."""
+    if isinstance(result, Done):
+        try:
+            take(result)
+        except BrokenPipeError:
+            raise
+        except (ValueError, OSError) as error:
+            return error
+    return result
 
 
 @dataclass(frozen=True)

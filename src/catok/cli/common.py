@@ -4,6 +4,7 @@ import functools
 import inspect
 import os
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Annotated, Any, get_type_hints
@@ -11,7 +12,8 @@ from typing import Annotated, Any, get_type_hints
 from tyro.conf import arg
 
 from catok.cli.arguments import check_count
-from catok.cli.terminal import quietly
+from catok.cli.folders import no_empty_folders
+from catok.cli.terminal import quietly, say
 
 _COMMON: dict[str, Any] = {
     "threads": Annotated[
@@ -45,7 +47,7 @@ def command(function: Callable[..., int]) -> Callable[..., int]:
     ) -> int:
         if "threads" in own.parameters:
             options["threads"] = threads
-        with quietly(quiet), _threads(threads):
+        with quietly(quiet), _threads(threads), no_empty_folders(), _warnings_in_words():
             return function(*arguments, **options)
 
     added = [
@@ -63,6 +65,25 @@ def command(function: Callable[..., int]) -> Callable[..., int]:
     run.__annotations__ = hints | _COMMON
     del run.__wrapped__  # type: ignore[attr-defined] - the signature is no longer that one's
     return run
+
+
+@contextmanager
+def _warnings_in_words() -> Iterator[None]:
+    """Context in which what the library warns of is a line of ours, without its place in the code.
+
+    The class is known by its name: importing it would import PyTorch.
+    """
+    others = warnings.showwarning
+
+    def show(message: Warning | str, category: type[Warning], *where: Any) -> None:
+        if category.__name__ == "AudioWarning":
+            say(f"catok: warning: {message}")
+        else:
+            others(message, category, *where)
+
+    with warnings.catch_warnings():
+        warnings.showwarning = show
+        yield
 
 
 @contextmanager

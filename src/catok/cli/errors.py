@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 from catok.cli.terminal import complain, forget_output, shown
 from catok.extras import hint_for
+from catok.io.files import reason
 
 INTERRUPTED = 130  # what a shell reports for a program that Ctrl-C ended
 BROKEN_PIPE = 141  # likewise for SIGPIPE
@@ -35,8 +36,16 @@ def exit_code(command: Callable[[], int]) -> int:
 
 def error_line(error: BaseException, about: str = "") -> str:
     """`catok: error: ...` on one line; `about` is put in front unless the message names it."""
-    message = " ".join(str(error).split()) or type(error).__name__
+    message = " ".join(_plain(error).split()) or type(error).__name__
     return f"catok: error: {shown(message if about in message else f'{about}: {message}')}"
+
+
+def _plain(error: BaseException) -> str:
+    """The message; of an error of the operating system the file and what is wrong with it."""
+    file = error.filename if isinstance(error, OSError) else None
+    if isinstance(file, bytes):
+        file = os.fsdecode(file)
+    return reason(error) if file is None else f"{file}: {reason(error)}"
 
 
 def _reported(command: Callable[[], int]) -> int:

@@ -11,12 +11,15 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 from catok.cli.errors import UsageError
+from catok.cli.folders import announce, check_folder, make_folder
 from catok.cli.pipes import check_stdout, spooled_input
 from catok.data.folders import AUDIO_SUFFIXES, FoundFiles, find_files
 from catok.io.files import is_pipe
+
+T = TypeVar("T")
 
 READS_AUDIO = AUDIO_SUFFIXES
 READS_CAT = frozenset({".cat"})
@@ -47,13 +50,15 @@ class Plan:
     """All jobs of a command that are still to do; `many` when folders or several inputs were given.
 
     `left_out`: files of the folders that are not jobs, by suffix; `kept`: jobs left out because
-    their outputs exist.
+    their outputs exist; `where`: the place of the outputs, for the last line ("" for none, as on
+    standard output).
     """
 
     jobs: list[Job]
     many: bool
     left_out: Counter[str] = field(default_factory=Counter)
     kept: int = 0
+    where: str = ""
 
 
 @dataclass(frozen=True)
@@ -94,7 +99,7 @@ class Shard:
             return cls(int(index), int(count))
         raise UsageError(f"--shard {text}: write I/N with I from 1 to N, such as 1/4")
 
-    def of(self, jobs: list[Job]) -> list[Job]:
+    def of(self, jobs: list[T]) -> list[T]:
         """Its jobs; all shards together have each once, whatever is done already."""
         return jobs[self.index - 1 :: self.count]
 
@@ -153,7 +158,7 @@ def plan(
         target = output_file(out, writes)
         if existing.keeps(target, named=True):
             return Plan([], many=False, kept=1)
-        return Plan([Job(spooled_input(inputs[0]), target)], many=False)
+        return Plan([Job(spooled_input(inputs[0]), target)], many=False, where=_in(target))
     if not inputs or any(map(_is_stream, inputs)):
         return sources(inputs)  # raises
     found, many, left_out = _expanded(inputs, (reads,))
@@ -174,7 +179,10 @@ def plan(
         check_folder(Path(found[0].source).parent)
     elif out is not None and not named:
         make_folder(Path(out))
-    return Plan(todo, many, left_out, kept=len(jobs) - len(todo))
+    for folder in {job.target.parent for job in todo if job.target is not None}:
+        announce(folder)
+    where = _in(jobs[0].target) if jobs and not many else f"in {out or 'the folders of the inputs'}"
+    return Plan(todo, many, left_out, kept=len(jobs) - len(todo), where=where)
 
 
 def audio_suffixes(format: str) -> tuple[str, ...]:
@@ -207,25 +215,12 @@ def output_file(out: str, writes: tuple[str, ...]) -> Path | None:
     return path
 
 
+def _in(target: Path | None) -> str:
+    return "" if target is None else f"in {target}"
+
+
 def _is_stream(name: str) -> bool:
     return name == "-" or is_pipe(name)
-
-
-def make_folder(folder: Path) -> None:
-    """Make a folder for outputs. Raises ValueError where it cannot be made or written."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ValueError(f"cannot make the folder {folder}: {error.strerror}") from error
-    check_folder(folder)
-
-
-def check_folder(folder: Path) -> None:
-    """Raise ValueError where no file can be written in a folder."""
-    if not folder.is_dir():
-        raise ValueError(f"cannot write in {folder}: it does not exist, create it first")
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise ValueError(f"cannot write in {folder}: you may not, choose another output")
 
 
 def _expanded(

@@ -65,7 +65,7 @@ def run(
 
 
 def _copied(files: list[Path], source: Path, out: str, existing: "Existing") -> int:
-    from catok.cli.files import make_folder
+    from catok.cli.folders import make_folder
     from catok.cli.terminal import say
     from catok.io.files import replacing
 

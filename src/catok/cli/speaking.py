@@ -1,8 +1,9 @@
 """Speaking utterances: into one output as they are made, or in batches to a file each."""
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -13,7 +14,9 @@ from catok.cli import terminal
 from catok.cli.batch import pace
 from catok.cli.errors import error_line
 from catok.cli.files import Existing
+from catok.cli.folders import announce
 from catok.cli.utterances import Utterance
+from catok.evaluation.run.worker_pool import WorkerPool
 from catok.lm.tts import Speech, SpeechRequest, Synthesizer
 from catok.lm.tts.long_form import LongFormStream, silence
 from catok.lm.tts.prompt import SpeechPrompt
@@ -54,16 +57,26 @@ class Tally:
     cut: int = 0
     failed: int = 0
     skipped: int = 0
+    detail: str = ""
+
+    def add(self, part: "Tally") -> None:
+        """Count what was done of a part, perhaps by another process."""
+        self.heard(part.seconds)
+        self.spoken += part.spoken
+        self.cut += part.cut
+        self.failed += part.failed
+        self.detail = part.detail
 
     def heard(self, seconds: float) -> None:
         """So much audio is out."""
-        if self.first is None:
+        if self.first is None and seconds:
             self.first = self._worked()
         self.seconds += seconds
 
-    def line(self, of: int, detail: str) -> str:
-        """A summary, for stderr; `detail`: codebooks and bitrate."""
-        speed = f", {detail}, {pace(self.seconds, self._worked())}" if self.seconds else ""
+    def line(self, of: int, where: str) -> str:
+        """A summary, for stderr; `where` the audio went, "" for standard output."""
+        speed = f", {self.detail}, {pace(self.seconds, self._worked())}" if self.seconds else ""
+        speed += f", {where}" if where and self.seconds else ""
         counts = {
             "skipped since they exist (--overwrite replaces them)": self.skipped,
             "failed": self.failed,
@@ -83,13 +96,17 @@ class Tally:
 class Speaker:
     """A synthesizer with a command's options; the reference is encoded once.
 
-    With `best_of` everything is generated several times.
+    With `best_of` everything is generated several times. `detail`: codebooks and bitrate, in words.
     """
 
     def __init__(
-        self, synth: Synthesizer, options: SpeakOptions, best_of: "BestOfN | None" = None
+        self,
+        synth: Synthesizer,
+        options: SpeakOptions,
+        best_of: "BestOfN | None" = None,
+        detail: str = "",
     ) -> None:
-        self.synth, self.options, self.best_of = synth, options, best_of
+        self.synth, self.options, self.best_of, self.detail = synth, options, best_of, detail
         self._request = synth.with_codes(options.request)
 
     def stream(self, item: Utterance, seed: int) -> LongFormStream:
@@ -165,52 +182,79 @@ def _awaited(
         yield item
 
 
+@dataclass(frozen=True)
+class Outputs:
+    """Where the utterances of a list go: `folder`/ID and the suffix."""
+
+    folder: Path
+    suffix: str
+
+    def of(self, item: Utterance) -> Path:
+        """The file of one utterance."""
+        return self.folder / f"{item.id}{self.suffix}"
+
+
 def say_each(
-    speaker: Speaker,
+    build: Callable[[], Speaker],
     items: Sequence[Utterance],
     unread: Mapping[str, str],
-    folder: Path,
-    suffix: str,
-    batch: int,
+    outputs: Outputs,
     existing: Existing,
+    *,
+    batch: int,
+    workers: int = 1,
+    threads: int | None = None,
 ) -> Tally:
-    """Every utterance to folder/ID and the suffix, unless it exists; what fails is reported.
+    """Every utterance to its file, unless that exists; what fails is reported.
 
-    `unread`: ids of texts that could not be read, and why not.
+    `build` makes the speaker, in every one of several `workers`, which take `batch` utterances at a
+    time. `unread`: ids of texts that could not be read, and why not.
     """
     tally = Tally()
-    targets = {item.id: folder / f"{item.id}{suffix}" for item in items}
-    todo = [item for item in items if not existing.keeps(targets[item.id], named=False)]
+    todo = [item for item in items if not existing.keeps(outputs.of(item), named=False)]
     tally.skipped = len(items) - len(todo)
-    with terminal.bar(len(todo), unit="text") as bar:
-        for name, reason in unread.items():
-            _report(ValueError(reason), name, tally)
-        waiting: list[tuple[Utterance, SpeechPrompt]] = []
-        for item in todo:
-            try:
-                prompt = speaker.prompt(item)
-                if prompt is None:
-                    _long(speaker, item, targets[item.id], tally)
-                    bar.update()
-                else:
-                    waiting.append((item, prompt))
-            except (ValueError, OSError) as error:
-                _report(error, item.id, tally)
-                bar.update()
-            if len(waiting) == batch:
-                _short(speaker, waiting, targets, tally)
-                bar.update(len(waiting))
-                waiting = []
-        if waiting:
-            _short(speaker, waiting, targets, tally)
-            bar.update(len(waiting))
+    for item in todo:
+        announce(outputs.of(item).parent)
+    for name, reason in unread.items():
+        _report(ValueError(reason), name, tally)
+    parts = [todo[start : start + batch] for start in range(0, len(todo), batch)]
+    workers = max(1, min(workers, len(parts)))
+    with terminal.bar(len(todo), unit="text") as bar, WorkerPool(build, workers, threads) as pool:
+        if workers == 1 and todo:
+            pool.call(_ready, None)  # what was loaded is not counted as time to speak
+            tally.begun = time.monotonic()
+        for count, part in pool.imap_unordered(partial(_say_part, outputs), parts):
+            tally.add(part)
+            bar.update(count)
     return tally
+
+
+def _ready(speaker: Speaker, item: None) -> None:
+    """Nothing to do but to be there."""
+
+
+def _say_part(outputs: Outputs, speaker: Speaker, items: Sequence[Utterance]) -> tuple[int, Tally]:
+    """Some utterances, the short ones in one batch."""
+    tally = Tally(detail=speaker.detail)
+    waiting: list[tuple[Utterance, SpeechPrompt]] = []
+    for item in items:
+        try:
+            prompt = speaker.prompt(item)
+            if prompt is None:
+                _long(speaker, item, outputs.of(item), tally)
+            else:
+                waiting.append((item, prompt))
+        except (ValueError, OSError) as error:
+            _report(error, item.id, tally)
+    if waiting:
+        _short(speaker, waiting, outputs, tally)
+    return len(items), tally
 
 
 def _short(
     speaker: Speaker,
     waiting: Sequence[tuple[Utterance, SpeechPrompt]],
-    targets: Mapping[str, Path],
+    outputs: Outputs,
     tally: Tally,
 ) -> None:
     items, prompts = zip(*waiting, strict=True)
@@ -218,7 +262,7 @@ def _short(
         try:
             if not speech.audio.shape[1]:
                 raise ValueError(NOTHING)
-            save_audio(_made(targets[item.id]), speech.audio, speech.sample_rate)
+            save_audio(_made(outputs.of(item)), speech.audio, speech.sample_rate)
         except (ValueError, OSError) as error:
             _report(error, item.id, tally)
             continue

@@ -55,6 +55,7 @@ class Verify:
         from pathlib import Path
 
         from catok.audio import save_audio
+        from catok.cli.folders import make_folder
         from catok.cli.loading import load_model
         from catok.cli.terminal import complain, say, tell
         from catok.corpus import sample_rows, verify
@@ -78,7 +79,7 @@ class Verify:
             tell(f"{len(found) - wrong} of {len(found)} recordings have the same codes")
         if self.decode:
             place = Path(self.out or Path(self.folder, "decoded"))
-            place.mkdir(parents=True, exist_ok=True)
+            make_folder(place)
             chosen = list(sample_rows(folder, self.decode, self.seed))
             for number, row in enumerate(chosen):
                 audio = tok.decode(encoded_row(row, space))

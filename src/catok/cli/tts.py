@@ -1,6 +1,6 @@
 """`catok tts`: text to speech."""
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 from tyro.conf import OmitArgPrefixes, Positional, arg
 
@@ -8,11 +8,6 @@ from catok.cli import arguments as shared
 from catok.cli.common import command
 from catok.cli.prompt_options import PromptOptions
 
-if TYPE_CHECKING:
-    from catok.lm.tts import Synthesizer
-    from catok.lm.tts.best_of_n import BestOfN
-
-DEFAULT = "tiny-tts"
 MAX_PAUSE = 600.0  # seconds, as in lm/tts/long_form.py
 _NONE = "(default: none)"
 _MODEL = "(default: the model's own)"
@@ -44,7 +39,7 @@ def run(
     ] = None,
     model: Annotated[
         str, arg(metavar="M", help="Embedded name, model folder, or hub id such as owner/name.")
-    ] = DEFAULT,
+    ] = "tiny-tts",
     tokenizer: Annotated[
         str | None,
         arg(metavar="M", help="Audio tokenizer of a released model.", help_behavior_hint=_MODEL),
@@ -77,12 +72,17 @@ def run(
         int,
         arg(
             metavar="N",
-            help="Say it N times, with a seed each, and keep what --judge understands best. With "
-            "more than one, sentences are heard whole.",
+            help="Say it N times, with a seed each, and keep what --asr recognises best. With more "
+            "than one, sentences are heard whole.",
         ),
     ] = 1,
-    judge: Annotated[
-        str, arg(metavar="M", help="Recogniser with a CTC head, of the same codes.")
+    asr: Annotated[
+        str,
+        arg(
+            metavar="M",
+            help="Recogniser that --candidates are compared by: with a CTC head, of the same "
+            "codes.",
+        ),
     ] = "tiny-asr",
     temperature: Annotated[
         float | None,
@@ -117,6 +117,9 @@ def run(
     ] = 200,
     pause: Annotated[float, arg(metavar="X", help="Seconds between pieces or lines.")] = 0.25,
     batch_size: Annotated[int, arg(metavar="N", help="Texts of a list at a time.")] = 4,
+    shard: shared.Shard = None,
+    workers: shared.Workers = 1,
+    threads: int | None = None,
     format: shared.Format = "auto",
     overwrite: shared.Overwrite = False,
     skip_existing: shared.SkipExisting = False,
@@ -138,6 +141,7 @@ def run(
 
     from catok.cli import files
     from catok.cli.errors import UsageError
+    from catok.cli.folders import make_folder
     from catok.cli.pipes import check_stdin, check_stdout
     from catok.cli.terminal import say as note
     from catok.cli.utterances import Utterance, read_utterances
@@ -157,6 +161,7 @@ def run(
     if out == "-":
         check_stdout()
     shared.check_count("--quantizers", quantizers)
+    shared.check_count("--workers", workers)
     shared.check_number("--max-seconds", max_seconds)
     shared.check_number("--pause", pause, most=MAX_PAUSE)
     numbers = {
@@ -176,16 +181,21 @@ def run(
     lines = file is None and text == "-"
     items, many, unread = [Utterance("speech", text or "")], False, {}
     if file is not None:
+        shared.check_exists(file)
         items, many, unread = read_utterances(Path(file))
+    if not many and (shard is not None or workers > 1):
+        raise UsageError("--shard and --workers are for several texts: a folder or a list of them")
+    part = files.Shard.parse(shard)
+    items, unread = part.of(items), dict(part.of(list(unread.items())))
     if lines:
         check_stdin()
     target: Path | None = None
     if many:
         if out == "-":
             raise UsageError("only one text fits on standard output: name a folder with -o")
-        files.make_folder(files.folder_of_many(out, suffixes))
+        make_folder(files.folder_of_many(out, suffixes))
     elif files.is_folder(out):
-        files.make_folder(Path(out))
+        make_folder(Path(out))
         target = Path(out, f"{items[0].id}{suffixes[0]}")
         if target.exists() and not overwrite and not skip_existing:
             raise ValueError(f"{target} exists already: --overwrite replaces it")
@@ -195,14 +205,12 @@ def run(
         note(f"catok: nothing to do, {target} exists already")
         return 0
 
-    from dataclasses import replace
-
     from catok.audio import AudioWriter
     from catok.cli.live import LiveWriter
-    from catok.cli.speaking import Speaker, SpeakOptions, Tally, say, say_each
+    from catok.cli.speaker_spec import SpeakerSpec
+    from catok.cli.speaking import Outputs, Tally, say, say_each
     from catok.lm.tts import SpeechRequest
 
-    synth = load(model, tokenizer, device, dtype)
     wanted = {
         "audio_temperature": temperature,
         "audio_top_p": top_p,
@@ -217,71 +225,49 @@ def run(
         reference_text=reference_text,
         mode=None if mode == "auto" else mode,
         num_quantizers=quantizers,
-        sampling=replace(synth.sampling, **{k: v for k, v in wanted.items() if v is not None}),
         seed=seed,
         max_seconds=max_seconds,
         **vars(prompt),
     )
-    options = SpeakOptions(request, max_length, pause)
-    speaker = Speaker(synth, options, best_of_n(judge, candidates, device))
-    detail = bitrate(synth, quantizers)
+    spec = SpeakerSpec(
+        model,
+        tokenizer,
+        device,
+        dtype,
+        request,
+        {name: value for name, value in wanted.items() if value is not None},
+        max_length,
+        pause,
+        asr,
+        candidates,
+    )
     if many:
-        tally = say_each(speaker, items, unread, Path(out), suffixes[0], batch_size, existing)
-        note(tally.line(len(items) + len(unread), detail))
+        tally = say_each(
+            spec.build,
+            items,
+            unread,
+            Outputs(Path(out), suffixes[0]),
+            existing,
+            batch=batch_size,
+            workers=workers,
+            threads=threads,
+        )
+        note(tally.line(len(items) + len(unread), f"in {out}"))
         return 1 if tally.failed else 0
+    speaker = spec.build()
     seeded = ((item, seed) for item in items)
     if lines:
         spoken = (line.strip() for line in sys.stdin)
         numbered = enumerate((line for line in spoken if line), start=1)
         each = (Utterance(str(number), line) for number, line in numbered)
         seeded = ((item, item.seed(seed)) for item in each)
-    tally = Tally()
-    rate, channels = synth.sample_rate, synth.tokenizer.channels
+    tally = Tally(detail=speaker.detail)
+    rate, channels = speaker.synth.sample_rate, speaker.synth.tokenizer.channels
     if target is None:
         output = LiveWriter(sys.stdout.buffer, rate, channels, raw=raw)
     else:
         output = AudioWriter(target, rate, channels)
     with output as writer:
         count = say(speaker, seeded, writer, tally)
-    note(tally.line(count, detail))
+    note(tally.line(count, "" if target is None else f"in {target}"))
     return 0
-
-
-def bitrate(synth: "Synthesizer", quantizers: int | None) -> str:
-    """Codebooks and bitrate of what is spoken."""
-    from catok.cli import recordings
-
-    return recordings.bitrate(synth.tokenizer, synth.depth(quantizers))
-
-
-def best_of_n(judge: str, candidates: int, device: shared.DeviceName) -> "BestOfN | None":
-    """What picks the best of several candidates; None for a single one, which needs no judge."""
-    from catok.cli.loading import pick_device
-    from catok.lm.asr import Recognizer
-    from catok.lm.tts.best_of_n import BestOfN
-
-    if candidates == 1:
-        return None
-    return BestOfN(Recognizer.from_pretrained(judge, device=pick_device(device)), candidates)
-
-
-def load(
-    name: str, tokenizer: str | None, device: shared.DeviceName, dtype: shared.DtypeName
-) -> "Synthesizer":
-    """The synthesizer `name`. Raises ValueError that says what to do where there is no default."""
-    from pathlib import Path
-
-    import torch
-
-    from catok.cli.loading import pick_device
-    from catok.io.hub import embedded_models
-    from catok.lm.tts import Synthesizer
-
-    if name == DEFAULT and not Path(name).is_dir() and name not in embedded_models():
-        raise ValueError(
-            f"this build of catok has no {DEFAULT} model in it: name one with --model, or train "
-            "one with `catok train-lm`"
-        )
-    return Synthesizer.from_pretrained(
-        name, tokenizer=tokenizer, device=pick_device(device), dtype=getattr(torch, dtype)
-    )

@@ -10,6 +10,7 @@ from catok.data.folders import find_files
 from catok.data.lines import numbered_lines
 from catok.evaluation.protocols.seed_tts_eval import read_seed_tts_list
 from catok.io.config import read_config
+from catok.io.files import reason
 from catok.lm.prompt_fields import PromptFields
 
 
@@ -84,7 +85,9 @@ def _text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} cannot be read as text ({error}): give a UTF-8 file") from error
+        raise ValueError(
+            f"{path} cannot be read as text ({reason(error)}): give a UTF-8 file"
+        ) from error
 
 
 def _from_json_lines(path: Path) -> Iterable[Utterance]:

@@ -21,6 +21,7 @@ from catok.data.manifest import read_manifest
 from catok.data.recordings import read_recordings
 from catok.data.tar import Member
 from catok.data.webdataset import find_tars, read_samples
+from catok.io.files import reason
 from catok.io.remote import is_url, list_url, read_url, stat_version, url_in, url_version
 
 NAMED = ("text", "language", "speaker", "domain", "corpus", "task")
@@ -88,7 +89,7 @@ def _read_url(url: str) -> Iterator[Recording]:
     try:
         files = list_url(url)
     except OSError as error:
-        raise ValueError(str(error)) from error
+        raise ValueError(reason(error)) from error
     found = False
     texts = {os.path.splitext(f.url)[0] for f in files if f.url.endswith(".txt")}
     for file in files:
@@ -137,7 +138,7 @@ def _of_file(entry: Entry) -> Recording:
     try:
         version = url_version(audio) if remote else stat_version(audio)
     except (OSError, ValueError) as error:
-        return Recording(name, audio, columns=columns, error=str(error))
+        return Recording(name, audio, columns=columns, error=reason(error))
     part = (entry.offset, entry.duration) if entry.offset is not None else (None, None)
     return Recording(
         name, audio, "file", *part, columns=columns, version=version, seconds=entry.duration

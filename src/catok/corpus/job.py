@@ -82,7 +82,6 @@ def tokenize(
     config = config or TokenizeConfig()
     recordings = read_inputs(inputs, content=config.verify_content)
     part = "" if config.shard[1] == 1 else f"part-{config.shard[0]}-of-{config.shard[1]}"
-    Path(out).mkdir(parents=True, exist_ok=True)
     with folder_lock(Path(out, part) if part else out):
         job = Job(TokenFolder.create(out, settings(tokenizer, config)), recordings, config)
         summary = job.summary()

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from catok.io.files import reason
 from catok.tokenizer.tokenizer import CausalAudioTokenizer
 
 Key = TypeVar("Key")
@@ -160,7 +161,7 @@ class _Row(Generic[Key]):
                 parts.append(block)
                 have += block.shape[1]
         except (ValueError, OSError) as error:
-            self.error = str(error)
+            self.error = reason(error)
             return
         whole = torch.cat(parts, dim=1) if parts else torch.zeros(0, 0)
         self.audio, self._rest = whole[:, :wanted], whole[:, wanted:]

@@ -144,7 +144,6 @@ def tokenize_on_ray(
     tokenizer = CausalAudioTokenizer.from_pretrained(model, dtype=dtype, part="encoder")
     recordings = read_inputs(inputs, content=config.verify_content)
     out = Path(out).absolute()
-    out.mkdir(parents=True, exist_ok=True)
     with folder_lock(out):
         folder = TokenFolder.create(out, settings(tokenizer, config))
         job = Job(folder, recordings, config)

@@ -5,6 +5,8 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
+from catok.io.files import reason
+
 MAX_LINE = 16 << 20  # bytes: beyond that it is no list, and would fill the memory
 
 
@@ -25,4 +27,4 @@ def numbered_lines(path: Path) -> Iterator[tuple[int, str]]:
                 if line:
                     yield number, line
     except (OSError, EOFError, ValueError, zlib.error) as error:
-        raise ValueError(f"{path} cannot be read after line {number}: {error}") from error
+        raise ValueError(f"{path} cannot be read after line {number}: {reason(error)}") from error

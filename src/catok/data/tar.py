@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from catok.io.files import reason
+
 BLOCK = tarfile.BLOCKSIZE
 MAX_EXTENDED = 1 << 20  # bytes of an extended header: names and the like, never gigabytes
 _LONG_NAME, _LONG_LINK = tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK
@@ -47,7 +49,7 @@ class Member:
                 file.seek(self.offset)
                 return file.read(self.size)
         except OSError as error:
-            raise ValueError(f"{self.archive} cannot be read: {error}") from error
+            raise ValueError(f"{self.archive} cannot be read: {reason(error)}") from error
 
 
 def members(archive: Path) -> Iterator[Member]:
@@ -62,7 +64,8 @@ def members(archive: Path) -> Iterator[Member]:
             yield from _Walk(archive, file)
     except (tarfile.TarError, OSError, ValueError) as error:
         raise ValueError(
-            f"{archive} cannot be read ({error}): shards must be whole, uncompressed tar files"
+            f"{archive} cannot be read ({reason(error)}): shards must be whole, uncompressed tar "
+            "files"
         ) from error
 
 

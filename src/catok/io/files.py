@@ -25,6 +25,14 @@ def name_of(path_or_file: StrPath | BinaryIO) -> str:
     return str(getattr(path_or_file, "name", "the file object"))
 
 
+def reason(error: BaseException) -> str:
+    """What an error says; of one of the operating system without its number and the file's name:
+    "no such file or directory".
+    """
+    text = error.strerror if isinstance(error, OSError) else None
+    return text[:1].lower() + text[1:] if text else str(error)
+
+
 def is_pipe(path: StrPath) -> bool:
     """Whether a path names a pipe, as /dev/stdin or a shell's <(...) may: it can be read once."""
     try:

@@ -17,6 +17,7 @@ from catok.evaluation.protocols.items import ASRItem
 from catok.evaluation.protocols.utterance_score import FAILURES, UtteranceScore
 from catok.evaluation.text_units import TextUnits
 from catok.evaluation.transcribers.base import Transcriber
+from catok.io.files import reason
 
 
 def read_hypotheses(path: str | Path) -> dict[str, str]:
@@ -77,7 +78,7 @@ def score_asr(
             row = row.with_hypothesis(transcriber.transcribe(audio[0], rate, item.language), split)
             yield replace(row, figures={"seconds": audio.shape[1] / rate})
         except FAILURES as error:
-            yield replace(row, outcome="failed", reason=str(error))
+            yield replace(row, outcome="failed", reason=reason(error))
 
 
 def match_hypotheses(items: Sequence[ASRItem], hypotheses: Mapping[str, str]) -> dict[str, str]:

@@ -18,6 +18,7 @@ from catok.evaluation.protocols.utterance_score import FAILURES, UtteranceScore
 from catok.evaluation.sample import Sample
 from catok.evaluation.text_units import TextUnits, seed_tts_units
 from catok.evaluation.transcribers.base import Transcriber
+from catok.io.files import reason
 
 SpeechSource = Callable[[TTSItem], tuple[Tensor, int] | None]
 """Item -> audio `[C, T]` and its rate in Hz; None where there is none. May raise ValueError."""
@@ -68,7 +69,7 @@ def score_tts(
             transcript = transcriber.transcribe(mix(audio, 1)[0], rate, item.language)
             figures, reasons = _score_metrics(item, audio, rate, metrics)
         except FAILURES as error:
-            yield replace(row, outcome="failed", reason=str(error))
+            yield replace(row, outcome="failed", reason=reason(error))
             continue
         row = row.with_hypothesis(transcript, split)
         reasons = [row.reason, *reasons] if row.reason else reasons
@@ -84,12 +85,12 @@ def _score_metrics(
     try:
         sample = _sample_with_prompt(item, audio, rate)
     except FAILURES as error:
-        return figures, [str(error)]
+        return figures, [reason(error)]
     for metric in metrics:
         try:
             values = metric(sample)
         except FAILURES as error:
-            reasons.append(str(error))
+            reasons.append(reason(error))
             continue
         for name, value in values.items():
             if isinstance(value, str):

@@ -18,6 +18,7 @@ from catok.evaluation.run.worker import Worker
 from catok.evaluation.run.worker_pool import raise_if_cancelled
 from catok.evaluation.sample import Sample
 from catok.evaluation.systems.base import Output, System
+from catok.io.files import reason
 
 MIN_SECONDS = 0.5
 SILENT_PEAK = 1e-3  # -60 dB of full scale
@@ -261,6 +262,6 @@ def _row_key(recording: EvalRecording, system: System, setting: str) -> RowKey:
 
 def error_text(error: Exception, recording: EvalRecording) -> str:
     """An error in a line that can be shown: the recording by its key, without its folder."""
-    text = " ".join(str(error).replace(str(recording.path), recording.key).split())
+    text = " ".join(reason(error).replace(str(recording.path), recording.key).split())
     text = readable(text)
     return text if isinstance(error, ValueError) and text else f"{type(error).__name__}: {text}"

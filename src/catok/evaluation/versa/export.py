@@ -32,7 +32,7 @@ from catok.evaluation.run.rows import row_key
 from catok.evaluation.systems.base import System
 from catok.evaluation.systems.registry import build_system
 from catok.io.config import read_config
-from catok.io.files import replacing
+from catok.io.files import reason, replacing
 from catok.io.json import read_json
 
 UTTERANCES = "utterances.jsonl"
@@ -126,7 +126,7 @@ def export_tts(
                 continue
             reference = _copy(source, Path(out) / "reference" / f"{safe_file_name(item.id)}.wav")
         except ValueError as error:
-            failures.append((item.id, "", str(error)))
+            failures.append((item.id, "", reason(error)))
             continue
         folder.add(item.id, {"id": item.id}, *output, reference, item.text)
     return VersaExport([folder.finish()], failures)
@@ -165,7 +165,7 @@ def export_systems(
         try:
             audio, rate = recording.load()
         except (ValueError, OSError) as error:
-            failures.append((recording.key, "", str(error)))
+            failures.append((recording.key, "", reason(error)))
             continue
         reference = _write_reference(
             out / "reference" / f"{safe_file_name(recording.stem)}.wav", audio, rate
@@ -179,7 +179,7 @@ def export_systems(
                     values = (output.audio, rate, reference, recording.text)
                     folder.add(recording.stem, identity, *values)
             except (ValueError, RuntimeError, OSError) as error:
-                failures.append((recording.key, system.name, str(error)))
+                failures.append((recording.key, system.name, reason(error)))
     if not folders:
         raise ValueError(f"nothing to score: {failures[0][2] if failures else 'no systems'}")
     return VersaExport([folder.finish() for folder in folders.values()], failures)

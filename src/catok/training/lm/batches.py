@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from catok.io.files import reason
 from catok.lm.prompt import PromptBuilder
 from catok.lm.rows import pad_labels, pad_rows
 from catok.lm.speech_config import Task
@@ -123,7 +124,7 @@ class BatchSource:
             try:
                 sequence = build(example, self.corpus, self.prompt_builder)
             except (ValueError, OSError) as error:
-                skipped.append(str(error))
+                skipped.append(reason(error))
                 continue
             if example.task == "asr" and self.masking.share:
                 config = self.prompt_builder.config

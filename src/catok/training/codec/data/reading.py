@@ -11,6 +11,7 @@ from torch import Tensor
 
 from catok.audio import load_crop, mix
 from catok.data.tar import open_reference
+from catok.io.files import reason
 from catok.training.codec.data.batch import Row
 from catok.training.codec.data.config import DataConfig
 from catok.training.codec.data.cuts import (
@@ -147,5 +148,5 @@ def _opened(origin: AudioSource, name: str) -> _Opened:
         try:
             return _Opened(open_reference(source))
         except OSError as error:
-            raise ValueError(f"{source} cannot be opened: {error}") from error
+            raise ValueError(f"{source} cannot be opened: {reason(error)}") from error
     raise ValueError(f"{name} comes from a {origin.type}: download or write it to a file first")

@@ -8,6 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import chain
 from typing import Any
 
+from catok.io.files import reason
 from catok.training.codec.data.batch import Batch, Row, collate
 from catok.training.codec.data.buckets import Buckets
 from catok.training.codec.data.config import DataConfig
@@ -76,7 +77,7 @@ class BatchSource:
                 return self._reader.read(crop)
             except (ValueError, OSError, RuntimeError, TypeError) as error:
                 place = _place(crop.cut)
-                skipped.append(f"{place}: {str(error).removeprefix(place).lstrip()}")
+                skipped.append(f"{place}: {reason(error).removeprefix(place).lstrip()}")
         raise ValueError(f"{ATTEMPTS} recordings in a row cannot be read; {skipped[-1]}")
 
 

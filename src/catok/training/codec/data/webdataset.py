@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from catok.audio import audio_info
 from catok.data.tar import Member, open_reference
 from catok.data.webdataset import read_samples
+from catok.io.files import reason
 from catok.training.codec.data.cuts import TAR, make_cut, unreadable_cut
 from catok.training.codec.data.shards import Shards
 
@@ -32,7 +33,7 @@ def _read(archive: Path, domain: str | None) -> Iterator[Cut]:
             length = None if known else _seconds(audio)
             yield make_cut(entry, audio.reference, length, name=entry.name, domain=domain, kind=TAR)
         except (ValueError, OSError) as error:
-            yield unreadable_cut(entry.name, str(error), domain)
+            yield unreadable_cut(entry.name, reason(error), domain)
 
 
 def _seconds(audio: Member) -> float:
