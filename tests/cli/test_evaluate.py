@@ -28,12 +28,13 @@ def data(tmp_path) -> Path:
 def test_tiny_with_fast_metrics(data, tmp_path, capsys):
     out = tmp_path / "deep" / "out"
     line = ["evaluate", "--data", str(data), "--out", str(out), "--bitrates", "0.5,4"]
-    assert main([*line, "--device", "cpu", "--examples", "1"]) == 0
+    assert main([*line, "--device", "cpu", "--examples", "1"]) == 1  # one recording cannot be read
     captured = capsys.readouterr()
     head, *rows, last = captured.out.splitlines()
     assert "STOI" in head and "PESQ-WB" in head
     assert [row.split()[0] for row in rows] == ["original", "tiny", "tiny"]
-    assert "flags and failures: 1" in last
+    assert last == "flags and failures: 1 (1 unreadable), see summary.md"
+    assert "catok: 1 of 2 recordings have errors" in captured.err
     assert str(out / "report.html") in captured.err
     summary = json.loads((out / "summary.json").read_text())
     figures = {(g["setting"], g["domain"]): g["figures"] for g in summary["groups"]}
@@ -52,7 +53,7 @@ def test_tiny_with_fast_metrics(data, tmp_path, capsys):
     assert f"weights: tiny {info['weights']} (" in (out / "summary.md").read_text()
 
     rows_before = (out / "rows.jsonl").read_bytes()
-    assert main([*line, "--device", "cpu", "--examples", "1"]) == 0
+    assert main([*line, "--device", "cpu", "--examples", "1"]) == 1
     assert (out / "rows.jsonl").read_bytes() == rows_before
     assert main([*line, "--device", "cpu", "--metrics", "audio"]) == 1
     assert "can be added to, not taken from" in capsys.readouterr().err
@@ -82,7 +83,7 @@ def test_a_wide_headline_is_turned_on_a_terminal(data, tmp_path, capsys):
     columns = [Column(f"x{n}", f"some long title {n}") for n in range(9)]
     found = {column.name: Estimate(0.5, None, None, 1) for column in columns}
     group = ResultGroup("tiny", "1 kbps", "model", "all", 1, 0, 1.0, 1.0, 8, 0.1, 0.1, found)
-    summary = Summary({}, {}, columns, [], 1, {}, {}, {}, {}, [group], {}, [], [])
+    summary = Summary({}, {}, columns, [], 1, {}, {}, {}, {}, [group], {}, [], [], 0)
     assert headline(summary).splitlines()[1].split()[:2] == ["tiny", "1"]
     turned = headline(summary, 80).splitlines()
     assert turned[0].split() == ["system", "tiny"] and turned[-1].endswith("0.500")

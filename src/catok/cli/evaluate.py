@@ -10,7 +10,7 @@ from tyro.conf import arg
 from catok.cli import arguments as shared
 from catok.cli import terminal
 from catok.cli.common import command
-from catok.cli.terminal import say, tell
+from catok.cli.terminal import complain, say, tell
 from catok.extras import require
 
 if TYPE_CHECKING:
@@ -124,7 +124,8 @@ def run(
     """Measure tokenizers and other codecs on recordings.
 
     Ctrl-C loses the recordings under way; the same command goes on. Further models, baselines and
-    metrics are added to what FOLDER holds.
+    metrics are added to what FOLDER holds. The exit code is 1 if something could not be read,
+    coded or scored.
     """
     from pathlib import Path
 
@@ -165,8 +166,10 @@ def run(
         say(f"catok: {name} is left out: {reason}")
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     tell(headline(summary, width))
+    if summary.failed:
+        complain(f"catok: {summary.failed} of {summary.recordings} recordings have errors")
     say(f"catok: report in {page}")
-    return 0
+    return 1 if summary.failed else 0
 
 
 class RecordingsBar:
@@ -217,7 +220,9 @@ def headline(summary: "Summary", width: int | None = None) -> str:
     if width is not None and max(map(len, lines)) > width:
         lines = _aligned([list(cells) for cells in zip(*rows, strict=True)])
     if summary.failures:
-        lines.append(f"flags and failures: {len(summary.failures)}, see summary.md")
+        flags = ", ".join(f"{count} {name}" for name, count in sorted(summary.flags.items()))
+        flags = f" ({flags})" if flags else ""
+        lines.append(f"flags and failures: {len(summary.failures)}{flags}, see summary.md")
     return "\n".join(lines)
 
 

@@ -261,7 +261,7 @@ def _finish(rows: list["UtteranceScore"], facts: dict[str, Any], out: str, worst
         first = f"{not_scored[0].id}: {not_scored[0].reason}"
         complain(f"catok: {len(not_scored)} of {len(rows)} are not scored, {first}")
     say(f"catok: all of it in {where.parent}")
-    return 0
+    return 1 if not_scored else 0
 
 
 def _deferred(command: Callable[..., int]) -> Callable[..., Callable[[], int]]:

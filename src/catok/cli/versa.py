@@ -60,7 +60,7 @@ def export(
         complain(f"catok: {' '.join(filter(None, (name, system)))}: {reason}")
     for folder in made.folders:
         tell(str(folder))
-    return 0
+    return 1 if made.failures else 0
 
 
 @command

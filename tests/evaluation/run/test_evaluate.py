@@ -114,18 +114,33 @@ def test_nothing_that_goes_wrong_ends_the_run_or_is_left_out(tmp_path):
     noise(tmp_path, "short.wav", seconds=0.3)
     noise(tmp_path, "silent.wav", peak=5e-4)
     save_audio(tmp_path / "clipped.wav", torch.ones(1, 600), 1000)
+    noise(tmp_path, "cut.wav")
+    (tmp_path / "cut.wav").write_bytes((tmp_path / "cut.wav").read_bytes()[:-100])
     (tmp_path / "broken.wav").write_bytes(b"RIFF, or so they say")
     summary = evaluate(evaluation(tmp_path, "gain:0.5", "broken"), tmp_path / "out")
     rows = {(r["key"], r["system"], r["setting"]): r for r in rows_of(tmp_path / "out")}
-    assert len(rows) == 6 * 4
+    assert len(rows) == 7 * 4
     flags = {key: row["flag"] for (key, *_), row in rows.items()}
     names = ("short", "silent", "clipped")
     assert flags == {f"{n}.wav": n for n in names} | {
         "good.wav": "",
         "quiet one.wav": "",
+        "cut.wav": "incomplete",
         "broken.wav": "unreadable",
     }
-    assert summary.flags == {"short": 1, "silent": 1, "clipped": 1, "unreadable": 1}
+    assert summary.flags == {
+        "short": 1,
+        "silent": 1,
+        "clipped": 1,
+        "unreadable": 1,
+        "incomplete": 1,
+    }
+    assert (
+        summary.failed == 5
+    )  # all but those that are too short or silent: one system always fails
+    (cut,) = (failure for failure in summary.failures if failure.flag == "incomplete")
+    assert "take its figures with care: cut.wav: it is cut short" in cut.error
+    assert rows["cut.wav", "gain", "0.5"]["ratio"] == pytest.approx(0.5)
     assert rows["good.wav", "broken", "fine"]["ratio"] == pytest.approx(1)
     failed = rows["good.wav", "broken", "bad"]
     assert failed["errors"] == {"system": "RuntimeError: the codec fell over"}
@@ -134,7 +149,7 @@ def test_nothing_that_goes_wrong_ends_the_run_or_is_left_out(tmp_path):
     assert rows["quiet one.wav", "gain", "0.5"]["bits"] == 300
     assert rows["clipped.wav", "gain", "0.5"]["ratio"] == pytest.approx(0.5)
     half = group(summary, "gain", "0.5")
-    assert (half.files, half.failed) == (6, 3)
+    assert (half.files, half.failed) == (7, 3)
     assert (half.figures["ratio"].scored, half.figures["ratio"].failed) == (2, 4)
     assert group(summary, "broken", "bad").failed == 6
     told = {(f.key, f.system, f.setting) for f in summary.failures}

@@ -8,6 +8,7 @@ from typing import Any, Literal, NamedTuple
 
 from torch import Tensor
 
+from catok.audio import audio_warnings
 from catok.evaluation.markdown import readable
 from catok.evaluation.metrics.base import Metric
 from catok.evaluation.results_folder import Row, audio_sha1
@@ -29,7 +30,7 @@ CLIPPED_SHARE = 1e-3  # of the samples
 class Flag(NamedTuple):
     """What is wrong with a recording, in a word and a sentence, and whether it is `scored`."""
 
-    name: Literal["", "unreadable", "short", "silent", "clipped"]
+    name: Literal["", "unreadable", "short", "silent", "incomplete", "clipped"]
     why: str = ""
     scored: bool = True
 
@@ -72,8 +73,11 @@ def score_recording(worker: Worker, task: ScoringTask) -> list[Row]:
     systems = [s for s in worker.systems if any(key.system == s.name for key in task.requested)]
     sha1 = audio_sha1(recording.path)
     try:
-        audio, rate = recording.load()
+        with audio_warnings() as missing:
+            audio, rate = recording.load()
         flag = check_recording(audio, rate)
+        if missing and flag.scored:
+            flag = Flag("incomplete", shown_text("; ".join(missing), recording))
     except (ValueError, OSError) as error:
         flag, audio, rate = Flag("unreadable", error_text(error, recording), scored=False), None, 0
     rows = []
@@ -207,13 +211,14 @@ def _recording_columns(
         "sample_rate": rate if read else None,
         "channels": audio.shape[0] if read else None,
         "flag": flag.name,
+        "notes": {"recording": flag.why} if flag.scored and flag.why else {},
     }
 
 
 def _new_row(columns: Row, system: System, setting: str, errors: dict[str, str]) -> Row:
     key = {"system": system.name, "setting": setting}
     empty: dict[str, Any] = dict.fromkeys(_COST_COLUMNS)
-    return columns | key | {"errors": errors, "notes": {}} | empty
+    return columns | key | {"errors": errors} | empty
 
 
 _COST_COLUMNS = (
@@ -261,7 +266,11 @@ def _row_key(recording: EvalRecording, system: System, setting: str) -> RowKey:
 
 
 def error_text(error: Exception, recording: EvalRecording) -> str:
-    """An error in a line that can be shown: the recording by its key, without its folder."""
-    text = " ".join(reason(error).replace(str(recording.path), recording.key).split())
-    text = readable(text)
+    """An error in a line that can be shown, see `shown_text`."""
+    text = shown_text(reason(error), recording)
     return text if isinstance(error, ValueError) and text else f"{type(error).__name__}: {text}"
+
+
+def shown_text(text: str, recording: EvalRecording) -> str:
+    """A message in a line, with the recording by its key, without its folder."""
+    return readable(" ".join(text.replace(str(recording.path), recording.key).split()))

@@ -18,6 +18,7 @@ from catok.evaluation.run.run_manifest import RunManifest, SystemInfo, SystemKin
 from catok.evaluation.run.statistics import Estimate, bootstrap_mean, bootstrap_ratio
 
 ALL_DOMAINS = "all"
+TOO_LITTLE = ("short", "silent")  # flags of recordings that nothing can be measured on
 POOLED = {  # rates over a corpus: errors and what they are counted of
     "wer": ("word_errors", "words"),
     "cer": ("char_errors", "chars"),
@@ -89,7 +90,8 @@ class Summary:
     models by bitrate, baselines by bitrate. Systems are called by their names, of paths only as
     much as tells them apart. `left_out`: metrics that could not be had, and why. By system
     `weights`, a hash of all of them, and `code_spaces`, the hash that `.cat` files and `catok info`
-    give of the codebooks.
+    give of the codebooks. `failed`: recordings that could not be read, or that a system or metric
+    failed on; those that are too short or silent are left out by rule, and are none of them.
     """
 
     provenance: dict[str, Any]
@@ -105,6 +107,7 @@ class Summary:
     codebooks: dict[str, CodebookStatistics]
     failures: list[FailedRow]
     examples: list[ExampleClips]
+    failed: int
 
     def of_domain(self, domain: str) -> list[ResultGroup]:
         """The groups of one domain."""
@@ -178,6 +181,9 @@ def build_summary(
             )
             for recording in examples
         ],
+        failed=len(
+            {row["key"] for row in rows if has_errors(row) and row["flag"] not in TOO_LITTLE}
+        ),
     )
 
 
@@ -268,7 +274,9 @@ def _failures(rows: Sequence[Row]) -> list[FailedRow]:
     failures: dict[tuple[str, str, str], FailedRow] = {}
     for row in rows:
         if row["flag"]:
-            why = row["errors"].get("recording", "scored, but take its figures with care")
+            why = row["errors"].get("recording") or (
+                f"scored, but take its figures with care: {row['notes'].get('recording', '')}"
+            )
             failures.setdefault(
                 (row["key"], "", ""), FailedRow(row["key"], "", "", row["flag"], why)
             )
