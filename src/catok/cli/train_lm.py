@@ -55,7 +55,7 @@ def run(
 
     path = find_recipe(recipe)
     check_run(out, data, valid)
-    require("tts")
+    require("tts", "transformers")
 
     from catok.training.engine.recipe import read_recipe
     from catok.training.lm.config import LMTrainConfig
