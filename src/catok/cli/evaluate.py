@@ -51,7 +51,8 @@ def run(
         tuple[str, ...],
         arg(
             metavar="SYSTEM...",
-            help="Other codecs: opus:6,12, codec2:3200,1200, encodec=FOLDER:6, mimi=..., dac=...",
+            help="Other codecs: opus:6,12, codec2:3200,1200, encodec=FOLDER:6, mimi=..., dac=..., "
+            "or python=module:Class.",
             help_behavior_hint=_NONE,
         ),
     ] = (),

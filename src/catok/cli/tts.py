@@ -9,6 +9,7 @@ from catok.cli.common import command
 from catok.cli.prompt_options import PromptOptions
 
 MAX_PAUSE = 600.0  # seconds, as in lm/tts/long_form.py
+MAX_SECONDS = 3600.0  # as in lm/tts/request.py
 _NONE = "(default: none)"
 _MODEL = "(default: the model's own)"
 
@@ -162,7 +163,7 @@ def run(
         check_stdout()
     shared.check_count("--quantizers", quantizers)
     shared.check_count("--workers", workers)
-    shared.check_number("--max-seconds", max_seconds)
+    shared.check_number("--max-seconds", max_seconds, most=MAX_SECONDS)
     shared.check_number("--pause", pause, most=MAX_PAUSE)
     numbers = {
         "--temperature": temperature,

@@ -128,7 +128,7 @@ def mine(tmp_path, monkeypatch):
 
 
 def test_a_metric_from_outside_the_package(mine):
-    names = ["python=peaks_of_mine:Peak", "waveform"]
+    names = ["python=peaks_of_mine:Peak", "waveform", "python=peaks_of_mine.Peak"]
     assert metric_names(names) == ["waveform", "python=peaks_of_mine:Peak"]
     _, peak = build_metrics(names)
     assert peak(Sample("a", torch.ones(1, 8), torch.full((1, 8), 0.5), 8000)) == {"peak": 0.5}
@@ -151,3 +151,5 @@ def test_a_metric_that_is_not_there(mine, name):
 def test_a_class_that_is_no_metric(mine):
     with pytest.raises(ValueError, match="is no metric"):
         build_metrics(["python=collections:OrderedDict"])
+    with pytest.raises(ValueError, match="takes no settings, write python=collections:OrderedDict"):
+        build_metrics(["python=collections:OrderedDict:1"])

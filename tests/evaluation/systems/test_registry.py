@@ -25,7 +25,15 @@ from catok.evaluation.systems.registry import build_system, parse_system
         ("codec2:3200,700C", ("codec2", None, ("3200", "700C"))),
         ("encodec=facebook/encodec_24khz:1.5", ("encodec", "facebook/encodec_24khz", ("1.5",))),
         ("mimi=./mimi:all", ("mimi", "./mimi", ())),
-        ("python=mylab.codecs.MuLaw:8", ("python", "mylab.codecs.MuLaw", ("8",))),
+        ("python=mylab.codecs:MuLaw:8", ("python", "mylab.codecs:MuLaw", ("8",))),
+        ("python=mylab.codecs.MuLaw:8", ("python", "mylab.codecs:MuLaw", ("8",))),
+        ("python=mylab.codecs.MuLaw", ("python", "mylab.codecs:MuLaw", ())),
+        ("python=json.decoder:JSONDecoder", ("python", "json.decoder:JSONDecoder", ())),
+        (
+            "python=json.decoder:JSONDecoder:a, b",
+            ("python", "json.decoder:JSONDecoder", ("a", "b")),
+        ),
+        ("python=mylab:MuLaw", ("python", "mylab:MuLaw", ())),
     ],
 )
 def test_names(text, expected):
@@ -42,9 +50,11 @@ def test_names(text, expected):
         ("mimi:8q", "which mimi"),
         ("original:1", "has no settings"),
         ("nothing-of-that-name", "no folder 'nothing-of-that-name'"),
-        ("python=json", "write python=module.Class"),
-        ("python=json.missing", "cannot import json.missing"),
-        ("python=no_such_module.Codec", "cannot import no_such_module.Codec"),
+        ("python=json", "write python=module:Class"),
+        ("python=json:not a name", "write python=module:Class"),
+        ("python=json.missing", "cannot import json:missing .*write python=module:Class"),
+        ("python=no_such_module.Codec", "cannot import no_such_module:Codec"),
+        ("python=no_such_module:Codec", "cannot import no_such_module:Codec"),
     ],
 )
 def test_errors(text, words):

@@ -220,6 +220,8 @@ def test_bad_input_is_refused(recognizer, headless, small_model):
         ({"length_power": -1}, "length_power must be at least 0"),
         ({"length_power": float("nan")}, "length_power must be a finite number"),
         ({"max_seconds": float("inf")}, "max_seconds must be a finite number"),
+        ({"max_seconds": 3601}, "max_seconds must be above 0 and at most 3600"),
+        ({"tokens_per_second": 1e300}, "tokens_per_second must be above 0 and at most 1000"),
         ({"tokens_per_second": float("nan")}, "tokens_per_second must be a finite number"),
         ({"num_quantizers": 0}, "num_quantizers must be at least 1"),
         ({"beam": 1.5}, "beam must be a whole number"),

@@ -74,5 +74,7 @@ def test_bad_input_is_refused_at_once(synth):
         synth.synthesize_long("Hello.", pause=1e9)
     with pytest.raises(ValueError, match="max_seconds"):
         SpeechRequest("Hello.", max_seconds=float("nan"))
+    with pytest.raises(ValueError, match="at most 3600"):
+        SpeechRequest("Hello.", max_seconds=1e300)
     with pytest.raises(ValueError, match="seed"):
         SpeechRequest("Hello.", seed=-1)

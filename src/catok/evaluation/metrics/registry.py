@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from catok.evaluation.extras import import_object
+from catok.evaluation.extras import PYTHON, import_object, parse_python
 from catok.evaluation.metrics.base import Metric
 from catok.evaluation.metrics.dnsmos import DnsmosMetric
 from catok.evaluation.metrics.pesq import PesqMetric
@@ -79,8 +79,6 @@ METRICS = {
     ),
 }
 
-PYTHON = "python="  # before the name of a class that is built without arguments
-
 PRESETS = {
     "fast": ("stoi", "pesq", "spectral", "waveform"),
     "speech": ("stoi", "pesq", "spectral", "waveform", "speaker", "dnsmos", "words"),
@@ -96,7 +94,7 @@ def metric_names(names: str | Sequence[str], options: MetricOptions | None = Non
     asked: dict[str, None] = {}
     for name in [names] if isinstance(names, str) else names:
         if name.startswith(PYTHON):
-            asked[name] = None
+            asked[_own(name)] = None
             continue
         if name not in METRICS and name not in PRESETS:
             raise ValueError(
@@ -134,7 +132,7 @@ def build_available_metrics(
         try:
             metrics.append(_build(name, options))
         except ValueError as error:
-            if name in requested:
+            if name in requested or name.startswith(PYTHON):
                 raise
             left_out[name] = " ".join(str(error).split())
     return metrics, left_out
@@ -149,7 +147,8 @@ def metric_settings(
     Presets are written out; names that are not known here stand for themselves.
     """
     settings = {}
-    for name in dict.fromkeys(n for given in names for n in PRESETS.get(given, (given,))):
+    written = (_own(given) if given.startswith(PYTHON) else given for given in names)
+    for name in dict.fromkeys(n for given in written for n in PRESETS.get(given, (given,))):
         choice = METRICS.get(name)
         models, others = (choice.models, choice.others) if choice else ((), ())
         known = {option: getattr(options, option) for option in (*models, *others)}
@@ -163,6 +162,14 @@ def metric_settings(
     if "speech" in names and options.utmos is not None:
         settings["utmos"] = {"utmos": model_identity(options.utmos)}
     return settings
+
+
+def _own(name: str) -> str:
+    """A metric of one's own in its one form: python=module:Class. It takes no settings."""
+    path, settings = parse_python(name)
+    if settings:
+        raise ValueError(f"cannot read {name!r}: a metric takes no settings, write {PYTHON}{path}")
+    return PYTHON + path
 
 
 def _build(name: str, options: MetricOptions) -> Metric:

@@ -7,7 +7,7 @@
     opus:6,12                     Opus at these kbps; opus-soundfile needs no program
     codec2:3200,700C              Codec 2 in these modes
     encodec=FOLDER:1.5,6          Encodec from a folder or hub id; likewise dac=... and mimi=...
-    python=mylab.codecs.MuLaw:8   whatever `mylab.codecs.MuLaw("8")` returns
+    python=mylab.codecs:MuLaw:8   whatever `mylab.codecs.MuLaw("8")` returns
 
 In short `[KIND=]NAME[:SETTINGS]`. No settings, or "all", leave the choice to the system. Settings
 are what follows the last colon, unless that holds a slash, so that folders may have colons above
@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from catok.evaluation.extras import import_object
+from catok.evaluation.extras import PYTHON, import_object, parse_python
 from catok.evaluation.systems.base import System
 
 if TYPE_CHECKING:
@@ -51,6 +51,9 @@ def build_system(text: str, *, device: str | torch.device = "cpu") -> System:
 
 def parse_system(text: str) -> tuple[str, str | None, tuple[str, ...]]:
     """Kind, name (None for kinds that stand alone) and settings of `[KIND=]NAME[:SETTINGS]`."""
+    if text.startswith(PYTHON):
+        name, given = parse_python(text)
+        return "python", name, tuple(item.strip() for item in given.split(",")) if given else ()
     head, colon, tail = text.rpartition(":")
     if not colon or "/" in tail or "\\" in tail:
         head, colon, tail = text, "", ""

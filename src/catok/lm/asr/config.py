@@ -5,6 +5,7 @@ from typing import Literal
 
 from catok.io.numbers import check_number, check_whole_number
 
+MAX_SECONDS = 3600.0  # recognised in one piece: all of its frames are in memory at once
 Method = Literal["beam", "greedy", "ctc"]
 
 
@@ -17,9 +18,9 @@ class DecodingConfig:
     texts by score / tokens ** `length_power`; where there is a CTC head, its prefix score counts
     `ctc_weight` of the whole. `timestamps` asks for the times of words, by the CTC head.
     `num_quantizers`: codebooks read, None for the model's own choice. A text has at most
-    16 + `tokens_per_second` tokens per second. Recordings above `max_seconds` are cut where the
-    last `pause_window` seconds before that are quietest. `batch` pieces are recognised at once:
-    memory grows with it and with `beam`, not with the recording.
+    16 + `tokens_per_second` tokens per second. Recordings above `max_seconds`, which is at most an
+    hour, are cut where the last `pause_window` seconds before that are quietest. `batch` pieces are
+    recognised at once: memory grows with it and with `beam`, not with the recording.
     """
 
     method: Method = "beam"
@@ -40,8 +41,9 @@ class DecodingConfig:
             check_whole_number(name, getattr(self, name), at_least=1)
         if self.num_quantizers is not None:
             check_whole_number("num_quantizers", self.num_quantizers, at_least=1)
-        for name in ("tokens_per_second", "max_seconds", "pause_window"):
-            check_number(name, getattr(self, name), above=0)
+        for name in ("max_seconds", "pause_window"):
+            check_number(name, getattr(self, name), above=0, at_most=MAX_SECONDS)
+        check_number("tokens_per_second", self.tokens_per_second, above=0, at_most=1000)
         check_number("ctc_weight", self.ctc_weight, at_least=0, at_most=1)
         check_number("length_power", self.length_power, at_least=0)
 

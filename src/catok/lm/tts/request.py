@@ -11,7 +11,7 @@ from catok.lm.prompt_fields import PromptFields
 from catok.lm.sampler import check_seed
 from catok.lm.sampling import SamplingConfig
 
-MAX_SECONDS = 60.0
+MAX_SECONDS, LONGEST = 60.0, 3600.0
 
 Mode = Literal["clone", "continuation", "both"]
 
@@ -54,7 +54,7 @@ class SpeechRequest(PromptFields):
             check_whole_number("num_quantizers", self.num_quantizers, at_least=1)
         if self.seed is not None:
             check_seed(self.seed)
-        check_number("max_seconds", self.max_seconds, above=0)
+        check_number("max_seconds", self.max_seconds, above=0, at_most=LONGEST)
 
     @property
     def references(self) -> list[Reference | None]:
