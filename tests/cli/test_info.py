@@ -7,6 +7,8 @@ import pytest
 from catok.cli import main
 from catok.io.hub import EMBEDDED
 
+from .test_pipes import fed
+
 
 def facts(text: str) -> dict[str, str]:
     """The lines `key value` that are printed."""
@@ -81,6 +83,23 @@ def test_every_embedded_folder_is_described(name, expected, capsys):
     assert facts(capsys.readouterr().out).items() >= expected.items()
 
 
+SHARDS = {
+    "format": "parquet",
+    "shard_size": 1000,
+    "space": {
+        "model": "tiny",
+        "weight_hash": "0123456789abcdef",
+        "dtype": "float32",
+        "num_quantizers": 32,
+        "codebook_size": 1024,
+        "sample_rate": 24_000,
+        "channels": 1,
+        "frame_size": 1920,
+        "version": "0",
+    },
+}
+
+
 def test_tokens_runs_and_results_are_described(tmp_path, capsys):
     for name, text in {
         "tokens/tokens.jsonl": '{"codes": "a.cat"}\n{"codes": "b.cat"}\n',
@@ -88,12 +107,14 @@ def test_tokens_runs_and_results_are_described(tmp_path, capsys):
         "run/log.jsonl": '{"step": 1}\n{"step": 20}\n',
         "run/model/config.json": "{}",
         "results/rows.jsonl": "{}\n{}\n{}\n",
+        "shards/tokens.json": json.dumps(SHARDS),
         "results/run.json": '{"systems": [{"name": "tiny"}, {"name": "opus"}]}',
     }.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
     for name, expected in {
         "tokens": {"recordings": "2"},
+        "shards": {"kind": "a folder of token shards", "tokenizer": "tiny", "shards": "0"},
         "run": {"logged_up_to_step": "20", "models": "model"},
         "results": {"rows": "3", "systems": "tiny, opus"},
     }.items():
@@ -101,3 +122,30 @@ def test_tokens_runs_and_results_are_described(tmp_path, capsys):
         assert facts(capsys.readouterr().out).items() >= expected.items()
     assert main(["info", str(tmp_path)]) == 1
     assert "no folder of a kind that catok knows" in capsys.readouterr().err
+
+
+def test_what_comes_through_a_pipe(catok, recording, stdin, tmp_path, capsys):
+    assert catok("encode", recording) == 0
+    path = recording.with_suffix(".cat")
+    assert main(["info", str(path)]) == 0
+    expected = facts(capsys.readouterr().out) | {"file": str(tmp_path / "pipe")}
+    writer = fed(tmp_path / "pipe", path.read_bytes())
+    assert main(["info", str(tmp_path / "pipe")]) == 0
+    writer.join()
+    assert facts(capsys.readouterr().out) == expected
+    stdin(path.read_bytes())
+    assert main(["info", "-"]) == 0
+    assert facts(capsys.readouterr().out) == expected | {"file": "standard input"}
+
+
+def test_an_embedded_model_is_called_by_its_name(recording, tmp_path, capsys):
+    for command in (
+        ["encode", recording, "--model", "tiny-tts"],
+        ["asr", recording, "--model", "tiny"],
+        ["tts", "Hi.", "-o", tmp_path / "x.wav", "--model", "tiny-asr"],
+        ["finetune", "tiny-tts", "--data", tmp_path, "--out", tmp_path / "run"],
+        ["finetune-lm", "tiny", "--data", tmp_path, "--out", tmp_path / "run"],
+    ):
+        assert main(list(map(str, command))) == 1
+        error = capsys.readouterr().err
+        assert "error: tiny" in error and str(EMBEDDED) not in error

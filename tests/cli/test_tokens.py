@@ -83,3 +83,19 @@ def test_push(made, monkeypatch, small_model):
     assert small_model.weight_hash in card
     assert 'path: "shard-*.parquet"' in card
     assert json.dumps(card)
+
+
+def test_what_is_no_folder_of_shards_is_named(model_folder, tmp_path, capsys):
+    (tmp_path / "empty").mkdir()
+    for name, what in (
+        (tmp_path / "gone", "there is no folder of that name"),
+        (tmp_path / "empty", "it has no tokens.json"),
+        (model_folder, "it is an audio tokenizer"),
+    ):
+        for action in (["stats"], ["verify"], ["convert", "-o", str(tmp_path / "out")]):
+            assert main(["tokens", action[0], str(name), *action[1:]]) == 1
+            expected = (
+                f"{name} is no folder of token shards, {what}: name one that `catok tokenize`"
+            )
+            assert expected in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()

@@ -64,7 +64,7 @@ def test_nesting_up_to_the_bound_is_read():
 
 def test_a_file_is_an_object_in_a_regular_file_of_bounded_size(tmp_path):
     path = tmp_path / "config.json"
-    with pytest.raises(ValueError, match="not a model folder"):
+    with pytest.raises(ValueError, match="holds no config.json: it is another kind of folder"):
         read_json(path)
     path.write_text('\ufeff{"a": 1}')
     assert read_json(path) == {"a": 1}

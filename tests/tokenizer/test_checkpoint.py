@@ -185,7 +185,7 @@ def test_config_files_that_are_not_there_or_not_json(folder):
     with pytest.raises(ValueError, match="not valid JSON"):
         CausalAudioTokenizer.from_pretrained(folder)
     (folder / CONFIG).unlink()
-    with pytest.raises(ValueError, match="not a model folder"):
+    with pytest.raises(ValueError, match="holds no config.json"):
         CausalAudioTokenizer.from_pretrained(folder)
 
 

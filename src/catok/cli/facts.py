@@ -2,9 +2,10 @@
 
 import json
 import math
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 from catok.io.cat_file import read_header
+from catok.io.files import name_of
 
 
 class Fact(NamedTuple):
@@ -15,12 +16,12 @@ class Fact(NamedTuple):
     unit: str = ""
 
 
-def cat_facts(path: str) -> list[Fact]:
+def cat_facts(path_or_file: str | BinaryIO) -> list[Fact]:
     """What a `.cat` file's header tells. Raises ValueError when it is damaged."""
-    header = read_header(path)
+    header = read_header(path_or_file)
     frame_rate = header.sample_rate / header.frame_size
     return [
-        Fact("file", path),
+        Fact("file", name_of(path_or_file)),
         Fact("model", header.model_id or "unknown"),
         Fact("weights", header.weight_hash or "unknown"),
         Fact("sample_rate", header.sample_rate, "Hz"),

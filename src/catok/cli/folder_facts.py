@@ -42,6 +42,7 @@ def _describer(kind: Kind) -> Callable[[Path], list[Fact]]:
     return {
         kinds.DISCRIMINATORS: _discriminators,
         kinds.SEMANTIC: _semantic,
+        kinds.SHARDS: _shards,
         kinds.TOKENS: _tokens,
         kinds.RUN: _run,
         kinds.RESULTS: _results,
@@ -96,6 +97,22 @@ def _semantic(folder: Path) -> list[Fact]:
     config = read_config_of(folder)
     facts = [Fact("tasks", ", ".join(config.tasks)), Fact("text", config.text)]
     return [*facts, *_weights([folder / WEIGHTS], folder)]
+
+
+def _shards(folder: Path) -> list[Fact]:
+    from catok.corpus.ledger import TokenFolder
+
+    found = TokenFolder.open(folder)
+    space, entries = found.settings.space, [entry for _, entry in found.entries()]
+    return [
+        Fact("format", found.settings.format),
+        Fact("shards", len(entries)),
+        Fact("recordings", sum(entry.rows for entry in entries)),
+        Fact("failures", sum(len(entry.failures) for entry in entries)),
+        Fact("tokenizer", space.model),
+        Fact("tokenizer_weights", space.weight_hash),
+        Fact("codebooks", space.num_quantizers),
+    ]
 
 
 def _tokens(folder: Path) -> list[Fact]:

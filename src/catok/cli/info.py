@@ -11,7 +11,7 @@ from catok.cli.common import command
 def run(
     target: Annotated[
         Positional[str],
-        arg(metavar="TARGET", help='A .cat file, "tiny", a folder or a hub id.'),
+        arg(metavar="TARGET", help='A .cat file or - for one, "tiny", a folder or a hub id.'),
     ],
     json: Annotated[bool, arg(help="Print JSON instead of lines.", help_behavior_hint="")] = False,
 ) -> int:
@@ -19,9 +19,13 @@ def run(
     from pathlib import Path
 
     from catok.cli.facts import as_json, as_lines, cat_facts
+    from catok.cli.pipes import spooled_input
     from catok.cli.terminal import tell
+    from catok.io.files import is_pipe
 
-    if Path(target).is_file() or Path(target).suffix == ".cat":
+    if target == "-" or is_pipe(target):
+        facts = cat_facts(spooled_input(target))
+    elif Path(target).is_file() or Path(target).suffix == ".cat":
         facts = cat_facts(target)
     else:
         from catok.cli.folder_facts import folder_facts

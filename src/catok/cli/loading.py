@@ -3,17 +3,16 @@
 import torch
 
 from catok.cli.arguments import DeviceName, DtypeName
+from catok.io.devices import as_device
 from catok.tokenizer.model import Part
 from catok.tokenizer.tokenizer import CausalAudioTokenizer
 
 
 def pick_device(name: DeviceName) -> torch.device:
     """The device of that name; "auto" is the GPU where there is one. ValueError without a GPU."""
-    if name == "cuda" and not torch.cuda.is_available():
-        raise ValueError("no CUDA device here: use --device cpu")
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    return torch.device(name)
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    return as_device(name)
 
 
 def load_model(

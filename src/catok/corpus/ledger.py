@@ -20,6 +20,7 @@ from catok.corpus.rows import CodeSpace, TokenRow
 from catok.io.config import read_config
 from catok.io.files import replacing
 from catok.io.json import read_json
+from catok.io.kinds import folder_kind
 
 SETTINGS = "tokens.json"
 LEDGER = "ledger"
@@ -86,6 +87,13 @@ class TokenFolder:
     def open(cls, path: str | Path) -> "TokenFolder":
         """An existing folder. Raises ValueError where it is none or is damaged."""
         path = Path(path)
+        if not (path / SETTINGS).exists():
+            kind = folder_kind(path)
+            found = f"it is {kind.text}" if kind else f"it has no {SETTINGS}"
+            found = found if path.is_dir() else "there is no folder of that name"
+            raise ValueError(
+                f"{path} is no folder of token shards, {found}: name one that `catok tokenize` made"
+            )
         return cls(path, read_config(Settings, read_json(path / SETTINGS), str(path / SETTINGS)))
 
     @classmethod

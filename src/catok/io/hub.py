@@ -28,6 +28,12 @@ def embedded_models() -> list[str]:
     return sorted(path.parent.name for path in EMBEDDED.glob(f"*/{CONFIG}"))
 
 
+def shown_folder(folder: str | Path) -> str:
+    """What to call a folder in messages: an embedded model by its name, others by their path."""
+    path = Path(folder)
+    return path.name if path.parent == EMBEDDED else str(folder)
+
+
 def model_name(name_or_path: str | Path) -> str:
     """The last part of a name or path: what a model is called in results and `.cat` files."""
     return os.path.basename(os.path.abspath(name_or_path))

@@ -46,7 +46,8 @@ def read_json(path: str | Path, max_bytes: int = MAX_BYTES) -> dict[str, Any]:
     path = Path(path)
     if not os.path.lexists(path):
         raise ValueError(
-            f"{path.parent} holds no {path.name}: not a model folder, or a name misspelt"
+            f"{path.parent} holds no {path.name}: it is another kind of folder, or a name is "
+            "misspelt"
         )
     return parse_object(read_text(path, max_bytes), str(path))
 

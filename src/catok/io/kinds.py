@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from catok.io.hub import shown_folder
 from catok.io.json import read_json
 from catok.io.stored_weights import CONFIG
 
@@ -33,6 +34,7 @@ SPEECH = Kind(
 )
 DISCRIMINATORS = Kind("a set of discriminators", "the discriminators of a training recipe")
 SEMANTIC = Kind("a semantic head", "catok finetune --semantic, in the folder semantic of a model")
+SHARDS = Kind("a folder of token shards", "catok tokens, or catok train-lm --data")
 TOKENS = Kind("a folder of tokens", "catok train-lm --data")
 RUN = Kind("a training run", "catok train or train-lm --out; its model is in model/")
 RESULTS = Kind("a folder of results", "catok evaluate --out, to go on with it")
@@ -41,6 +43,7 @@ SPEECH_KINDS = (SPEECH, SYNTHESIZER, RECOGNIZER)
 _MARKS = {  # files that only one kind has, where there is no config.json
     "discriminators.json": DISCRIMINATORS,
     "semantic.json": SEMANTIC,
+    "tokens.json": SHARDS,
     "tokens.jsonl": TOKENS,
     "last.pt": RUN,
     "last": RUN,
@@ -66,7 +69,9 @@ def check_kind(folder: str | Path, *wanted: Kind) -> None:
     """
     kind = folder_kind(folder)
     if kind is not None and kind not in wanted:
-        raise ValueError(f"{folder} is {kind.text}, not {wanted[0].text}: give it to {kind.use}")
+        raise ValueError(
+            f"{shown_folder(folder)} is {kind.text}, not {wanted[0].text}: give it to {kind.use}"
+        )
 
 
 def _model_kind(data: dict[str, Any], folder: Path) -> Kind | None:

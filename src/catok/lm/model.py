@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from catok.io.devices import as_device
 from catok.io.hub import HubOptions, find_folder
 from catok.io.stored_weights import StoredWeights
 from catok.io.weights import float_dtype
@@ -66,7 +67,7 @@ class TokenLM(nn.Module):
         or float16, also by name. Raises ValueError when it is another kind of model, damaged or
         incomplete.
         """
-        dtype = float_dtype(dtype)
+        dtype, device = float_dtype(dtype), as_device(device)
         folder = find_folder(name_or_path, **hub)
         config, weights = folders.load_config(folder), StoredWeights.of_folder(folder)
         model = weights.build(lambda: cls(config))

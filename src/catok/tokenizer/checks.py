@@ -11,6 +11,11 @@ from torch import Tensor
 
 from catok.io.arrays import as_tensor, check_peak
 
+_AXES = {  # what to do with audio of so many axes
+    1: "the samples of one mono recording are audio[None, None]",
+    2: "one recording [C, T] is audio[None], a batch of mono recordings [B, T] is audio[:, None]",
+}
+
 
 def check_quantizers(wanted: int | None, available: int) -> int:
     """How many codebooks to use; None means all of them."""
@@ -38,8 +43,8 @@ def check_audio(audio: Any, channels: int, *, may_be_empty: bool = False) -> Ten
         )
     if audio.dim() != 3:
         raise ValueError(
-            f"audio must have shape [B, C, T], got {list(audio.shape)}: add the missing dimensions "
-            "with audio[None]"
+            f"audio must have shape [B, C, T], got {list(audio.shape)}: "
+            + _AXES.get(audio.dim(), "take away the axes that are too many")
         )
     if audio.shape[1] != channels:
         raise ValueError(
@@ -99,6 +104,11 @@ def check_codes_layout(codes: Any, num_quantizers: int, *, may_be_empty: bool = 
         raise ValueError(
             f"codes must be int64, got {codes.dtype}: call codes.long(), or for a NumPy array "
             'codes.astype("int64")'
+        )
+    if codes.dim() == 2:
+        raise ValueError(
+            f"codes must have shape [B, K, F], got {list(codes.shape)}: the codes [K, F] of one "
+            "recording are codes[None]"
         )
     if codes.dim() != 3 or 0 in codes.shape[: 2 if may_be_empty else 3]:
         raise ValueError(

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from catok.codes import Encoded
+from catok.io.devices import as_device
 from catok.io.hub import HubOptions, find_folder, model_name, upload_folder
 from catok.io.weights import float_dtype
 from catok.tokenizer import checkpoint, checks
@@ -44,7 +45,7 @@ class CausalAudioTokenizer(CodecModel):
         never touches the network; for a hub id see `HubOptions` (revision, token, cache_dir,
         local_files_only). Raises ValueError when anything is missing, damaged or does not fit.
         """
-        dtype = float_dtype(dtype)
+        dtype, device = float_dtype(dtype), as_device(device)
         folder = find_folder(name_or_path, **hub)
         config = checkpoint.load_config(folder)
         weights = checkpoint.open_weights(folder, part)
@@ -83,8 +84,11 @@ class CausalAudioTokenizer(CodecModel):
         lengths: Tensor | None = None,
         num_quantizers: int | None = None,
     ) -> Encoded:
-        """Audio `[B, C, T]` float32 of any length -> `Encoded`; codes past a row's end are 0.
+        """Audio `[B, C, T]` float32 at `sample_rate` of any length -> `Encoded`; codes past a row's
+        end are 0.
 
+        Samples do not say their rate: audio at another one is encoded as if it were faster or
+        slower. `load_audio(file, sample_rate=tok.sample_rate)` and `resample` convert.
         `lengths` `[B]`: true lengths in samples, where rows are padded. No sample is lost: a last
         partial frame is completed with zeros. Memory beyond input and output does not grow with T.
         Raises ValueError on empty, non-finite, wrongly shaped or wrongly typed input, and where a
@@ -124,7 +128,7 @@ class CausalAudioTokenizer(CodecModel):
     def decode(self, codes: Encoded | Tensor, num_quantizers: int | None = None) -> Tensor:
         """Codes -> audio float32; of the codebooks only the first `num_quantizers` are used.
 
-        An `Encoded` gives `[B, C, max(sample_lengths)]`, zero after each row's end; a bare
+        The audio has the model's `sample_rate`. An `Encoded` gives `[B, C, max(sample_lengths)]`, zero after each row's end; a bare
         `[B, K, F]` int64 tensor gives `[B, C, F * frame_size]`. Raises ValueError on codes of
         another model, out of range or in another layout.
         """

@@ -13,6 +13,7 @@ from catok.codes import Encoded
 from catok.evaluation.extras import import_extra, pretrained_loader
 from catok.evaluation.systems.neural import weight_fingerprint
 from catok.io.cat_file import bits_per_code
+from catok.io.devices import as_device
 
 
 class TransformersCodec(ABC):
@@ -27,8 +28,8 @@ class TransformersCodec(ABC):
 
     def __init__(self, name: str, *, device: str | torch.device = "cpu") -> None:
         self.name = name
-        self.model = load_codec(self.kind, self.model_class, name).to(device)
-        self.device = torch.device(device)
+        self.device = as_device(device)
+        self.model = load_codec(self.kind, self.model_class, name).to(self.device)
         config = self.model.config
         self.sample_rate: int = config.sampling_rate
         self.channels: int = getattr(config, "audio_channels", 1)

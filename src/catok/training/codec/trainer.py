@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from catok.io.devices import as_device
 from catok.training.codec.config import TrainConfig
 from catok.training.codec.data import (
     Batch,
@@ -65,7 +66,7 @@ class Trainer:
         saved = self.state.load()
         if networks.is_new and config.initialise != "random" and saved is None:
             self._initialise(networks)
-        self.learner = Learner(config, networks, self.group, torch.device(device))
+        self.learner = Learner(config, networks, self.group, as_device(device))
         self.guard = BadStepGuard(self.folder, config.max_bad_steps, self.group.rank)
         self.step, self._stage = 0, -1
         self._enter_stage()

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from catok.io.devices import as_device
 from catok.training.engine.checkpoint import load_run, save_run
 from catok.training.engine.distributed import Group
 from catok.training.engine.guards import BadStepGuard
@@ -57,7 +58,7 @@ class LMTrainer:
             channel_weights=config.channel_weights,
             ctc_weight=config.ctc.weight,
         )
-        self.learner = Learner(config, objective, self.group, torch.device(device))
+        self.learner = Learner(config, objective, self.group, as_device(device))
         self.source = training_source(
             config, train, parts.prompt_builder, self.group.rank, self.group.world
         )
