@@ -19,8 +19,7 @@ class Encoded:
 
     codes           [B, K, F] int64 in [0, codebook_size); beyond a row's own frames: any pad code
     sample_lengths  [B] int64, samples per channel of each row, at least 1
-    sample_rate     samples per second that the codes stand for, which is the model's; `encode` cannot
-                    tell whether the audio it was given had that rate
+    sample_rate     samples per second, the model's; `encode` cannot tell whether its audio had it
     channels        audio channels that the codes stand for
     frame_size      samples per channel of one frame
     codebook_size   codes per codebook

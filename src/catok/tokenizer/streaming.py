@@ -41,11 +41,10 @@ class StreamEncoder:
         return torch.full((self._batch_size,), self.samples, dtype=torch.int64, device="cpu")
 
     def push(self, samples: Any) -> Tensor:
-        """Audio `[B, C, n]` (or `[C, n]`, or `[n]` for one mono row) at the model's `sample_rate` ->
-        codes `[B, K, m]`, m >= 0.
+        """Audio `[B, C, n]` (or `[C, n]`, or `[n]` for one mono row) -> codes `[B, K, m]`, m >= 0.
 
-        Memory beyond input and output does not grow with n. Raises ValueError as `encode` does; the
-        session then stays as it was.
+        At the model's `sample_rate`, as for `encode`. Memory beyond input and output does not grow
+        with n. Raises ValueError as `encode` does; the session then stays as it was.
         """
         audio = as_tensor(samples, "samples [B, C, n]")
         if 0 < audio.dim() < 3:

@@ -84,11 +84,12 @@ class CausalAudioTokenizer(CodecModel):
         lengths: Tensor | None = None,
         num_quantizers: int | None = None,
     ) -> Encoded:
-        """Audio `[B, C, T]` float32 at `sample_rate` of any length -> `Encoded`; codes past a row's
-        end are 0.
+        """Audio `[B, C, T]` float32 of any length -> `Encoded`; codes past a row's end are 0.
 
-        Samples do not say their rate: audio at another one is encoded as if it were faster or
-        slower. `load_audio(file, sample_rate=tok.sample_rate)` and `resample` convert.
+        The audio must have the model's `sample_rate`: samples do not tell, and at another rate they
+        are encoded without an error, as sound that is faster or slower. `load_audio(file,
+        sample_rate=tok.sample_rate)` and `resample` convert.
+
         `lengths` `[B]`: true lengths in samples, where rows are padded. No sample is lost: a last
         partial frame is completed with zeros. Memory beyond input and output does not grow with T.
         Raises ValueError on empty, non-finite, wrongly shaped or wrongly typed input, and where a
@@ -128,9 +129,9 @@ class CausalAudioTokenizer(CodecModel):
     def decode(self, codes: Encoded | Tensor, num_quantizers: int | None = None) -> Tensor:
         """Codes -> audio float32; of the codebooks only the first `num_quantizers` are used.
 
-        The audio has the model's `sample_rate`. An `Encoded` gives `[B, C, max(sample_lengths)]`, zero after each row's end; a bare
-        `[B, K, F]` int64 tensor gives `[B, C, F * frame_size]`. Raises ValueError on codes of
-        another model, out of range or in another layout.
+        The audio has the model's `sample_rate`. An `Encoded` gives `[B, C, max(sample_lengths)]`,
+        zero after each row's end; a bare `[B, K, F]` int64 tensor gives `[B, C, F * frame_size]`.
+        Raises ValueError on codes of another model, out of range or in another layout.
         """
         decoder = self.side("decoder")
         lengths = None
