@@ -91,7 +91,7 @@ def time_parts(trainer: Trainer, audio: Tensor) -> dict[str, float]:
 
     def quantize() -> None:
         result = codec.quantizer(latents.clone().requires_grad_())
-        (result.latents.mean() + result.codebook_loss + result.commitment_loss).backward()
+        (result.latents.mean() + sum(result.losses.values())).backward()
 
     def mel() -> None:
         learner.generator.mel(made.clone().requires_grad_(), audio).backward()

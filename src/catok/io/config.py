@@ -4,7 +4,7 @@ import types
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, fields, is_dataclass
 from reprlib import repr as short
-from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 T = TypeVar("T")
 LARGEST = 2**63  # whole numbers below it are an int64, and fit a float
@@ -13,12 +13,13 @@ LARGEST = 2**63  # whole numbers below it are an int64, and fit a float
 def read_config(kind: type[T], data: Any, where: str) -> T:
     """Build the dataclass `kind` from nested mappings, sequences and scalars.
 
-    `where` names the place in error messages. Whole numbers become floats where the dataclass has
-    floats; all numbers must be finite. Raises ValueError that names the key at fault.
+    A field of type `Annotated[T, reader]` is read by `reader(value, where)`, such as one of several
+    dataclasses. `where` names the place in error messages. Whole numbers become floats where the
+    dataclass has floats; all numbers must be finite. Raises ValueError that names the key at fault.
     """
     if not isinstance(data, Mapping):
         raise ValueError(f"{where} must be a table of keys, got {type(data).__name__}")
-    hints = get_type_hints(kind)
+    hints = get_type_hints(kind, include_extras=True)
     members = {field.name: field for field in fields(kind)}  # type: ignore[arg-type]
     unknown = sorted(str(key) for key in data if key not in members)
     if unknown:
@@ -47,6 +48,9 @@ def read_value(hint: Any, value: Any, where: str) -> Any:
     if hint is Any:
         return value
     origin, arguments = get_origin(hint), get_args(hint)
+    if origin is Annotated:
+        reader = next((item for item in arguments[1:] if callable(item)), None)
+        return reader(value, where) if reader else read_value(arguments[0], value, where)
     if origin in (Union, types.UnionType):
         return _one_of(arguments, value, where)
     if origin is Literal:

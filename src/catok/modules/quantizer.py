@@ -1,155 +1,123 @@
-"""The residual quantizer: a stack of small codebooks, each coding what the ones before left over.
+"""What a quantizer is, latents to codes and back, and which kinds of quantizers there are.
 
-Type "rlfq" (all released models) looks codes up by cosine in a low-dimensional factorised space
-and passes the raw code row on; type "rvq" looks up by plain squared distance. Formulas:
-`docs/spec/checkpoints.md` (c), paper section 2. All arithmetic is float32 under every autocast,
-and the weights stay float32 when the model around them is cast to half precision.
+All released models have the one in `residual_quantizer`; `register_quantizer` adds others, also
+from outside the package (docs/extend/quantizer.md).
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal, cast
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import entry_points
+from itertools import chain
+from typing import Any, Protocol
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from catok.modules.folded import FoldedQuantizer
-from catok.modules.pointwise import Pointwise, stack_weights
-from catok.modules.residual import Stacked, run_chain
+from catok.io.config import read_config
+
+ENTRY_POINTS = "catok.quantizers"
+DEFAULT_KIND = "rlfq"
 
 
-@dataclass(frozen=True)
-class QuantizerConfig:
-    """`num_quantizers` codebooks of `codebook_size` rows; latents of `input_dim` in and out."""
+class QuantizerConfig(Protocol):
+    """What the settings of every quantizer name; each kind has a frozen dataclass of its own."""
 
-    input_dim: int = 768
-    inner_dim: int = 512
-    num_quantizers: int = 32
-    codebook_size: int = 1024
-    codebook_dim: int = 8
-    kind: Literal["rlfq", "rvq"] = "rlfq"
+    @property
+    def kind(self) -> str:
+        """The name that the kind is registered under."""
+        ...
 
-    def __post_init__(self) -> None:
-        for name in ("input_dim", "inner_dim", "num_quantizers", "codebook_size", "codebook_dim"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
-        if self.kind not in ("rlfq", "rvq"):
-            raise ValueError(f'quantizer kind must be "rlfq" or "rvq", got {self.kind!r}')
+    @property
+    def input_dim(self) -> int:
+        """D, the channels of the latents."""
+        ...
 
+    @property
+    def num_quantizers(self) -> int:
+        """K, the number of codebooks."""
+        ...
 
-@dataclass(frozen=True)
-class LayerOutput:
-    """What one codebook did with its input.
-
-    `codes` `[B, F]`; `projected` `[B, d, F]`, the low-dimensional input; `chosen` `[B, d, F]`, the
-    code rows; `contribution` `[B, inner_dim, F]`, added to the latents and taken off the residual.
-    """
-
-    codes: Tensor
-    projected: Tensor
-    chosen: Tensor
-    contribution: Tensor
+    @property
+    def codebook_size(self) -> int:
+        """Codes per codebook."""
+        ...
 
 
 @dataclass(frozen=True)
 class Quantized:
-    """Result of a quantizer pass.
+    """Result of a training pass.
 
-    `latents` `[B, input_dim, F]`; `codes` `[B, K, F]` int64; `projected` `[B, K, d, F]`, every
-    codebook's input (detached; codebook revival draws from it); the two losses are scalars.
+    `latents` `[B, D, F]` with gradients; `codes` `[B, K, F]` int64; `losses`: scalars by name, each
+    a name of the recipe's `weights` ("codebook", "commitment"). `projected` `[B, K, d, F]`: every
+    codebook's input, detached, where codebooks are learnt (codebook revival draws from it).
     """
 
     latents: Tensor
     codes: Tensor
-    projected: Tensor
-    codebook_loss: Tensor
-    commitment_loss: Tensor
+    losses: Mapping[str, Tensor] = field(default_factory=dict)
+    projected: Tensor | None = None
 
 
-class Codebook(nn.Module):
-    """One factorised codebook: project down, look up, project up."""
+class Quantizer(nn.Module, ABC):
+    """Base of all quantizers: `[B, D, F]` latents <-> `[B, K, F]` codes.
 
-    def __init__(self, config: QuantizerConfig) -> None:
-        super().__init__()
-        self.cosine = config.kind == "rlfq"
-        self.in_proj = Pointwise(config.inner_dim, config.codebook_dim)
-        self.out_proj = Pointwise(config.codebook_dim, config.inner_dim)
-        self.codebook = nn.Embedding(config.codebook_size, config.codebook_dim, dtype=torch.float32)
+    Every frame is quantized by itself, so that streams give the codes of whole recordings. The
+    first codebooks of more decode by themselves. Weights stay float32 when the model around them
+    is cast to half precision. There is at least one parameter or buffer: their bytes name the code
+    space (`weight_hash`).
+    """
 
-    @torch.no_grad()
-    def look_up(self, projected: Tensor) -> Tensor:
-        """Nearest codes `[B, F]` of projected vectors `[B, d, F]`; ties go to the lowest code."""
-        queries = projected.transpose(1, 2).flatten(0, 1)
-        rows = self.codebook.weight
-        if self.cosine:
-            queries, rows = F.normalize(queries), F.normalize(rows)
-        distance = (
-            queries.pow(2).sum(1, keepdim=True)
-            - 2 * queries @ rows.t()
-            + rows.pow(2).sum(1, keepdim=True).t()
-        )
-        return distance.argmin(dim=1).view(projected.shape[0], -1)
+    config: Any  # a QuantizerConfig, of each kind its own
 
-    def forward(self, residual: Tensor) -> LayerOutput:
-        """Quantize `[B, inner_dim, F]`; gradients pass straight through to the input."""
-        projected = self.in_proj(residual)
-        codes = self.look_up(projected)
-        chosen = self.codebook(codes).transpose(1, 2)
-        passed_on = projected + (chosen - projected).detach()
-        return LayerOutput(codes, projected, chosen, self.out_proj(passed_on))
+    @abstractmethod
+    def forward(
+        self,
+        latents: Tensor,
+        num_quantizers: int | Tensor | None = None,
+        mask: Tensor | None = None,
+    ) -> Quantized:
+        """Quantize with gradients (straight-through) and losses.
 
-
-def stack_codebooks(books: Sequence[Codebook]) -> Stacked:
-    """The codebooks' weights as a few large tensors, with gradients where they are on."""
-    return Stacked(
-        *stack_weights([book.in_proj for book in books]),
-        *stack_weights([book.out_proj for book in books]),
-        torch.stack([book.codebook.weight for book in books]),
-    )
-
-
-class ResidualQuantizer(nn.Module):
-    """`[B, input_dim, F]` latents <-> `[B, K, F]` codes; any prefix of the codebooks decodes."""
-
-    def __init__(self, config: QuantizerConfig) -> None:
-        super().__init__()
-        self.config = config
-        self.input_proj = Pointwise(config.input_dim, config.inner_dim)
-        self.output_proj = Pointwise(config.inner_dim, config.input_dim)
-        self.quantizers = nn.ModuleList(Codebook(config) for _ in range(config.num_quantizers))
-        self._share_out_the_space()
-
-    @torch.no_grad()
-    def _share_out_the_space(self) -> None:
-        """Let each codebook begin with a subspace of its own, read and written by one basis.
-
-        With independent random projections a codebook's contribution does not resemble what it
-        read, and the residual grows from codebook to codebook instead of shrinking. Here codebook i
-        starts on rows i * d to (i + 1) * d of an orthogonal matrix, from the top again when those
-        are used up: the later rounds refine what the earlier left over.
+        `num_quantizers`: how many codebooks, one number for all (`codes` then has as many) or `[B]`
+        per row (quantizer dropout: `codes` then has all K, but those past a row's number add
+        neither to its latents nor to the losses). `mask` `[B, F]` bool: frames that exist; the
+        others bear no loss, and their codes mean nothing.
         """
-        config = self.config
-        square = torch.empty(config.inner_dim, config.inner_dim, dtype=torch.float32)
-        basis = nn.init.orthogonal_(square)
-        for index, book in enumerate(self.codebooks):
-            first = index * config.codebook_dim
-            rows = basis[torch.arange(first, first + config.codebook_dim) % config.inner_dim]
-            book.in_proj.set_weight(rows)
-            book.out_proj.set_weight(rows.t())
-        for name, parameter in self.named_parameters():
-            if name.endswith("bias"):
-                parameter.zero_()
+
+    @abstractmethod
+    def encode(self, latents: Tensor, num_quantizers: int | None = None) -> Tensor:
+        """Latents `[B, D, F]` -> codes `[B, K, F]`; K codes are a prefix of more codes."""
+
+    @abstractmethod
+    def decode(self, codes: Tensor) -> Tensor:
+        """Codes `[B, K, F]`, K at most the number of codebooks -> latents `[B, D, F]`."""
 
     @property
-    def codebooks(self) -> list[Codebook]:
-        """The codebooks, coarse to fine."""
-        return cast(list[Codebook], list(self.quantizers))
+    def codebook_weights(self) -> list[Tensor]:
+        """The learnt vectors `[N, d]` of every codebook, which training may revive; none here."""
+        return []
+
+    def init_from_data(self, latents: Tensor, generator: torch.Generator) -> None:
+        """Set a new quantizer's weights by latents `[B, D, F]` of real audio; here: nothing."""
+
+    @torch.no_grad()
+    def code_vectors(self, num_quantizers: int) -> Tensor:
+        """What each code adds to the latents, `[K, N, D]`, up to a constant per codebook.
+
+        Exact where latents are sums over codebooks; else with all codes before it 0.
+        """
+        weights = []
+        for index in range(num_quantizers):
+            codes = torch.zeros(1, index + 1, self.config.codebook_size, dtype=torch.int64)
+            codes[0, index] = torch.arange(self.config.codebook_size)
+            weights.append(self.decode(codes.to(self.device))[0].t())
+        return torch.stack(weights)
 
     @property
     def device(self) -> torch.device:
-        """Where the codebooks are."""
-        return self.codebooks[0].codebook.weight.device
+        """Where the weights are."""
+        return next(chain(self.parameters(), self.buffers())).device
 
     def _apply(self, fn, recurse=True):
         """Follow the model to another device, but keep float32 when it is cast to half."""
@@ -160,109 +128,46 @@ class ResidualQuantizer(nn.Module):
 
         return super()._apply(keep_dtype, recurse)
 
-    def forward(
-        self,
-        latents: Tensor,
-        num_quantizers: int | Tensor | None = None,
-        mask: Tensor | None = None,
-    ) -> Quantized:
-        """Quantize with gradients (straight-through) and losses.
 
-        `num_quantizers`: how many codebooks, one number for all or `[B]` per row (quantizer
-        dropout: codebooks past a row's number are still looked up, but add neither to its latents
-        nor to the losses). `mask` `[B, F]` bool: frames that exist; the others add nothing, bear no
-        loss, and their codes mean nothing. Losses are means over frames and dimensions, averaged
-        over rows and summed over codebooks (paper section 3). `reference` says the same plainly.
-        """
-        with torch.autocast(latents.device.type, enabled=False):
-            batch, _, frames = latents.shape
-            per_row = isinstance(num_quantizers, Tensor)
-            books = self.codebooks if per_row else self.codebooks[:num_quantizers]
-            stacked = stack_codebooks(books)
-            inputs = self.input_proj(latents.float()).transpose(1, 2).flatten(0, 1)
-            chain = run_chain(inputs, stacked, self.config.kind == "rlfq")
+Classes = tuple[type[Any], type[Quantizer]]
+_KINDS: dict[str, Classes] = {}
 
-            kept = latents.new_ones(batch, frames) if mask is None else mask.float()
-            active = kept[:, :, None].expand(-1, -1, len(books))  # [B, F, K]
-            if per_row:
-                order = torch.arange(len(books), device=latents.device)
-                active = active * (order < num_quantizers[:, None, None])
-            share = active / kept.sum(1).clamp(min=1)[:, None, None] / batch
-            weight, active = share.flatten(0, 1), active.flatten(0, 1)  # [B * F, K]
-            spoken = (chain.passed_on * active[:, :, None]).flatten(1)
-            total = spoken @ stacked.write.transpose(1, 2).flatten(0, 1)
-            total = total + active @ stacked.write_bias
-            towards_code = (chain.chosen.detach() - chain.projected).square().mean(2)
-            towards_input = (chain.chosen - chain.projected.detach()).square().mean(2)
-            shape = (batch, frames, len(books))
-            return Quantized(
-                latents=self.output_proj(total.view(batch, frames, -1).transpose(1, 2)),
-                codes=chain.codes.view(shape).transpose(1, 2).contiguous(),
-                projected=chain.projected.detach().view(*shape, -1).permute(0, 2, 3, 1),
-                codebook_loss=(towards_input * weight).sum(),
-                commitment_loss=(towards_code * weight).sum(),
-            )
 
-    def reference(
-        self,
-        latents: Tensor,
-        num_quantizers: int | Tensor | None = None,
-        mask: Tensor | None = None,
-    ) -> Quantized:
-        """What `forward` computes, codebook by codebook."""
-        with torch.autocast(latents.device.type, enabled=False):
-            latents = latents.float()
-            batch, _, frames = latents.shape
-            kept = latents.new_ones(batch, 1, frames) if mask is None else mask.float()[:, None]
-            share = kept.sum(dim=(1, 2)).clamp(min=1)
-            per_row = isinstance(num_quantizers, Tensor)
-            depth = len(self.quantizers) if per_row or num_quantizers is None else num_quantizers
-            residual = self.input_proj(latents)
-            total = torch.zeros_like(residual)
-            codebook_loss = commitment_loss = latents.new_zeros(())
-            codes, projected = [], []
-            for index, layer in enumerate(self.codebooks[:depth]):
-                out = layer(residual)
-                residual = residual - out.contribution
-                active = (num_quantizers > index).float() if per_row else latents.new_ones(batch)
-                total = total + out.contribution * kept * active[:, None, None]
-                weight = active[:, None, None] * kept / share[:, None, None] / batch
-                towards_code = (out.chosen.detach() - out.projected).pow(2).mean(1, keepdim=True)
-                towards_input = (out.chosen - out.projected.detach()).pow(2).mean(1, keepdim=True)
-                commitment_loss = commitment_loss + (towards_code * weight).sum()
-                codebook_loss = codebook_loss + (towards_input * weight).sum()
-                codes.append(out.codes)
-                projected.append(out.projected.detach())
-            return Quantized(
-                latents=self.output_proj(total),
-                codes=torch.stack(codes, dim=1),
-                projected=torch.stack(projected, dim=1),
-                codebook_loss=codebook_loss,
-                commitment_loss=commitment_loss,
-            )
+def register_quantizer(kind: str, config: type[Any], quantizer: type[Quantizer]) -> None:
+    """Make a kind of quantizer known: configs with this `kind` are read as the frozen dataclass
+    `config`, and `quantizer(config)` is built of it.
 
-    def encode(self, latents: Tensor, num_quantizers: int | None = None) -> Tensor:
-        """Latents `[B, input_dim, F]` -> codes `[B, K, F]`; K codes are a prefix of more codes."""
-        with torch.no_grad(), torch.autocast(latents.device.type, enabled=False):
-            return self.folded(num_quantizers).encode(latents.float())
+    An installed package makes its kinds known to the commands by an entry point of the group
+    "catok.quantizers": the kind's name, and the module that registers it. Raises ValueError where
+    other classes have the name.
+    """
+    known = _KINDS.setdefault(kind, (config, quantizer))
+    if known != (config, quantizer):
+        raise ValueError(f"quantizer {kind!r} is {known[1].__name__} already: take another name")
 
-    def decode(self, codes: Tensor) -> Tensor:
-        """Codes `[B, K, F]`, K at most the number of codebooks -> latents `[B, input_dim, F]`."""
-        with torch.no_grad(), torch.autocast(codes.device.type, enabled=False):
-            return self.folded(codes.shape[1]).decode(codes)
 
-    @torch.no_grad()
-    def folded(self, num_quantizers: int | None = None) -> FoldedQuantizer:
-        """The first codebooks (None: all) for inference, made of the weights as they are now.
+def build_quantizer(config: QuantizerConfig) -> Quantizer:
+    """The quantizer that the config describes, new. Raises ValueError on an unknown kind."""
+    return _classes(config.kind, "quantizer.kind")[1](config)
 
-        Made anew in every call and never kept: weights change in ways that leave no trace (fused
-        optimizers, `.data`, inference mode, NumPy), and this takes half a millisecond.
-        """
-        return FoldedQuantizer(
-            cosine=self.config.kind == "rlfq",
-            books=stack_codebooks(self.codebooks[:num_quantizers]),
-            read=self.input_proj.weight.squeeze(-1),
-            read_bias=self.input_proj.bias,
-            write=self.output_proj.weight.squeeze(-1),
-            write_bias=self.output_proj.bias,
+
+def read_quantizer_config(data: Any, where: str) -> QuantizerConfig:
+    """A quantizer's settings from plain data, of the dataclass that its `kind` says.
+
+    Raises ValueError on an unknown kind and as `read_config` does.
+    """
+    kind = data.get("kind", DEFAULT_KIND) if isinstance(data, Mapping) else DEFAULT_KIND
+    return read_config(_classes(kind, f"{where}.kind")[0], data, where)
+
+
+def _classes(kind: Any, where: str) -> Classes:
+    if kind not in _KINDS:
+        for entry in entry_points(group=ENTRY_POINTS):
+            if entry.name == kind:
+                entry.load()
+    if kind not in _KINDS:
+        raise ValueError(
+            f"{where} is {kind!r}; known are {sorted(_KINDS)}: install the package that has it, or "
+            "call register_quantizer"
         )
+    return _KINDS[kind]

@@ -5,11 +5,12 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from importlib import resources
-from typing import Any
+from typing import Annotated, Any
 
 from catok.io.config import read_config
 from catok.modules.patch import PatchConfig
-from catok.modules.quantizer import QuantizerConfig
+from catok.modules.quantizer import QuantizerConfig, read_quantizer_config
+from catok.modules.residual_quantizer import ResidualQuantizerConfig
 from catok.modules.stack import StageConfig
 from catok.modules.transformer import TransformerConfig
 
@@ -28,7 +29,9 @@ class TokenizerConfig:
 
     encoder: tuple[StageConfig, ...]
     decoder: tuple[StageConfig, ...] = ()
-    quantizer: QuantizerConfig = field(default_factory=QuantizerConfig)
+    quantizer: Annotated[QuantizerConfig, read_quantizer_config] = field(
+        default_factory=ResidualQuantizerConfig
+    )
     sample_rate: int = 24_000
     channels: int = 1
     always_project: bool = False

@@ -10,7 +10,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from catok.modules.quantizer import Quantized, ResidualQuantizer
+from catok.modules.quantizer import Quantized, build_quantizer
 from catok.modules.stack import CausalStack
 from catok.modules.state import StackState
 from catok.modules.transformer import TransformerStage
@@ -31,7 +31,7 @@ class Reconstruction:
 
 
 class CodecModel(nn.Module):
-    """A causal Transformer encoder, a residual quantizer and a mirrored decoder (paper section 1).
+    """A causal Transformer encoder, a quantizer and a mirrored decoder (paper section 1).
 
     `part` "encoder" or "decoder" builds that half only, with the quantizer, which both need.
     """
@@ -49,7 +49,7 @@ class CodecModel(nn.Module):
                 unfold=False,
                 always_project=config.always_project,
             )
-        self.quantizer = ResidualQuantizer(config.quantizer)
+        self.quantizer = build_quantizer(config.quantizer)
         self._weight_hash = WeightHash()
         if part != "encoder":
             self.decoder = CausalStack(
@@ -111,10 +111,11 @@ class CodecModel(nn.Module):
     ) -> Reconstruction:
         """Encode, quantize and decode with gradients; T must be whole frames.
 
-        `audio` `[B, C, F * frame_size]`; `num_quantizers` and `mask` as in `ResidualQuantizer`.
+        `audio` `[B, C, F * frame_size]`; `num_quantizers` and `mask` as in `Quantizer`.
         """
         latents = self.side("encoder")(self.interleave(audio)).float()
-        quantized = self.quantizer(latents, num_quantizers, mask)
+        with torch.autocast(latents.device.type, enabled=False):
+            quantized = self.quantizer(latents, num_quantizers, mask)
         decoded = self.side("decoder")(quantized.latents)
         return Reconstruction(self.separate(decoded.float()), quantized)
 

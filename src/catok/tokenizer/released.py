@@ -7,13 +7,14 @@ which of the two readers can load a folder, and so which dialect is written.
 
 import re
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from torch import Tensor
 
 from catok.io.config import read_config, read_value
 from catok.modules.patch import PatchConfig
-from catok.modules.quantizer import QuantizerConfig
+from catok.modules.residual_quantizer import ResidualQuantizerConfig
 from catok.modules.stack import StageConfig
 from catok.modules.transformer import TransformerConfig
 from catok.tokenizer.config import TokenizerConfig
@@ -99,7 +100,7 @@ def read_released_config(data: Mapping[str, Any]) -> TokenizerConfig:
     config = TokenizerConfig(
         encoder=tuple(_read_stage(stage, fallback) for stage in encoder),
         decoder=tuple(_read_stage(stage, decoder_fallback) for stage in decoder),
-        quantizer=read_config(QuantizerConfig, chosen, "quantizer_kwargs"),
+        quantizer=read_config(ResidualQuantizerConfig, chosen, "quantizer_kwargs"),
         sample_rate=sample_rate,
         channels=_read(int, data, "number_channels", 1),
         always_project="number_channels" in data,
@@ -115,7 +116,8 @@ def read_released_config(data: Mapping[str, Any]) -> TokenizerConfig:
 def write_released_config(config: TokenizerConfig) -> dict[str, Any]:
     """A `TokenizerConfig` in the released spelling, for the official reader of such a model.
 
-    Raises ValueError on a configuration that no official reader can express.
+    A quantizer of another kind than the released models' is written as it is: the official reader
+    refuses it. Raises ValueError on stages that no official reader can express.
     """
     windows = {s.window for s in config.encoder if isinstance(s, TransformerConfig)}
     if not config.always_project and (len(windows) > 1 or config.channels > 1):
@@ -124,7 +126,9 @@ def write_released_config(config: TokenizerConfig) -> dict[str, Any]:
             "always_project=True to use the layout of the 48 kHz models"
         )
     v2 = config.always_project
-    quantizer = {theirs: getattr(config.quantizer, ours) for theirs, ours in QUANTIZER_KEYS.items()}
+    quantizer = asdict(config.quantizer)  # type: ignore[call-overload]
+    if isinstance(config.quantizer, ResidualQuantizerConfig):
+        quantizer = {theirs: quantizer[ours] for theirs, ours in QUANTIZER_KEYS.items()}
     data: dict[str, Any] = {
         "architectures": ["MossAudioTokenizerModel"],
         "model_type": "moss-audio-tokenizer" if v2 else "speech_tokenizer",

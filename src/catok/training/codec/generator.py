@@ -106,10 +106,9 @@ class Generator(nn.Module):
         depth = prefixes / self.codec.num_quantizers
         if weights.mel:
             losses["mel"] = self.mel(*pair, batch.band_edges, scales["mel"])
-        if weights.codebook:
-            losses["codebook"] = result.quantized.codebook_loss
-        if weights.commitment:
-            losses["commitment"] = result.quantized.commitment_loss
+        for name, loss in result.quantized.losses.items():
+            if getattr(weights, name, True):
+                losses[name] = loss
         if weights.waveform:
             losses["waveform"] = waveform_loss(*pair, self.config.waveform, depth)
         if weights.compressed_spectrum:

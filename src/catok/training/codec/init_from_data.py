@@ -12,7 +12,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from catok.modules.quantizer import Codebook, ResidualQuantizer
+from catok.modules.residual_quantizer import Codebook, ResidualQuantizer
 from catok.modules.transformer import TransformerStage
 from catok.tokenizer.model import CodecModel
 
@@ -55,7 +55,10 @@ def initialise_from_audio(
         else:
             x = analysis(x)
     latents = codec.encoder(codec.interleave(audio)).float()
-    initialise_quantizer(codec.quantizer, latents, generator, rounds=rounds)
+    if isinstance(codec.quantizer, ResidualQuantizer):
+        initialise_quantizer(codec.quantizer, latents, generator, rounds=rounds)
+    else:
+        codec.quantizer.init_from_data(latents, generator)
 
 
 @torch.no_grad()
@@ -167,7 +170,7 @@ def _k_means(book: Codebook, vectors: Tensor, generator: torch.Generator, rounds
 
     rows.copy_(drawn())
     for _ in range(rounds):
-        codes = book.look_up(vectors.t()[None])[0]
+        codes = book.nearest_codes(vectors.t()[None])[0]
         count = torch.bincount(codes, minlength=len(rows))[:, None]
         total = torch.zeros_like(rows).index_add_(0, codes, vectors)
         rows.copy_(torch.where(count > 0, total / count.clamp(min=1), drawn()))

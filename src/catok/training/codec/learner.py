@@ -141,8 +141,8 @@ class Learner:
             if part is not None:
                 part.requires_grad_(name not in still)
         if not self.config.weights.codebook:
-            for book in self.codec.quantizer.codebooks:
-                book.codebook.requires_grad_(False)
+            for weight in self.codec.quantizer.codebook_weights:
+                weight.requires_grad_(False)
         self._generator: nn.Module = self.generator
         if not self.sharded and self._learns:
             self._generator = distributed.replicate(self.generator, self.group, self.device)
@@ -254,7 +254,8 @@ class Learner:
             return 0
 
         def vectors() -> Tensor:
-            rows = [m.reconstruction.quantized.projected.permute(0, 3, 1, 2)[m.mask] for m in made]
+            projected = [(m.reconstruction.quantized.projected, m.mask) for m in made]
+            rows = [p.permute(0, 3, 1, 2)[mask] for p, mask in projected if p is not None]
             return torch.cat([self.group.gather(own) for own in rows])  # [frames, K, d]
 
         return revive(self.codec.quantizer, vectors, self.usage, self.config.revival, shared)

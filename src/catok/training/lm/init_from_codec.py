@@ -1,11 +1,11 @@
 """Tables and heads of codes that begin as the codec's own geometry.
 
-A residual quantizer adds up one vector per codebook (`modules/quantizer.py`). If the language
-model's tables begin as these vectors, moved into its width by one linear map, the sum of a frame's
-embeddings is the frame's latent but for a constant: what sounds alike begins alike, which a small
-model on little data would not find out for 8 x 1024 unrelated rows. The same rows as the heads'
-weights make a step towards one code a step towards all codes that sound like it. Without that, a
-head first has to see every code many times, and learns late to listen to the text.
+A residual quantizer adds up one vector per codebook (`modules/residual_quantizer.py`). If the
+language model's tables begin as these vectors, moved into its width by one linear map, the sum of a
+frame's embeddings is the frame's latent but for a constant: what sounds alike begins alike, which a
+small model on little data would not find out for 8 x 1024 unrelated rows. The same rows as the
+heads' weights make a step towards one code a step towards all codes that sound like it. Without
+that, a head first has to see every code many times, and learns late to listen to the text.
 """
 
 import math
@@ -23,8 +23,7 @@ How = Literal["principal", "random"]
 @torch.no_grad()
 def contributions(tok: CausalAudioTokenizer, num_quantizers: int) -> Tensor:
     """What each code adds to `tok.embed`'s latent: `[K, codebook_size, D]`, biases left out."""
-    folded = tok.quantizer.folded(num_quantizers)
-    return folded.books.rows @ folded.books.write.transpose(1, 2) @ folded.write.t()
+    return tok.quantizer.code_vectors(num_quantizers)
 
 
 @torch.no_grad()

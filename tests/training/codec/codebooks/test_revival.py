@@ -1,10 +1,10 @@
 import pytest
 import torch
 
-from catok.modules.quantizer import QuantizerConfig, ResidualQuantizer
+from catok.modules.residual_quantizer import ResidualQuantizer, ResidualQuantizerConfig
 from catok.training.codec.codebooks.revival import CodebookUsage, RevivalConfig, revive
 
-CONFIG = QuantizerConfig(
+CONFIG = ResidualQuantizerConfig(
     input_dim=12, inner_dim=12, num_quantizers=3, codebook_size=32, codebook_dim=4
 )
 

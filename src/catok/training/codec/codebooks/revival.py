@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from catok.modules.quantizer import ResidualQuantizer
+from catok.modules.quantizer import Quantizer
 from catok.modules.usage import perplexity
 
 
@@ -34,7 +34,7 @@ class CodebookUsage:
     counts: Tensor
 
     @classmethod
-    def empty(cls, quantizer: ResidualQuantizer) -> "CodebookUsage":
+    def empty(cls, quantizer: Quantizer) -> "CodebookUsage":
         """Nothing seen yet."""
         config = quantizer.config
         shape = (config.num_quantizers, config.codebook_size)
@@ -60,19 +60,21 @@ class CodebookUsage:
 
 @torch.no_grad()
 def revive(
-    quantizer: ResidualQuantizer,
+    quantizer: Quantizer,
     vectors: Callable[[], Tensor],
     usage: CodebookUsage,
     config: RevivalConfig,
     generator: torch.Generator,
 ) -> int:
-    """Move codes idle for `config.after` steps onto vectors of this batch; returns how many moved.
+    """Move codes idle for `config.after` steps onto vectors of this batch; returns how many moved:
+    none of a quantizer whose codes are not learnt.
 
     `vectors()` gives every codebook's input `[n, K, d]` and is called only if needed. They are
     drawn without replacement, codes by how long they have been idle. Processes that share usage,
     vectors and the state of `generator` move the same codes to the same places.
     """
-    if not config.after or not bool((usage.idle >= config.after).any()):
+    weights = quantizer.codebook_weights
+    if not weights or not config.after or not bool((usage.idle >= config.after).any()):
         return 0
     inputs = vectors()
     most = max(1, int(config.share * len(inputs)))
@@ -82,7 +84,7 @@ def revive(
         dead = idle.argsort(descending=True, stable=True)
         dead = dead[: min(most, int((idle >= config.after).sum()))]
         chosen = torch.randperm(len(inputs), generator=generator)[: len(dead)]
-        rows = quantizer.codebooks[index].codebook.weight
+        rows = weights[index]
         rows[dead] = inputs[chosen.to(rows.device), index].to(rows.dtype)
         usage.idle[index, dead] = 0
         moved += len(dead)

@@ -1,4 +1,4 @@
-"""The quantizer at inference: weight norms worked out, the codebooks' weights in a few tensors.
+"""The residual quantizer at inference: weight norms worked out, weights in a few tensors.
 
 `ResidualQuantizer.forward` is the reference; this gives its codes and latents several times faster
 on the single frames of a stream, where small operations cost more than arithmetic.
@@ -11,17 +11,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from catok.modules.residual import Stacked
+from catok.modules.residual_pass import StackedCodebooks
 
 
 @dataclass(frozen=True)
-class FoldedQuantizer:
+class InferenceQuantizer:
     """K codebooks and the projections around them: `read` `[inner, D]`, `write` `[D, inner]` with
     their biases. `cosine`: rows are compared by direction.
     """
 
     cosine: bool
-    books: Stacked
+    codebooks: StackedCodebooks
     read: Tensor
     read_bias: Tensor
     write: Tensor
@@ -31,7 +31,7 @@ class FoldedQuantizer:
         """Latents `[B, D, F]` float32 -> codes `[B, K, F]`."""
         batch, _, frames = latents.shape
         residual = F.linear(latents.transpose(1, 2).flatten(0, 1), self.read, self.read_bias)
-        books = self.books
+        books = self.codebooks
         keys = F.normalize(books.rows, dim=2) if self.cosine else books.rows  # as compared
         sizes = keys.pow(2).sum(2)
         codes = []
@@ -41,8 +41,8 @@ class FoldedQuantizer:
             own_size = queries.pow(2).sum(1, keepdim=True)
             code = (own_size - 2 * queries @ key.t() + size).argmin(dim=1)
             # projected + (row - projected) is the straight-through form of training: it rounds
-            passed_on = projected + (rows[code] - projected)
-            residual = residual - F.linear(passed_on, write, write_bias)
+            straight_through = projected + (rows[code] - projected)
+            residual = residual - F.linear(straight_through, write, write_bias)
             codes.append(code)
         return torch.stack(codes).view(-1, batch, frames).transpose(0, 1).contiguous()
 
@@ -51,14 +51,14 @@ class FoldedQuantizer:
         batch, _, frames = codes.shape
         total = torch.zeros_like(self.read_bias).expand(batch * frames, -1)
         for code, (_, _, write, write_bias, rows) in zip(
-            codes.unbind(1), _unbind(self.books), strict=True
+            codes.unbind(1), _unbind(self.codebooks), strict=True
         ):
             total = total + F.linear(rows[code.flatten()], write, write_bias)
         latents = F.linear(total, self.write, self.write_bias)
         return latents.view(batch, frames, -1).transpose(1, 2).contiguous()
 
 
-def _unbind(books: Stacked, *more: Tensor) -> Iterator[tuple[Tensor, ...]]:
+def _unbind(books: StackedCodebooks, *more: Tensor) -> Iterator[tuple[Tensor, ...]]:
     """Per codebook: read, read_bias, write, write_bias, rows and a slice of each of `more`."""
     stacked = (books.read, books.read_bias, books.write, books.write_bias, books.rows, *more)
     return zip(*(tensor.unbind() for tensor in stacked), strict=True)

@@ -18,7 +18,7 @@ from torch import Tensor
 
 
 @dataclass(frozen=True)
-class Stacked:
+class StackedCodebooks:
     """The codebooks' weights: `read` `[K, d, I]` and `write` `[K, I, d]` with their biases `[K, d]`
     and `[K, I]`, `rows` `[K, N, d]`.
     """
@@ -31,18 +31,18 @@ class Stacked:
 
 
 @dataclass(frozen=True)
-class Chain:
-    """`projected`, `chosen` and `passed_on` `[n, K, d]`, the last two with straight gradients;
-    `codes` `[n, K]`.
+class ResidualPass:
+    """`projected`, `chosen` and `straight_through` `[n, K, d]`, the last two with gradients that
+    pass straight through; `codes` `[n, K]`.
     """
 
     projected: Tensor
     chosen: Tensor
-    passed_on: Tensor
+    straight_through: Tensor
     codes: Tensor
 
 
-def run_chain(inputs: Tensor, books: Stacked, cosine: bool) -> Chain:
+def residual_pass(inputs: Tensor, books: StackedCodebooks, cosine: bool) -> ResidualPass:
     """Quantize vectors `[n, I]` float32 by all codebooks in turn."""
     count, size, _ = books.read.shape
     flat_read = books.read.flatten(0, 1)  # [K * d, I]
@@ -51,22 +51,26 @@ def run_chain(inputs: Tensor, books: Stacked, cosine: bool) -> Chain:
     shift = books.read_bias - torch.einsum("kdi,ki->kd", books.read, before)
     start = F.linear(inputs, flat_read, shift.flatten())  # [n, K * d]
     with torch.no_grad():
-        codes, rows = _choose(start.view(-1, count, size).clone(), crossed, books.rows, cosine)
+        codes, rows = _nearest_codes(
+            start.view(-1, count, size).clone(), crossed, books.rows, cosine
+        )
     chosen = books.rows[torch.arange(count, device=codes.device), codes]
     lower = torch.tril(inputs.new_ones(count, count), -1)
     lower = lower.repeat_interleave(size, 0).repeat_interleave(size, 1)
     system = torch.eye(count * size, dtype=inputs.dtype, device=inputs.device) + crossed * lower
     with torch.no_grad():
         step = rows.flatten(1) - (start - rows.flatten(1) @ (crossed * lower).t())
-    passed_on = torch.linalg.solve_triangular(
+    straight_through = torch.linalg.solve_triangular(
         system, (start + step).t(), upper=False, unitriangular=True
     ).t()
-    projected = passed_on - step
+    projected = straight_through - step
     shape = (-1, count, size)
-    return Chain(projected.view(shape), chosen, passed_on.view(shape), codes)
+    return ResidualPass(projected.view(shape), chosen, straight_through.view(shape), codes)
 
 
-def _choose(left: Tensor, crossed: Tensor, rows: Tensor, cosine: bool) -> tuple[Tensor, Tensor]:
+def _nearest_codes(
+    left: Tensor, crossed: Tensor, rows: Tensor, cosine: bool
+) -> tuple[Tensor, Tensor]:
     """Nearest codes `[n, K]` and their rows `[n, K, d]`; `left` `[n, K, d]` is used up."""
     count, size = left.shape[1:]
     keys = F.normalize(rows, dim=2) if cosine else rows

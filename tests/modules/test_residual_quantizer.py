@@ -5,16 +5,16 @@ from hypothesis import strategies as st
 from torch.nn.utils.parametrizations import weight_norm
 
 from catok.modules.pointwise import Pointwise
-from catok.modules.quantizer import QuantizerConfig, ResidualQuantizer
+from catok.modules.residual_quantizer import ResidualQuantizer, ResidualQuantizerConfig
 
-CONFIG = QuantizerConfig(
+CONFIG = ResidualQuantizerConfig(
     input_dim=12, inner_dim=10, num_quantizers=5, codebook_size=16, codebook_dim=4
 )
 
 
 def quantizer(kind="rlfq", seed=0):
     torch.manual_seed(seed)
-    return ResidualQuantizer(QuantizerConfig(**{**vars(CONFIG), "kind": kind}))
+    return ResidualQuantizer(ResidualQuantizerConfig(**{**vars(CONFIG), "kind": kind}))
 
 
 @pytest.mark.parametrize("kind", ["rlfq", "rvq"])
@@ -133,14 +133,14 @@ def test_look_up_by_cosine_and_by_distance():
             book.codebook.weight.fill_(-50.0)
             book.codebook.weight[0] = torch.tensor([9.0, 0, 0, 0])
             book.codebook.weight[1] = torch.tensor([0.9, 0.5, 0, 0])
-        assert book.look_up(torch.tensor([1.0, 0, 0, 0]).view(1, 4, 1)).item() == expected
+        assert book.nearest_codes(torch.tensor([1.0, 0, 0, 0]).view(1, 4, 1)).item() == expected
 
 
 def test_ties_go_to_the_lowest_code():
     book = quantizer().codebooks[0]
     with torch.no_grad():
         book.codebook.weight[:] = 1.0
-    assert book.look_up(torch.randn(1, 4, 6)).eq(0).all()
+    assert book.nearest_codes(torch.randn(1, 4, 6)).eq(0).all()
 
 
 def test_dropped_codebooks_add_neither_latents_nor_loss():
@@ -150,9 +150,9 @@ def test_dropped_codebooks_add_neither_latents_nor_loss():
     alone = [model(latents[i : i + 1], n) for i, n in enumerate(depths)]
     for row, single in enumerate(alone):
         assert torch.allclose(mixed.latents[row], single.latents[0], atol=1e-6)
-    for name in ("codebook_loss", "commitment_loss"):
-        mean = sum(float(getattr(single, name).detach()) for single in alone) / 3
-        assert float(getattr(mixed, name).detach()) == pytest.approx(mean, rel=1e-5)
+    for name in ("codebook", "commitment"):
+        mean = sum(float(single.losses[name].detach()) for single in alone) / 3
+        assert float(mixed.losses[name].detach()) == pytest.approx(mean, rel=1e-5)
     assert mixed.codes.shape == (3, 5, 6), "masked codebooks still see their residual"
 
 
@@ -160,7 +160,7 @@ def test_frames_that_do_not_exist_bear_no_loss():
     model, latents = quantizer(), torch.randn(1, 12, 6)
     mask = torch.tensor([[True] * 4 + [False] * 2])
     whole, short = model(latents, mask=mask), model(latents[..., :4])
-    assert torch.allclose(whole.codebook_loss, short.codebook_loss, rtol=1e-5)
+    assert torch.allclose(whole.losses["codebook"], short.losses["codebook"], rtol=1e-5)
     assert torch.equal(whole.codes[..., :4], short.codes)
 
 
@@ -172,7 +172,7 @@ def test_gradients_pass_straight_through_and_reach_the_codes():
     assert latents.grad is not None and latents.grad.abs().sum() > 0
     weight = model.codebooks[0].codebook.weight
     assert weight.grad is None, "codes learn from the codebook loss only"
-    result.codebook_loss.backward()
+    result.losses["codebook"].backward()
     assert weight.grad is not None and weight.grad.abs().sum() > 0
 
 
@@ -194,6 +194,6 @@ def test_autocast_changes_nothing():
 
 def test_impossible_settings_are_refused():
     with pytest.raises(ValueError, match="codebook_size must be at least 1"):
-        QuantizerConfig(codebook_size=0)
+        ResidualQuantizerConfig(codebook_size=0)
     with pytest.raises(ValueError, match="kind must be"):
-        QuantizerConfig(kind="lfq")  # type: ignore[arg-type]
+        ResidualQuantizerConfig(kind="lfq")  # type: ignore[arg-type]
