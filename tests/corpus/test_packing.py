@@ -59,24 +59,29 @@ def test_past_the_window_in_reused_rows(small_model, stereo_model):
 
 def test_bad_recordings_end_alone_and_others_go_on(small_model):
     good = {name: noise(30_000, n) for n, name in enumerate("ab")}
-    poisoned = noise(30_000, 7)
+    poisoned, integers = noise(30_000, 7), 32_768 * noise(9000, 8)
     poisoned[:, 25_000] = torch.nan
     recordings = [
         ("a", blocks(good["a"], 2000)),
         ("broken", broken(noise(20_000, 5))),
         ("empty", iter(())),
         ("nan", blocks(poisoned, 2000)),
+        ("integers", blocks(integers, 2000)),
         ("b", blocks(good["b"], 2000)),
     ]
     packer = RowPacker(small_model, rows=2, frames=3)
     found = {item.key: item for item in packer.encode(recordings)}
-    assert {key: item.error for key, item in found.items()} == {
+    errors = {
         "a": None,
         "b": None,
         "broken": "cannot read on",
         "empty": "it holds no samples",
-        "nan": "it holds NaN or infinite samples",
+        "nan": "audio holds NaN or infinite samples",
+        "integers": "full scale is 1",
     }
+    assert found.keys() == errors.keys()
+    for key, error in errors.items():
+        assert (found[key].error is None) if error is None else (error in found[key].error)
     for name, audio in good.items():
         alone = small_model.encode(audio[None]).codes[0]
         assert torch.equal(torch.from_numpy(found[name].codes.astype("int64")).T, alone)

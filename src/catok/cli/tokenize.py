@@ -38,7 +38,7 @@ def run(
         arg(
             aliases=["-o"],
             metavar="OUT",
-            help="The folder of shards; a run that was stopped goes on in it.",
+            help="The folder of shards, or its URL; a run that was stopped goes on in it.",
         ),
     ],
     quantizers: shared.Quantizers = None,

@@ -7,12 +7,13 @@ from tyro.conf import OmitArgPrefixes, OmitSubcommandPrefixes, Positional, arg, 
 
 from catok.cli import arguments as shared
 from catok.cli.common import command
+from catok.cli.errors import UsageError
 from catok.cli.tokenize import FormatName
 
 _NO_DEFAULT = ""
 Folder = Annotated[
     Positional[str],
-    arg(metavar="FOLDER", help="A folder of shards.", help_behavior_hint=_NO_DEFAULT),
+    arg(metavar="FOLDER", help="A folder of shards, or its URL.", help_behavior_hint=_NO_DEFAULT),
 ]
 
 
@@ -61,6 +62,7 @@ class Verify:
         from catok.corpus import sample_rows, verify
         from catok.corpus.ledger import TokenFolder
         from catok.corpus.verification import check_tokenizer, encoded_row
+        from catok.io.remote import is_url
 
         shared.check_count("--samples", self.samples)
         folder = TokenFolder.open(self.folder)
@@ -78,6 +80,8 @@ class Verify:
                     complain(f"catok: {item.id}: {item.error or f'{item.agreeing:.2%} agree'}")
             tell(f"{len(found) - wrong} of {len(found)} recordings have the same codes")
         if self.decode:
+            if self.out is None and is_url(self.folder):
+                raise UsageError("name a folder of this machine for the recordings: --out")
             place = Path(self.out or Path(self.folder, "decoded"))
             make_folder(place)
             chosen = list(sample_rows(folder, self.decode, self.seed))

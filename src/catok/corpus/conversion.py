@@ -5,7 +5,8 @@ from pathlib import Path
 
 from catok.corpus.formats import FORMATS
 from catok.corpus.ledger import TokenFolder
-from catok.io.lock import folder_lock
+from catok.corpus.storage import storage_at
+from catok.io.remote import is_url
 
 
 def convert(source: str | Path, out: str | Path, form: str) -> int:
@@ -18,15 +19,18 @@ def convert(source: str | Path, out: str | Path, form: str) -> int:
     if form not in FORMATS:
         raise ValueError(f"no format {form!r}: there are {', '.join(FORMATS)}")
     old = TokenFolder.open(source)
-    if Path(source).resolve() == Path(out).resolve():
+    if _place(source) == _place(out):
         raise ValueError(f"{out} is the folder to convert: choose another output folder")
     count = 0
-    with folder_lock(out):
+    with storage_at(out).lock(""):
         new = TokenFolder.create(out, replace(old.settings, format=form))
         for index, entry in old.entries():
             if new.entry(index) != entry:
-                rows = list(old.format.read(old.shard(index)))
-                new.write(index, rows, entry)
+                new.write(index, list(old.rows(index)), entry)
             count += 1
         new.write_failures()
     return count
+
+
+def _place(path: str | Path) -> str:
+    return str(path).rstrip("/") if is_url(path) else str(Path(path).resolve())

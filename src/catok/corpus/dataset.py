@@ -17,6 +17,7 @@ class TokenDataset(IterableDataset):
 
     `codes` is `[K, F]` int64, then `id`, `num_samples` and the columns of the input. One pass gives
     every row once, over all `world` ranks and all worker processes of a `DataLoader` together.
+    Shards of a folder by URL are fetched one after the other.
 
     `num_quantizers`: the first codebooks only; formats "memmap" and "cat" do not read the others.
     `shuffle`: another order of shards, and of the rows within each, in every pass (`seed`).
@@ -96,8 +97,7 @@ class TokenDataset(IterableDataset):
         return np.random.default_rng([self._seed, self._epoch, shard]).permutation(size)
 
     def _read(self, shard: int, wanted: set[int]) -> dict[int, TokenRow]:
-        path = self.folder.shard(shard)
-        rows = self.folder.format.read(path, self.num_quantizers)
+        rows = self.folder.rows(shard, self.num_quantizers)
         return {number: row for number, row in enumerate(rows) if number in wanted}
 
 

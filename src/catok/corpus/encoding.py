@@ -134,7 +134,7 @@ def encode_shards(
             )
         if len(shard.found) == len(shard.recordings):
             _write(folder, index, working.pop(index))
-            summary.size += sum(file.stat().st_size for file in folder.files(index))
+            summary.size += folder.size(index)
             done(index)
     summary.elapsed = time.perf_counter() - began
     return summary

@@ -16,7 +16,7 @@ from catok.corpus.inputs import estimated_seconds, read_inputs
 from catok.corpus.ledger import Settings, TokenFolder
 from catok.corpus.recording import Recording
 from catok.corpus.rows import CodeSpace
-from catok.io.lock import folder_lock
+from catok.corpus.storage import storage_at
 from catok.tokenizer.tokenizer import CausalAudioTokenizer
 
 
@@ -70,7 +70,7 @@ def tokenize(
     *,
     report: Callable[[TokenizeSummary], None] = lambda summary: None,
 ) -> TokenizeSummary:
-    """Encode the recordings of `inputs` (see `read_inputs`) into shards in the folder `out`.
+    """Encode the recordings of `inputs` (see `read_inputs`) into shards in `out`, a folder or URL.
 
     What is done already is kept: a run that was stopped goes on, losing at most the shards in
     work; recordings replaced since are encoded again. A recording that cannot be read is noted in
@@ -82,7 +82,7 @@ def tokenize(
     config = config or TokenizeConfig()
     recordings = read_inputs(inputs, content=config.verify_content)
     part = "" if config.shard[1] == 1 else f"part-{config.shard[0]}-of-{config.shard[1]}"
-    with folder_lock(Path(out, part) if part else out):
+    with storage_at(out).lock(part):
         job = Job(TokenFolder.create(out, settings(tokenizer, config)), recordings, config)
         summary = job.summary()
         report(summary)
@@ -174,7 +174,7 @@ class Job:
         there = [entry.recordings for _, entry in self.folder.entries()]
         if there and not any(name in known for shard in there for name, _ in shard):
             raise ValueError(
-                f"{self.folder.path} holds tokens of other recordings: choose another output "
+                f"{self.folder.name} holds tokens of other recordings: choose another output "
                 "folder, or overwrite them"
             )
 

@@ -17,10 +17,11 @@ from typing import Any
 from catok.corpus.formats import FORMATS, ShardFormat
 from catok.corpus.recording import Recording
 from catok.corpus.rows import CodeSpace, TokenRow
+from catok.corpus.storage import LocalStorage, Storage, storage_at
 from catok.io.config import read_config
-from catok.io.files import replacing
-from catok.io.json import read_json
+from catok.io.json import parse_object
 from catok.io.kinds import folder_kind
+from catok.io.remote import is_url
 
 SETTINGS = "tokens.json"
 LEDGER = "ledger"
@@ -78,23 +79,26 @@ class Settings:
 
 @dataclass
 class TokenFolder:
-    """A folder of token shards."""
+    """A folder of token shards, here or by URL."""
 
-    path: Path
+    storage: Storage
     settings: Settings
 
     @classmethod
     def open(cls, path: str | Path) -> "TokenFolder":
         """An existing folder. Raises ValueError where it is none or is damaged."""
-        path = Path(path)
-        if not (path / SETTINGS).exists():
-            kind = folder_kind(path)
+        storage = storage_at(path)
+        settings = _settings(storage)
+        if settings is None:
+            kind = None if is_url(path) else folder_kind(Path(path))
             found = f"it is {kind.text}" if kind else f"it has no {SETTINGS}"
-            found = found if path.is_dir() else "there is no folder of that name"
+            found = (
+                found if is_url(path) or Path(path).is_dir() else "there is no folder of that name"
+            )
             raise ValueError(
                 f"{path} is no folder of token shards, {found}: name one that `catok tokenize` made"
             )
-        return cls(path, read_config(Settings, read_json(path / SETTINGS), str(path / SETTINGS)))
+        return cls(storage, settings)
 
     @classmethod
     def create(cls, path: str | Path, settings: Settings) -> "TokenFolder":
@@ -102,20 +106,23 @@ class TokenFolder:
 
         Raises ValueError where it holds shards of others.
         """
-        path = Path(path)
-        if (path / SETTINGS).exists():
-            folder = cls.open(path)
-            settings.space.check_same(folder.settings.space, str(path))
-            here = (folder.settings.format, folder.settings.shard_size)
-            if here != (settings.format, settings.shard_size):
-                raise ValueError(
-                    f"{path} holds {here[0]} shards of {here[1]} recordings: choose another output "
-                    "folder, or the same format and shard size"
-                )
-            return folder
-        path.mkdir(parents=True, exist_ok=True)
-        _write_json(path / SETTINGS, settings.to_dict())
-        return cls(path, settings)
+        storage = storage_at(path)
+        there = _settings(storage)
+        if there is None:
+            storage.write(SETTINGS, _json(settings.to_dict()))
+            return cls(storage, settings)
+        settings.space.check_same(there.space, str(path))
+        if (there.format, there.shard_size) != (settings.format, settings.shard_size):
+            raise ValueError(
+                f"{path} holds {there.format} shards of {there.shard_size} recordings: choose "
+                "another output folder, or the same format and shard size"
+            )
+        return cls(storage, there)
+
+    @property
+    def name(self) -> str:
+        """Its path or URL."""
+        return self.storage.name
 
     @property
     def format(self) -> ShardFormat:
@@ -123,48 +130,58 @@ class TokenFolder:
         return FORMATS[self.settings.format]
 
     def shard(self, index: int) -> Path:
-        """The file of a shard."""
-        return self.path / self.format.file_name(index)
+        """The file of a shard. Raises ValueError where it is not on this machine."""
+        if not isinstance(self.storage, LocalStorage):
+            raise ValueError(
+                f"{self.name} is not on this machine: copy it with catok tokens convert"
+            )
+        return self.storage.path / self.format.file_name(index)
 
-    def files(self, index: int) -> list[Path]:
-        """All files of a shard: formats may have more than one."""
-        return sorted(self.path.glob(self.format.pattern.format(index=index)))
+    def size(self, index: int) -> int:
+        """Bytes of a shard; formats may have more than one file for it."""
+        return sum(self._files(index).values())
+
+    def rows(self, index: int, num_quantizers: int | None = None) -> Iterator[TokenRow]:
+        """The rows of a shard in order, with the first codebooks only if so asked.
+
+        Raises ValueError where it is damaged.
+        """
+        names = [] if isinstance(self.storage, LocalStorage) else list(self._files(index))
+        with self.storage.reading(names) as place:
+            yield from self.format.read(place / self.format.file_name(index), num_quantizers)
 
     def write(self, index: int, rows: Sequence[TokenRow], entry: ShardEntry) -> None:
         """Write a shard and note that it is done."""
         self.forget(index)
-        self.format.write(self.shard(index), rows, self.settings.space)
-        self.add(index, entry)
+        last = self.format.file_name(index)
+        with self.storage.writing(last) as place:
+            self.format.write(place / last, rows, self.settings.space)
+        self.storage.write(_entry_name(index), _json(asdict(entry)))
 
     def remove_from(self, index: int) -> None:
         """Remove the shards from a number on: recordings that the input no longer has."""
-        for path in sorted((self.path / LEDGER).glob("*.json")):
-            number = int(path.stem)
+        for number in self._numbers():
             if number >= index:
                 self.forget(number)
-                for file in self.files(number):
-                    file.unlink()
+                for name in self._files(number):
+                    self.storage.remove(name)
 
     def entry(self, index: int) -> ShardEntry | None:
         """What the ledger says of a shard; None where it is not done."""
-        path = self._entry_path(index)
-        if not path.exists() or not self.shard(index).exists():
+        name = _entry_name(index)
+        content = self.storage.read(name)
+        if content is None or not self.storage.exists(self.format.file_name(index)):
             return None
-        return read_config(ShardEntry, read_json(path, max_bytes=1 << 30), str(path))
-
-    def add(self, index: int, entry: ShardEntry) -> None:
-        """Note that a shard is done."""
-        self._entry_path(index).parent.mkdir(exist_ok=True)
-        _write_json(self._entry_path(index), asdict(entry))
+        where = f"{self.name}/{name}"
+        return read_config(ShardEntry, parse_object(content, where), where)
 
     def forget(self, index: int) -> None:
         """Note that a shard has to be made again."""
-        self._entry_path(index).unlink(missing_ok=True)
+        self.storage.remove(_entry_name(index))
 
     def entries(self) -> Iterator[tuple[int, ShardEntry]]:
         """All shards that are done, in order."""
-        for path in sorted((self.path / LEDGER).glob("*.json")):
-            index = int(path.stem)
+        for index in self._numbers():
             entry = self.entry(index)
             if entry is not None:
                 yield index, entry
@@ -172,20 +189,28 @@ class TokenFolder:
     def write_failures(self) -> int:
         """Write all failures to failed.jsonl, or remove it where there are none; their number."""
         failures = [failure for _, entry in self.entries() for failure in entry.failures]
-        path = self.path / FAILED
         if failures:
-            with replacing(path) as temporary:
-                lines = (json.dumps(asdict(f), ensure_ascii=False) + "\n" for f in failures)
-                Path(temporary).write_text("".join(lines), encoding="utf-8")
+            lines = (json.dumps(asdict(f), ensure_ascii=False) + "\n" for f in failures)
+            self.storage.write(FAILED, "".join(lines).encode("utf-8", "surrogateescape"))
         else:
-            path.unlink(missing_ok=True)
+            self.storage.remove(FAILED)
         return len(failures)
 
-    def _entry_path(self, index: int) -> Path:
-        return self.path / LEDGER / f"{index:06d}.json"
+    def _numbers(self) -> list[int]:
+        return [int(Path(name).stem) for name in self.storage.sizes(f"{LEDGER}/*.json")]
+
+    def _files(self, index: int) -> dict[str, int]:
+        return self.storage.sizes(self.format.pattern.format(index=index))
 
 
-def _write_json(path: Path, data: Any) -> None:
-    with replacing(path) as temporary:
-        text = json.dumps(data, ensure_ascii=False, indent=1)
-        Path(temporary).write_text(text, encoding="utf-8", errors="surrogateescape")
+def _settings(storage: Storage) -> Settings | None:
+    content, where = storage.read(SETTINGS), f"{storage.name}/{SETTINGS}"
+    return None if content is None else read_config(Settings, parse_object(content, where), where)
+
+
+def _entry_name(index: int) -> str:
+    return f"{LEDGER}/{index:06d}.json"
+
+
+def _json(data: Any) -> bytes:
+    return json.dumps(data, ensure_ascii=False, indent=1).encode("utf-8", "surrogateescape")

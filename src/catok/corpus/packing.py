@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from catok.io.files import reason
+from catok.tokenizer import checks
 from catok.tokenizer.tokenizer import CausalAudioTokenizer
 
 Key = TypeVar("Key")
@@ -52,7 +53,8 @@ class RowPacker:
     """Encodes recordings in `rows` rows of a stream, at most `frames` frames of each per step.
 
     `fixed`: every step has the full shape, for code that is compiled or captured once; otherwise a
-    step is as long as the longest piece in it.
+    step is as long as the longest piece in it, and a single row keeps no state of recordings that
+    end in their first step.
     """
 
     def __init__(
@@ -76,7 +78,8 @@ class RowPacker:
         """Encode recordings, each a key and its audio in blocks `[C, n]` at the model's rate.
 
         They come back as they end, in another order. A recording whose blocks raise ValueError or
-        OSError, or that is not finite or empty, comes back with its error; the others go on.
+        OSError, or that is empty, not finite or far beyond full scale, comes back with its error;
+        the others go on.
         """
         waiting = iter(recordings)
         rows: list[_Row[Key] | None] = [None] * self.rows
@@ -102,9 +105,12 @@ class RowPacker:
             steps = self.frames if self.fixed else needed
             chunk = torch.stack([self._chunk(row, steps) for row in rows])
             active = torch.tensor([row is not None for row in rows])
-            codes, state = self.tokenizer.encode_step(
-                chunk, state, active, num_quantizers=self.num_quantizers
-            )
+            if self.rows == 1 and not self.fixed and rows[0] is not None and rows[0].is_whole:
+                codes = self.tokenizer.encode(chunk, num_quantizers=self.num_quantizers).codes
+            else:
+                codes, state = self.tokenizer.encode_step(
+                    chunk, state, active, num_quantizers=self.num_quantizers
+                )
             found = codes.transpose(1, 2).to("cpu", torch.int32).numpy().astype(np.uint16)
             self.work.computed += self.rows * steps
             # 3. rows keep their frames; those that end give back their recording
@@ -135,6 +141,12 @@ class _Row(Generic[Key]):
         self._rest: Tensor | None = None
         self._codes: list[np.ndarray] = []
         self._samples, self._peak, self._clipped = 0, 0.0, 0
+        self._ended = False
+
+    @property
+    def is_whole(self) -> bool:
+        """The next step is the first and the last."""
+        return self._ended and not self._codes
 
     @property
     def filled(self) -> int:
@@ -155,9 +167,9 @@ class _Row(Generic[Key]):
             while have < wanted:
                 block = next(self._blocks, None)
                 if block is None:
+                    self._ended = True
                     break
-                if not bool(block.isfinite().all()):
-                    raise ValueError("it holds NaN or infinite samples")
+                checks.check_samples(block)
                 parts.append(block)
                 have += block.shape[1]
         except (ValueError, OSError) as error:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from catok.corpus.ledger import TokenFolder
 from catok.corpus.stats import token_stats
+from catok.io.remote import is_url
 
 
 def push_to_hub(path: str | Path, repo_id: str, *, private: bool = False) -> str:
@@ -14,6 +15,8 @@ def push_to_hub(path: str | Path, repo_id: str, *, private: bool = False) -> str
     """
     from huggingface_hub import HfApi
 
+    if is_url(path):
+        raise ValueError(f"{path} is not on this machine: copy it with catok tokens convert")
     card = dataset_card(path)
     api = HfApi()
     api.create_repo(repo_id, repo_type="dataset", private=private, exist_ok=True)

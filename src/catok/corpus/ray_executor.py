@@ -21,7 +21,8 @@ from catok.corpus.inputs import read_inputs
 from catok.corpus.job import Job, TokenizeConfig, settings
 from catok.corpus.ledger import TokenFolder
 from catok.corpus.recording import Recording
-from catok.io.lock import folder_lock
+from catok.corpus.storage import storage_at
+from catok.io.remote import is_url
 from catok.tokenizer.tokenizer import CausalAudioTokenizer
 
 POLL = 0.2  # seconds between looks at the cluster
@@ -143,8 +144,8 @@ def tokenize_on_ray(
         raise ValueError(f"the cluster has no {'GPU' if on_gpu else 'CPU'}: {dict(resources)}")
     tokenizer = CausalAudioTokenizer.from_pretrained(model, dtype=dtype, part="encoder")
     recordings = read_inputs(inputs, content=config.verify_content)
-    out = Path(out).absolute()
-    with folder_lock(out):
+    out = out if is_url(out) else Path(out).absolute()
+    with storage_at(out).lock(""):
         folder = TokenFolder.create(out, settings(tokenizer, config))
         job = Job(folder, recordings, config)
         summary = job.summary()

@@ -45,8 +45,8 @@ def token_stats(path: str | Path) -> TokenStats:
     for index, entry in folder.entries():
         failures += len(entry.failures)
         silent, clipped = silent + entry.silent, clipped + entry.clipped
-        size += sum(file.stat().st_size for file in folder.files(index))
-        for row in folder.format.read(folder.shard(index)):
+        size += folder.size(index)
+        for row in folder.rows(index):
             seconds.append(row.samples / space.sample_rate)
             for book, codes in enumerate(row.codes.T):
                 counts[book] += np.bincount(codes, minlength=space.codebook_size)

@@ -69,13 +69,13 @@ def sample_rows(folder: TokenFolder, count: int, seed: int = 0) -> Iterator[Toke
     sizes = [(index, entry.rows) for index, entry in folder.entries() if entry.rows]
     total = sum(size for _, size in sizes)
     if not total:
-        raise ValueError(f"{folder.path} holds no rows")
+        raise ValueError(f"{folder.name} holds no rows")
     draw = np.random.default_rng(seed)
     chosen = set(draw.choice(total, min(count, total), replace=False).tolist())
     start = 0
     for index, size in sizes:
         if any(start <= place < start + size for place in chosen):
-            for number, row in enumerate(folder.format.read(folder.shard(index))):
+            for number, row in enumerate(folder.rows(index)):
                 if start + number in chosen:
                     yield row
         start += size

@@ -31,7 +31,7 @@ def opened(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
             yield file
         return
     url = os.fspath(path)
-    with _errors(url):
+    with url_errors(url):
         if not _has_ranges(url):
             yield io.BytesIO(_content(url))
             return
@@ -41,7 +41,7 @@ def opened(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
 
 def read_url(url: str) -> io.BytesIO:
     """The whole content of an URL, named by it. Raises OSError."""
-    with _errors(url), _fsspec().open(url, "rb", **_streamed(url)) as file:
+    with url_errors(url), _fsspec().open(url, "rb", **_streamed(url)) as file:
         content = _Named(file.read())
     content.name = url
     return content
@@ -79,7 +79,7 @@ class RemoteFile:
 
 def list_url(url: str) -> list[RemoteFile]:
     """The files at or below an URL, in order. Raises OSError where nothing is there."""
-    with _errors(url):
+    with url_errors(url):
         system, root = _fsspec().core.url_to_fs(url)
         if system.isfile(root):
             return [RemoteFile(url, url.rpartition("/")[2], _version(system.info(root)))]
@@ -99,7 +99,7 @@ def list_url(url: str) -> list[RemoteFile]:
 
 def url_version(url: str) -> str:
     """Changes when the file is replaced, see `list_url`. Raises OSError."""
-    with _errors(url):
+    with url_errors(url):
         system, root = _fsspec().core.url_to_fs(url)
         return _version(system.info(root))
 
@@ -108,6 +108,12 @@ def stat_version(path: str | Path) -> str:
     """Size and time of change of a local file: differs once it was replaced. Raises OSError."""
     facts = os.stat(path)
     return f"{facts.st_size}-{facts.st_mtime_ns}"
+
+
+def file_system(url: str) -> tuple[Any, str]:
+    """The fsspec file system of an URL, and the path there. Raises OSError."""
+    with url_errors(url):
+        return _fsspec().core.url_to_fs(url)
 
 
 class _Named(io.BytesIO):
@@ -121,12 +127,12 @@ def _version(facts: dict[str, Any]) -> str:
 
 
 @contextmanager
-def _errors(url: str) -> Iterator[None]:
-    """Whatever a file system's client raises, as OSError with the URL."""
+def url_errors(url: str) -> Iterator[None]:
+    """Context in which whatever a file system's client raises is an OSError with the URL."""
     try:
         yield
     except OSError as error:
-        raise OSError(f"{url} cannot be read: {error or type(error).__name__}") from error
+        raise OSError(f"{url} cannot be reached: {error or type(error).__name__}") from error
     except (GeneratorExit, KeyboardInterrupt):
         raise
     except ImportError as error:
@@ -134,7 +140,7 @@ def _errors(url: str) -> Iterator[None]:
     except Exception as error:  # clients have exceptions of their own
         if type(error).__module__.startswith("catok") or isinstance(error, ValueError):
             raise
-        raise OSError(f"{url} cannot be read: {error}") from error
+        raise OSError(f"{url} cannot be reached: {error}") from error
 
 
 def _fsspec() -> Any:
