@@ -33,11 +33,13 @@ class PoolFull(RuntimeError):
 class StreamOutput:
     """What a step made of one stream: codes `[K, n]` or audio `[C, t]`, on the CPU.
 
-    `ended`: nothing more will come; the stream's row is free again.
+    `frames`: how many were worked off for it. `ended`: nothing more will come; the stream's row is
+    free again.
     """
 
     stream: int
     data: Tensor
+    frames: int
     ended: bool
 
 
@@ -161,11 +163,10 @@ class _StreamPool(ABC):
         self._states.put(order, state)
         for number, data in zip(order, found, strict=True):
             stream = self._streams[number]
-            if stream.finished and self._frames(stream) == 0:
+            ended = stream.finished and self._frames(stream) == 0
+            if ended:
                 self.close(number)
-                outputs.append(StreamOutput(number, data, ended=True))
-            else:
-                outputs.append(StreamOutput(number, data, ended=False))
+            outputs.append(StreamOutput(number, data, size, ended))
         return outputs
 
     def _open(self, stream: _Stream, state: StackState) -> int:
@@ -190,7 +191,7 @@ class _StreamPool(ABC):
     def _end(self, number: int) -> StreamOutput:
         data = self._nothing(self._streams[number])
         self.close(number)
-        return StreamOutput(number, data, ended=True)
+        return StreamOutput(number, data, frames=0, ended=True)
 
     @abstractmethod
     def _frames(self, stream: _Stream) -> int: ...
