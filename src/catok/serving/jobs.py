@@ -77,6 +77,13 @@ class Job(AsyncIterator[Tensor]):
         self._scheduler.post(self.release)
         self._moved.set()
 
+    def fail(self, error: BaseException) -> None:
+        """End it with an error, which its reader gets after what was made."""
+        with self._lock:
+            self._end_locked(error)
+        self._scheduler.post(self.release)
+        self._moved.set()
+
     async def _room(self, frames: int) -> None:
         """Wait until so many frames more may be sent to the model; raises what ended the job."""
         while True:

@@ -31,18 +31,34 @@ def cues(words: Sequence[Word]) -> list[Word]:
 
 def subrip(transcript: Transcript, seconds: float) -> str:
     """A transcript as a .srt file's content; without times of words, one cue of all `seconds`."""
-    timed = transcript.words
-    if timed is None:
-        timed = [Word(transcript.text, 0.0, seconds)] if transcript.text else []
     blocks = [
         f"{number}\n{_clock(cue.start)} --> {_clock(cue.end)}\n{cue.text}\n"
-        for number, cue in enumerate(cues(timed), start=1)
+        for number, cue in enumerate(cues(_timed(transcript, seconds)), start=1)
     ]
     return "\n".join(blocks)
 
 
-def _clock(seconds: float) -> str:
+def webvtt(transcript: Transcript, seconds: float) -> str:
+    """The same as a .vtt file's content. Source: W3C, WebVTT: The Web Video Text Tracks Format."""
+    blocks = [
+        f"{_clock(cue.start, '.')} --> {_clock(cue.end, '.')}\n{_escaped(cue.text)}\n"
+        for cue in cues(_timed(transcript, seconds))
+    ]
+    return "\n".join(["WEBVTT\n", *blocks])
+
+
+def _timed(transcript: Transcript, seconds: float) -> Sequence[Word]:
+    if transcript.words is not None:
+        return transcript.words
+    return [Word(transcript.text, 0.0, seconds)] if transcript.text else []
+
+
+def _escaped(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _clock(seconds: float, point: str = ",") -> str:
     milliseconds = round(seconds * 1000)
     minutes, milliseconds = divmod(milliseconds, 60_000)
     hours, minutes = divmod(minutes, 60)
-    return f"{hours:02}:{minutes:02}:{milliseconds // 1000:02},{milliseconds % 1000:03}"
+    return f"{hours:02}:{minutes:02}:{milliseconds // 1000:02}{point}{milliseconds % 1000:03}"

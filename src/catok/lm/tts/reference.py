@@ -35,6 +35,12 @@ def reference_codes(
     """
     if isinstance(reference, Tensor) and reference.dtype == torch.int64:
         return _completed(reference.cpu(), config.n_vq, num_quantizers)
+    audio = prepare_reference(reference, tokenizer)
+    return tokenizer.encode(audio[None], num_quantizers=config.n_vq).codes[0].cpu()
+
+
+def prepare_reference(reference: Reference, tokenizer: CausalAudioTokenizer) -> Tensor:
+    """A reference's audio `[C, T]` as it is encoded: whole frames. Raises ValueError as above."""
     audio = levelled(_mono(reference, tokenizer))
     seconds = audio.shape[1] / tokenizer.sample_rate
     if not SHORTEST <= seconds <= LONGEST:
@@ -43,8 +49,7 @@ def reference_codes(
             f"the reference lasts {seconds:.2f} s, it may be {SHORTEST:g} to {LONGEST:g} s: {hint}"
         )
     whole = audio.shape[1] // tokenizer.frame_size * tokenizer.frame_size
-    audio = mix(audio[:, :whole], tokenizer.channels)
-    return tokenizer.encode(audio[None], num_quantizers=config.n_vq).codes[0].cpu()
+    return mix(audio[:, :whole], tokenizer.channels)
 
 
 def levelled(audio: Tensor) -> Tensor:

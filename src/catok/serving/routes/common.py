@@ -1,0 +1,33 @@
+"""What the routes share."""
+
+from typing import Annotated
+
+from fastapi import Depends
+from starlette.requests import Request
+
+from catok.serving.gate import Gate
+from catok.serving.metrics import Metrics
+from catok.serving.service import Service
+
+
+def service_of(request: Request) -> Service:
+    """The service of the application."""
+    return request.app.state.service
+
+
+def metrics_of(request: Request) -> Metrics:
+    """Its figures."""
+    return request.app.state.metrics
+
+
+async def enter(request: Request, kind: str) -> None:
+    """Wait for one's turn; the place is given back when the request is over."""
+    gate: Gate = request.app.state.gates[kind]
+    try:
+        await request.state.resources.enter_async_context(gate.entered())
+    except Exception as error:
+        metrics_of(request).refused.labels(getattr(error, "code", None) or "error").inc()
+        raise
+
+
+ServiceOf = Annotated[Service, Depends(service_of)]
