@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from catok.data.prompt_fields import PromptFields
 from catok.lm.config import TokenLMConfig
 from catok.lm.messages import user_message
 from catok.lm.phrases import PHRASES, split_phrases
 from catok.lm.prompt import PromptBuilder
-from catok.lm.prompt_fields import PromptFields
 from catok.lm.text import ByteTokenizer, read_text_tokenizer
 
 CONFIG = replace(TokenLMConfig.preset("tts-small"), text_rate=0.0)

@@ -7,13 +7,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from catok.data.prompt_fields import PromptFields
 from catok.lm.config import LanguageConfig
 from catok.lm.generation import generate
 from catok.lm.messages import Message, assistant_message, user_message
 from catok.lm.phrases import PHRASES
 from catok.lm.positions import position_ids
 from catok.lm.prompt import PromptBuilder
-from catok.lm.prompt_fields import PromptFields
 from catok.lm.rows import pad_rows
 from catok.lm.sampling import SamplingConfig
 from catok.lm.text import ByteTokenizer

@@ -1,9 +1,9 @@
 import pytest
 import torch
 
+from catok.data.prompt_fields import PromptFields
 from catok.lm.loss import IGNORED
 from catok.lm.messages import Message, assistant_message, user_message
-from catok.lm.prompt_fields import PromptFields
 from catok.lm.rows import audio_rows, pad_labels, pad_rows, text_rows
 from tests.lm.conftest import random_rows
 

@@ -148,7 +148,7 @@ def _outcomes(
 def _shared_out(
     jobs: list[Job], task: Task, progress: Progress, workers: int, threads: int | None
 ) -> Iterator[tuple[Job, Outcome]]:
-    from catok.evaluation.run.worker_pool import WorkerPool
+    from catok.worker_pool import WorkerPool
 
     with WorkerPool(partial(_begun, task), workers, threads) as pool:
         for index, outcome in pool.imap_unordered(_numbered, enumerate(jobs)):

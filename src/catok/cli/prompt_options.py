@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, get_type_hints
 
 from tyro.conf import arg
 
-from catok.lm.prompt_fields import FIELDS, PromptFields
+from catok.data.prompt_fields import FIELDS, PromptFields
 
 _HINTS = get_type_hints(PromptFields)
 

@@ -16,11 +16,11 @@ from catok.cli.errors import error_line
 from catok.cli.files import Existing
 from catok.cli.folders import announce
 from catok.cli.utterances import Utterance
-from catok.evaluation.run.worker_pool import WorkerPool
 from catok.lm.tts import Speech, SpeechRequest, Synthesizer
 from catok.lm.tts.long_form import LongFormStream, silence
 from catok.lm.tts.prompt import SpeechPrompt
 from catok.lm.tts.text_splitting import split_text
+from catok.worker_pool import WorkerPool
 
 if TYPE_CHECKING:
     from catok.lm.tts.best_of_n import BestOfN

@@ -8,10 +8,9 @@ from pathlib import Path
 
 from catok.data.folders import find_files
 from catok.data.lines import numbered_lines
-from catok.evaluation.protocols.seed_tts_eval import read_seed_tts_list
+from catok.data.prompt_fields import PromptFields
 from catok.io.config import read_config
 from catok.io.files import reason
-from catok.lm.prompt_fields import PromptFields
 
 
 @dataclass(frozen=True)
@@ -66,6 +65,8 @@ def read_utterances(path: Path) -> tuple[list[Utterance], bool, dict[str, str]]:
     if path.suffix == ".jsonl":
         return _unique(_from_json_lines(path), path), True, {}
     if path.suffix == ".lst":
+        from catok.evaluation.protocols.seed_tts_eval import read_seed_tts_list
+
         items = read_seed_tts_list(path)
         found = [
             Utterance(

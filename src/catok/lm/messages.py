@@ -10,7 +10,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from catok.lm.prompt_fields import PromptFields
+from catok.data.prompt_fields import PromptFields
 
 Part = str | Tensor
 PLACEHOLDER = "<|audio|>"  # upstream's mark for a recording in text; here recordings stand as such

@@ -32,10 +32,10 @@ from catok.evaluation.run.scoring import ScoringTask, score_recording
 from catok.evaluation.run.summary import Summary, build_summary
 from catok.evaluation.run.tables import check_parquet, write_tables
 from catok.evaluation.run.worker import Worker, WorkerSpec, describe_worker
-from catok.evaluation.run.worker_pool import WorkerPool
 from catok.evaluation.systems.base import System
 from catok.evaluation.systems.registry import build_system
 from catok.io.lock import folder_lock
+from catok.worker_pool import WorkerPool
 
 ORIGINAL = "original"
 

@@ -16,10 +16,10 @@ from catok.evaluation.run.artifacts import save_codes
 from catok.evaluation.run.recordings import EvalRecording
 from catok.evaluation.run.rows import RowKey, missing_columns
 from catok.evaluation.run.worker import Worker
-from catok.evaluation.run.worker_pool import raise_if_cancelled
 from catok.evaluation.sample import Sample
 from catok.evaluation.systems.base import Output, System
 from catok.io.files import reason
+from catok.worker_pool import raise_if_cancelled
 
 MIN_SECONDS = 0.5
 SILENT_PEAK = 1e-3  # -60 dB of full scale

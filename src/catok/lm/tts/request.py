@@ -6,8 +6,8 @@ from typing import Literal
 
 from torch import Tensor
 
+from catok.data.prompt_fields import PromptFields
 from catok.io.numbers import check_number, check_whole_number
-from catok.lm.prompt_fields import PromptFields
 from catok.lm.sampler import check_seed
 from catok.lm.sampling import SamplingConfig
 

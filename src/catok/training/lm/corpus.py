@@ -11,9 +11,9 @@ from torch import Tensor
 
 from catok.corpus.entries import read_codes
 from catok.data.entry import Entry
+from catok.data.prompt_fields import PromptFields
 from catok.io.cat_file import read_header
 from catok.lm.messages import PLACEHOLDER
-from catok.lm.prompt_fields import PromptFields
 from catok.lm.text import TextTokenizer
 from catok.training.lm.config import DataConfig
 

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 
+from catok.data.prompt_fields import PromptFields
 from catok.lm.messages import assistant_message, user_message
 from catok.lm.prompt import PromptBuilder
-from catok.lm.prompt_fields import PromptFields
 from catok.lm.speech_config import Task
 from catok.training.lm.config import DataConfig
 from catok.training.lm.corpus import Corpus

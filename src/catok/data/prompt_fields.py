@@ -1,7 +1,7 @@
 """What a request to speak says besides its text and its voices: the released prompt's fields.
 
-A new field is one line here: prompts, `SpeechRequest`, `catok tts`, its lists and the manifests of
-training all take their fields from this class, in this order.
+A new field is one line here (docs/extend/tts-field.md): prompts, `SpeechRequest`, `catok tts`, its
+lists and the manifests of training all take their fields from this class, in this order.
 """
 
 from collections.abc import Mapping
@@ -9,8 +9,9 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Self, get_type_hints
 
 
-def _field(meaning: str) -> Any:
-    return field(default=None, metadata={"meaning": meaning})
+def _field(meaning: str, *, always: bool = False) -> Any:
+    """`always`: a line of the prompt even where nothing is said, as the released models have it."""
+    return field(default=None, metadata={"meaning": meaning, "always": always})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,12 +21,16 @@ class PromptFields:
     Raises ValueError on values of another type, empty text, and lines that look like a field.
     """
 
-    instruction: str | None = _field("How to speak, in words.")
-    tokens: int | None = _field("Wished length, in frames of the audio tokenizer (80 ms).")
-    quality: str | None = _field("Of the recording, in words.")
-    sound_event: str | None = _field("What else is to be heard, in words.")
-    ambient_sound: str | None = _field("What is to be heard behind the voice, in words.")
-    language: str | None = _field("A tag such as en.")
+    instruction: str | None = _field("How to speak, in words.", always=True)
+    tokens: int | None = _field(
+        "Wished length, in frames of the audio tokenizer (80 ms).", always=True
+    )
+    quality: str | None = _field("Of the recording, in words.", always=True)
+    sound_event: str | None = _field("What else is to be heard, in words.", always=True)
+    ambient_sound: str | None = _field(
+        "What is to be heard behind the voice, in words.", always=True
+    )
+    language: str | None = _field("A tag such as en.", always=True)
 
     def __post_init__(self) -> None:
         hints = get_type_hints(PromptFields)
@@ -33,9 +38,10 @@ class PromptFields:
             _check(name, getattr(self, name), int if hints[name] == int | None else str)
 
     def labelled(self) -> dict[str, str | None]:
-        """The values as text, by their labels in the prompt."""
+        """The values as text, by their labels, for the lines of the prompt."""
         values = {name: getattr(self, name) for name in FIELDS}
-        return {label(n): None if v is None else str(v) for n, v in values.items()}
+        lines = {n: v for n, v in values.items() if v is not None or n in ALWAYS}
+        return {label(n): None if v is None else str(v) for n, v in lines.items()}
 
     def own_fields(self) -> dict[str, Any]:
         """What is said, by name."""
@@ -49,6 +55,7 @@ class PromptFields:
 
 
 FIELDS = {each.name: each.metadata["meaning"] for each in fields(PromptFields)}
+ALWAYS = {each.name for each in fields(PromptFields) if each.metadata["always"]}
 
 
 def label(name: str) -> str:

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from catok.evaluation.run.worker_pool import WorkerPool, raise_if_cancelled
+from catok.worker_pool import WorkerPool, raise_if_cancelled
 
 
 def make_tools() -> dict:
