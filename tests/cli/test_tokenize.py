@@ -93,3 +93,21 @@ def test_options_that_do_not_go_together(options, tmp_path, capsys):
     assert main(["tokenize", *options, "-o", str(tmp_path / "out")]) == 2
     assert "catok: error:" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("workers", ["0", "1"])
+def test_what_is_not_whole_is_counted_and_what_is_gone_said_plainly(
+    corpus, model, tmp_path, capsys, workers
+):
+    whole = (corpus / "b.wav").read_bytes()
+    (corpus / "b.wav").write_bytes(whole[:-4000])
+    lines = [json.dumps({"audio": f"{name}.wav"}) for name in ("a", "b", "gone")]
+    (corpus / "list.jsonl").write_text("\n".join(lines) + "\n")
+    out = tmp_path / "tokens"
+    arguments = [str(corpus / "list.jsonl"), "-o", str(out), "--model", model]
+    assert main(["tokenize", *arguments, "--workers", workers]) == 1
+    said = capsys.readouterr().err
+    assert said.count(f"catok: warning: {corpus}/b.wav: it is cut short") == 1
+    assert "recordings not read whole: 1" in said.splitlines()[-1]
+    failed = json.loads((out / "failed.jsonl").read_text())
+    assert failed["reason"] == "no such file or directory" and failed["audio"].endswith("gone.wav")

@@ -128,6 +128,7 @@ def run(
     for option, value in (("--quantizers", quantizers), ("--actors", actors)):
         shared.check_count(option, value)
 
+    from catok.audio import audio_warnings
     from catok.cli.terminal import say
     from catok.corpus import TokenizeConfig, tokenize
 
@@ -144,7 +145,10 @@ def run(
         verify_content=verify_content,
         overwrite=overwrite,
     )
-    with _Bar() as progress:
+    with (
+        audio_warnings(lambda line: say(f"catok: warning: {line}")) as incomplete,
+        _Bar() as progress,
+    ):
         if ray is not None:
             from catok.corpus import tokenize_on_ray
 
@@ -166,6 +170,8 @@ def run(
             summary = tokenize(tokenizer, inputs, out, config, report=progress.show)
     for line in summary_lines(summary, out):
         say(f"catok: {line}")
+    if incomplete:
+        say(f"catok: recordings not read whole: {len(incomplete)}")
     return 1 if summary.failures or summary.failed_before else 0
 
 

@@ -1,11 +1,13 @@
 """Recordings read ahead by worker processes, a bounded number of them at a time."""
 
 import time
+import warnings
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing
+from dataclasses import dataclass
 from multiprocessing import get_context
 from typing import TypeVar
 
@@ -13,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from catok.audio import AudioWarning, audio_warnings
 from catok.corpus.recording import Recording
 
 Key = TypeVar("Key")
@@ -44,7 +47,7 @@ class Reader:
             for key, recording in recordings:
                 yield key, self._timed(recording.blocks(*self._kind))
             return
-        ahead: deque[tuple[Key, Recording, Future[np.ndarray | None]]] = deque()
+        ahead: deque[tuple[Key, Recording, Future[_Whole | None]]] = deque()
         waiting = iter(recordings)
         try:
             while True:
@@ -62,7 +65,7 @@ class Reader:
                 self._pool.shutdown(wait=False, cancel_futures=True)
                 self._pool = None
 
-    def _submit(self, recording: Recording) -> "Future[np.ndarray | None]":
+    def _submit(self, recording: Recording) -> "Future[_Whole | None]":
         try:
             if self._pool is not None:
                 return self._pool.submit(_read, recording, *self._kind)
@@ -71,19 +74,19 @@ class Reader:
         self._pool = _pool(self._workers)
         return self._pool.submit(_read, recording, *self._kind)
 
-    def _finished(
-        self, recording: Recording, audio: "Future[np.ndarray | None]"
-    ) -> Iterator[Tensor]:
+    def _finished(self, recording: Recording, audio: "Future[_Whole | None]") -> Iterator[Tensor]:
         try:
             whole = audio.result()
         except BrokenProcessPool:  # a process died, perhaps of another recording
             whole = self._alone(recording)
         if whole is None:
             yield from recording.blocks(*self._kind)
-        else:
-            yield torch.from_numpy(whole)
+            return
+        for note in whole.notes:
+            warnings.warn(note, AudioWarning, stacklevel=2)
+        yield torch.from_numpy(whole.audio)
 
-    def _alone(self, recording: Recording) -> np.ndarray | None:
+    def _alone(self, recording: Recording) -> "_Whole | None":
         """Read in a process of its own. Raises ValueError where that dies again."""
         pool = _pool(1)
         try:
@@ -113,13 +116,24 @@ def _start() -> None:
     torch.set_num_threads(1)
 
 
-def _read(recording: Recording, sample_rate: int, channels: int) -> np.ndarray | None:
-    """The whole audio `[C, T]`; None where it is longer than `LONGEST`."""
-    blocks, seconds = [], 0.0
-    with closing(recording.blocks(sample_rate, channels)) as found:  # type: ignore[type-var]
+@dataclass(frozen=True)
+class _Whole:
+    """The audio `[C, T]` of a recording, and what is missing from it."""
+
+    audio: np.ndarray
+    notes: tuple[str, ...]
+
+
+def _read(recording: Recording, sample_rate: int, channels: int) -> _Whole | None:
+    """The whole recording; None where it is longer than `LONGEST`."""
+    blocks, seconds = [np.zeros((channels, 0), np.float32)], 0.0
+    with (
+        audio_warnings() as notes,
+        closing(recording.blocks(sample_rate, channels)) as found,  # type: ignore[type-var]
+    ):
         for block in found:
             blocks.append(block.numpy())
             seconds += block.shape[1] / sample_rate
             if seconds > LONGEST:
                 return None
-    return np.concatenate(blocks, axis=1) if blocks else np.zeros((channels, 0), np.float32)
+    return _Whole(np.concatenate(blocks, axis=1), tuple(notes))
