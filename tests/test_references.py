@@ -10,6 +10,7 @@ import pytest
 
 from catok.cli import main, program
 from catok.cli.program import COMMANDS
+from catok.cli.recipe_files import find_recipe
 
 ROOT = Path(__file__).parents[1]
 TREES = ("docs", "recipes", "benchmarks", "examples", "src", "tests", "research")
@@ -74,6 +75,26 @@ def test_named_files_exist():
         if not (ROOT / name).exists()
     ]
     assert not missing
+
+
+def test_named_recipes_exist_and_are_named_one_way():
+    """By their short names, as tiny/train: these work in a checkout and after pip install."""
+    wrong = []
+    for page in (page for page in PAGES if not page.is_relative_to(ROOT / "research")):
+        own = re.findall(r"`(\w+\.toml)`:\n", page.read_text())  # a file that the page shows
+        text = re.sub(r"\\\n\s*", " ", page.read_text())
+        for name in re.findall(r"catok train(?:-lm)? ([\w/][\w./-]*)", text):
+            try:
+                found = name in own or find_recipe(name).is_file()
+            except ValueError:
+                found = False
+            if (
+                not found
+                or name.startswith("recipes/")
+                or (name.endswith(".toml") and name not in own)
+            ):
+                wrong.append(f"{page.relative_to(ROOT)}: {name}")
+    assert not wrong
 
 
 def test_named_options_exist(known_options, capsys):
