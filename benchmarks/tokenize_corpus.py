@@ -77,7 +77,6 @@ def measure(
     way: str, folder: Path, model_options: tuple[Any, Any], options: dict[str, Any]
 ) -> None:
     """One way in this process; prints its figures as JSON."""
-    import resource
     import shutil
 
     import torch
@@ -88,7 +87,7 @@ def measure(
     model.encode(torch.zeros(1, model.channels, model.sample_rate))
     out = folder / f"out-{way}"
     shutil.rmtree(out, ignore_errors=True)
-    base = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    base = _peak(reset=True)
     load = [os.getloadavg()[0]]
     start, cpu = time.perf_counter(), time.process_time()
     if way == "packed":
@@ -101,10 +100,18 @@ def measure(
         "wall": time.perf_counter() - start,
         "cpu": time.process_time() - cpu,
         "padding": padding,
-        "peak": (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - base) / 1024,
+        "peak": (_peak() - base) / 1024,
         "load": max(*load, os.getloadavg()[0]),
     }
     print(json.dumps(figures))
+
+
+def _peak(reset: bool = False) -> int:
+    """The most memory that was resident since the last reset, in KiB."""
+    if reset:  # what getrusage says would begin with that of the process that started this one
+        Path("/proc/self/clear_refs").write_text("5")
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return int(next(line.split()[1] for line in lines if line.startswith("VmHWM")))
 
 
 def differing(folder: Path, way: str) -> float:

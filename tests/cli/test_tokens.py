@@ -1,13 +1,13 @@
 """`catok tokens`: shards are verified, converted, measured and published."""
 
-import json
-
 import numpy as np
 import pytest
 import soundfile
+from huggingface_hub import constants
 
 from catok.cli import main
 from catok.corpus import TokenDataset, TokenizeConfig, dataset_card, push_to_hub, tokenize
+from tests.io.hub_stand_in import HubStandIn
 
 
 @pytest.fixture(scope="module")
@@ -69,33 +69,23 @@ def test_stats_and_histogram(made, tmp_path, capsys):
     assert picture.read_bytes().startswith(b"\x89PNG")
 
 
-def test_push(made, monkeypatch, small_model):
-    calls = []
-
-    class Api:
-        def __getattr__(self, name):
-            return lambda *arguments, **options: calls.append((name, arguments, options))
-
-    monkeypatch.setattr("huggingface_hub.HfApi", Api)
-    assert push_to_hub(made / "tokens", "me/speech").endswith("datasets/me/speech")
-    assert [name for name, *_ in calls] == ["create_repo", "upload_file", "upload_folder"]
-    card = dataset_card(made / "tokens")
+def test_push(made, monkeypatch, small_model, capsys):
+    hub = HubStandIn()
+    monkeypatch.setattr(constants, "ENDPOINT", hub.url)
+    address = push_to_hub(made / "tokens", "me/speech", private=True, token=hub.token)
+    assert address.startswith(f"{hub.url}/")
+    assert "me/speech" in address and "me/speech" in hub.private
+    there = hub.repositories["me/speech"]
+    files = {path.name for path in (made / "tokens").rglob("*") if path.is_file()}
+    assert {name.rpartition("/")[2] for name in there} == files | {"README.md"}
+    shard = "shard-000001.parquet"
+    assert there[shard] == (made / "tokens" / shard).read_bytes()
+    card = there["README.md"].decode()
+    assert card == dataset_card(made / "tokens")
     assert small_model.weight_hash in card
     assert 'path: "shard-*.parquet"' in card
-    assert json.dumps(card)
-
-
-def test_what_is_no_folder_of_shards_is_named(model_folder, tmp_path, capsys):
-    (tmp_path / "empty").mkdir()
-    for name, what in (
-        (tmp_path / "gone", "there is no folder of that name"),
-        (tmp_path / "empty", "it has no tokens.json"),
-        (model_folder, "it is an audio tokenizer"),
-    ):
-        for action in (["stats"], ["verify"], ["convert", "-o", str(tmp_path / "out")]):
-            assert main(["tokens", action[0], str(name), *action[1:]]) == 1
-            expected = (
-                f"{name} is no folder of token shards, {what}: name one that `catok tokenize`"
-            )
-            assert expected in capsys.readouterr().err
-    assert not (tmp_path / "out").exists()
+    monkeypatch.setenv("HF_TOKEN", "hf_wrong")
+    assert main(["tokens", "push", str(made / "tokens"), "me/other"]) == 1
+    assert "could not upload to 'me/other'" in capsys.readouterr().err
+    hub.shutdown()
+    hub.server_close()

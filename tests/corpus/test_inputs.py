@@ -16,7 +16,7 @@ import soundfile
 import torch
 
 from catok.audio import load_audio
-from catok.corpus import TokenDataset, TokenizeConfig, tokenize
+from catok.corpus import TokenDataset, TokenizeConfig, convert, tokenize
 from catok.corpus.inputs import read_inputs
 from catok.corpus.reading import Reader
 
@@ -122,6 +122,31 @@ def test_cuts_and_shar_become_shar_with_codes(small_model, audio, tmp_path):
         assert cut.supervisions[0].text == row["text"]
         assert cut.custom["snr"] == int(cut.id[1:])
         assert cut.load_audio().shape[1] == 4000 + 3000 * int(cut.id[1:])
+
+
+def test_cuts_that_fail_keep_their_place(small_model, audio, tmp_path):
+    from lhotse import CutSet
+
+    write_cuts(audio, tmp_path)
+    archive = tmp_path / "shar" / "recording.000001.tar"
+    content = bytearray(archive.read_bytes())
+    start = content.index(b"RIFF")
+    content[start : start + 4] = b"junk"
+    archive.write_bytes(content)
+    out = tmp_path / "out"
+    config = TokenizeConfig(format="shar", rows=2, frames=4)
+    assert tokenize(small_model, [tmp_path / "shar"], out, config).failures == 1
+    assert [row["id"] for row in TokenDataset(out)] == ["u0", "u1", "u3", "u4"]
+    assert len(TokenDataset(out)) == 4
+    fields = {
+        "cuts": sorted(map(str, out.glob("cuts.*.jsonl.gz"))),
+        "recording": sorted(map(str, (tmp_path / "shar").glob("recording.*.tar"))),
+        "target_codes": sorted(map(str, out.glob("codes.*.tar"))),
+    }
+    found = {cut.id: cut.has_custom("target_codes") for cut in CutSet.from_shar(fields=fields)}
+    assert found == {"u0": True, "u1": True, "u2": False, "u3": True, "u4": True}
+    convert(out, tmp_path / "rows", "parquet")
+    assert [row["id"] for row in TokenDataset(tmp_path / "rows")] == ["u0", "u1", "u3", "u4"]
 
 
 def test_recordings_become_shar_too(small_model, audio, tmp_path):

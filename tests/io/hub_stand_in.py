@@ -1,6 +1,7 @@
 """A stand-in for the Hugging Face hub on this machine: what upload and download use of its API.
 
-Repositories are dictionaries from file names to bytes, with one commit each.
+Repositories, of models and of datasets, are dictionaries from file names to bytes, with one commit
+each.
 """
 
 import base64
@@ -49,7 +50,10 @@ class _Handler(BaseHTTPRequestHandler):
                 {"path": path, "uploadMode": "regular", "shouldIgnore": False} for path in files
             ]
             return self._send(200, {"files": modes})
-        match = re.fullmatch(r"/api/models/([^/]+/[^/]+)/commit/main", self.path.partition("?")[0])
+        if self.path == "/api/validate-yaml":
+            return self._send(200, {"errors": [], "warnings": []})
+        path = self.path.partition("?")[0]
+        match = re.fullmatch(r"/api/(?:models|datasets)/([^/]+/[^/]+)/commit/main", path)
         if match:
             for line in body.splitlines():
                 entry = json.loads(line)
@@ -62,7 +66,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         path = self.path.partition("?")[0]
-        match = re.fullmatch(r"/api/models/([^/]+/[^/]+)(?:/(revision|tree)/([^/]+))?", path)
+        kinds, more = "(?:models|datasets)", "(?:/(revision|tree)/([^/]+))?"
+        match = re.fullmatch(rf"/api/{kinds}/([^/]+/[^/]+){more}", path)
         if match and self._there(match[1], match[3] or "main"):
             files = self.server.repositories[match[1]]
             if match[2] == "tree":
@@ -79,7 +84,7 @@ class _Handler(BaseHTTPRequestHandler):
     do_HEAD = do_GET
 
     def _file(self, path: str) -> None:
-        match = re.fullmatch(r"/([^/]+/[^/]+)/resolve/([^/]+)/(.+)", path)
+        match = re.fullmatch(r"(?:/datasets)?/([^/]+/[^/]+)/resolve/([^/]+)/(.+)", path)
         if match is None:
             return self._send(404, {"error": path})
         if not self._there(match[1], match[2]):

@@ -153,9 +153,11 @@ def _count(summary: TokenizeSummary, item: Tokenized, sample_rate: int) -> None:
 def _write(folder: TokenFolder, index: int, shard: _Shard) -> None:
     found = [(recording, shard.found[place]) for place, recording in enumerate(shard.recordings)]
     good = [(recording, item) for recording, item in found if item.error is None]
+    kept = found if folder.settings.format == "shar" else good
     rows = [
         TokenRow(recording.id, item.codes, item.samples, recording.columns)
-        for recording, item in good
+        for recording, item in kept
+        if item.error is None or recording.part is not None  # cuts of a Shar keep their place
     ]
     failures = [
         Failure(recording.id, recording.name, item.error)
@@ -167,7 +169,7 @@ def _write(folder: TokenFolder, index: int, shard: _Shard) -> None:
         rows,
         ShardEntry(
             tuple((recording.id, recording.version) for recording in shard.recordings),
-            rows=len(rows),
+            rows=len(good),
             samples=sum(item.samples for _, item in good),
             frames=sum(len(item.codes) for _, item in good),
             silent=sum(item.peak < SILENT for _, item in good),

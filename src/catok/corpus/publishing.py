@@ -4,35 +4,29 @@ from pathlib import Path
 
 from catok.corpus.ledger import TokenFolder
 from catok.corpus.stats import token_stats
+from catok.io.hub import upload_folder
 from catok.io.remote import is_url
 
 
-def push_to_hub(path: str | Path, repo_id: str, *, private: bool = False) -> str:
+def push_to_hub(
+    path: str | Path, repo_id: str, *, private: bool = False, token: str | None = None
+) -> str:
     """Upload a folder of token shards with a card that says what the codes are; returns its URL.
 
     `datasets.load_dataset(repo_id)` reads shards of format "parquet". Raises ValueError where the
-    folder holds none, OSError where the hub cannot be reached.
+    folder holds none or the hub refuses, ConnectionError where it cannot be reached.
     """
-    from huggingface_hub import HfApi
-
     if is_url(path):
         raise ValueError(f"{path} is not on this machine: copy it with catok tokens convert")
-    card = dataset_card(path)
-    api = HfApi()
-    api.create_repo(repo_id, repo_type="dataset", private=private, exist_ok=True)
-    api.upload_file(
-        path_or_fileobj=card.encode(),
-        path_in_repo="README.md",
-        repo_id=repo_id,
+    return upload_folder(
+        path,
+        repo_id,
+        private=private,
+        token=token,
         repo_type="dataset",
+        card=dataset_card(path),
+        ignore=(".lock", "part-*", "decoded/*"),
     )
-    found = api.upload_folder(
-        folder_path=str(path),
-        repo_id=repo_id,
-        repo_type="dataset",
-        ignore_patterns=[".lock", "part-*", "README.md"],
-    )
-    return str(getattr(found, "repo_url", None) or f"https://huggingface.co/datasets/{repo_id}")
 
 
 def dataset_card(path: str | Path) -> str:

@@ -1,8 +1,9 @@
 """From a model's name to its folder: embedded, local, or fetched from the Hugging Face hub."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TypedDict, Unpack
+from typing import Any, TypedDict, Unpack
 
 from catok.io.stored_weights import CONFIG
 
@@ -89,9 +90,19 @@ def find_companion(
 
 
 def upload_folder(
-    folder: str | Path, repo_id: str, *, private: bool = False, token: str | None = None
+    folder: str | Path,
+    repo_id: str,
+    *,
+    private: bool = False,
+    token: str | None = None,
+    repo_type: str = "model",
+    card: str | None = None,
+    ignore: Sequence[str] = (),
 ) -> str:
     """Upload a folder to a hub repository, which is made if need be; returns its address.
+
+    `repo_type`: "model" or "dataset". `card`: the README.md, instead of the folder's. `ignore`:
+    patterns of files that stay here.
 
     Raises ConnectionError when the hub cannot be reached, ValueError when it refuses.
     """
@@ -100,8 +111,12 @@ def upload_folder(
 
     hub = HfApi(token=token)
     try:
-        hub.create_repo(repo_id, private=private, exist_ok=True)
-        return str(hub.upload_folder(repo_id=repo_id, folder_path=str(folder)))
+        hub.create_repo(repo_id, repo_type=repo_type, private=private, exist_ok=True)
+        where: dict[str, Any] = {"repo_id": repo_id, "repo_type": repo_type}
+        if card is not None:
+            hub.upload_file(path_or_fileobj=card.encode(), path_in_repo="README.md", **where)
+        kept = [*ignore, "README.md"] if card is not None else [*ignore]
+        return str(hub.upload_folder(folder_path=str(folder), ignore_patterns=kept, **where))
     except Exception as error:
         kind = ValueError if isinstance(error, HfHubHTTPError | HFValidationError) else None
         raise (kind or ConnectionError)(

@@ -4,8 +4,9 @@
 
 gives cuts whose `target_codes.load()` is `[K, T]`, int16 or, for large codebooks,
 int32. Cuts of the input stay as they are, with all their fields, so that their own recordings and
-features may be named beside the codes; other recordings become cuts of their own. The archive is
-written last: a shard without one is not there.
+features may be named beside the codes; other recordings become cuts of their own. A row of no codes
+stands for a cut whose recording failed: it keeps its place, with lhotse's sign for a field that is
+not there. The archive is written last: a shard without one is not there.
 """
 
 import gzip
@@ -53,6 +54,10 @@ class SharFormat(ShardFormat):
             tarfile.open(temporary, "w", format=tarfile.GNU_FORMAT) as archive,
         ):
             for row in rows:
+                if not row.codes.size:
+                    _add(archive, f"{row.id}.nodata", b"")
+                    _add(archive, f"{row.id}.nometa", b"")
+                    continue
                 codes = np.ascontiguousarray(row.codes.T.astype(_dtype(space)))
                 content = io.BytesIO()
                 np.save(content, codes, allow_pickle=False)
@@ -65,6 +70,8 @@ class SharFormat(ShardFormat):
         for _, cut in read_jsonl(_cuts(path)):
             try:
                 codes, _ = next(found), next(found)
+                if codes.name.endswith(".nodata"):
+                    continue
                 own = cut["custom"][CATOK]
                 yield TokenRow(
                     str(own["id"]),
