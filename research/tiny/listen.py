@@ -19,11 +19,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from research.hearing import Heard, latents, loss_of, text_loss
 from research.study import DEPTHS, markdown, text_cells
 
-from catok import CausalAudioTokenizer, Encoded
+from catok import CausalAudioTokenizer
+from catok.corpus.entries import read_codes
 from catok.data.recordings import read_recordings
 from catok.io.files import replacing
 from catok.tokenizer.checkpoint import SEMANTIC
@@ -44,10 +46,11 @@ def hear(
     if not spoken:
         raise ValueError(f"{manifest} lists no recording with text")
     found = []
-    for one in read_recordings(write_tokens(spoken, folder, tok)):
+    for one in write_tokens(spoken, folder, tok):
         assert one.codes is not None and one.text is not None and one.frames is not None
         if one.frames <= longest * tok.frame_rate:
-            found.append(Heard(Encoded.load(one.codes).codes[0], one.text))
+            codes = read_codes(one.codes, tok.num_quantizers).astype(np.int64)
+            found.append(Heard(torch.from_numpy(codes), one.text))
     if not found:
         raise ValueError(f"no recording in {manifest} is as short as {longest} s")
     return found

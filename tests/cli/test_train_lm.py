@@ -53,22 +53,22 @@ def test_trains_and_goes_on(settings, tmp_path, saved_model, capsys):
     found = load_speech_model(tmp_path / "run" / "model", task="tts")
     assert found.tokenizer.weight_hash == saved_model.weight_hash
     folder = tmp_path / f"clips.tokens-{saved_model.weight_hash}"
-    assert len(list(folder.rglob("*.cat"))) == 4
-    before = {f: f.stat().st_mtime_ns for f in folder.rglob("*.cat")}
+    before = {f: f.stat().st_mtime_ns for f in folder.glob("shard-*")}
+    assert len(before) == 2
 
     assert main(["train-lm", *settings, "--threads", "1", "--set", "steps=3"]) == 0
     lines = capsys.readouterr().err.splitlines()
     assert "going on from step 2" in lines[0]
     assert "catok: settings changed: steps 2 -> 3" in lines
-    assert before == {f: f.stat().st_mtime_ns for f in folder.rglob("*.cat")}
+    assert before == {f: f.stat().st_mtime_ns for f in folder.glob("shard-*")}
 
-    tokens = ["--data", str(folder / "tokens.jsonl"), "--out", str(tmp_path / "other")]
+    tokens = ["--data", str(folder), "--out", str(tmp_path / "other")]
     assert main(["train-lm", settings[0], *tokens, "--device", "cpu"]) == 0
 
 
 def test_codes_may_lie_elsewhere(settings, tmp_path, capsys):
     assert main(["train-lm", *settings, "--tokens", str(tmp_path / "here")]) == 0
-    assert (tmp_path / "here" / "train" / "tokens.jsonl").is_file()
+    assert (tmp_path / "here" / "train" / "tokens.json").is_file()
     assert not list(tmp_path.glob("clips.tokens-*"))
 
 

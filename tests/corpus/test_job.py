@@ -90,6 +90,12 @@ def test_several_machines_share_the_shards(small_model, speech, tmp_path):
     for index in (1, 0):
         tokenize(small_model, [speech], out, replace(CONFIG, shard=(index, 2)))
     assert shards(out) == shards(whole)
+    for path in sorted(speech.glob("*.wav"))[4:]:
+        path.unlink()
+    for index in (1, 0):
+        tokenize(small_model, [speech], out, replace(CONFIG, shard=(index, 2)))
+    assert len(shards(out)) == 2
+    assert [row.id for row in rows(out)] == ["0", "1", "2"]
 
 
 def test_a_replaced_recording_is_encoded_again(small_model, speech, tmp_path):

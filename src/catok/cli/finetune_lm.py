@@ -21,7 +21,8 @@ def run(
         arg(
             metavar="DATA",
             help="Recordings with text: a manifest, a folder of audio and .txt, a Kaldi, "
-            "LibriSpeech or LJSpeech folder; or codes with text (tokens.jsonl).",
+            "LibriSpeech or LJSpeech folder; or codes with text: shards of "
+            "`catok tokenize`, a manifest of .cat files.",
         ),
     ],
     valid: shared.ValidData = None,

@@ -29,7 +29,7 @@ def run(
             metavar="DATA",
             help="Recordings with text: a manifest, a folder of audio and .txt, a Kaldi, "
             "LibriSpeech or LJSpeech folder; or codes with text: shards of `catok tokenize`, "
-            "tokens.jsonl.",
+            "a manifest of .cat files.",
         ),
     ],
     valid: shared.ValidData = None,

@@ -54,6 +54,11 @@ def read_inputs(inputs: Sequence[str | Path], *, content: bool = False) -> list[
         ]
 
 
+def read_entries(entries: Sequence[Entry]) -> list[Recording]:
+    """The recordings of a list that was read already (see `catok.data`), as `read_inputs` does."""
+    return _with_unique_ids([_with_free_names(_of_file(entry)) for entry in entries])
+
+
 def estimated_seconds(recordings: Sequence[Recording]) -> float | None:
     """Seconds of audio of all recordings, from the lengths of some; None where none is known."""
     step = max(1, len(recordings) // SAMPLED)

@@ -81,6 +81,18 @@ def tokenize(
     """
     config = config or TokenizeConfig()
     recordings = read_inputs(inputs, content=config.verify_content)
+    return tokenize_recordings(tokenizer, recordings, out, config, report=report)
+
+
+def tokenize_recordings(
+    tokenizer: CausalAudioTokenizer,
+    recordings: Sequence[Recording],
+    out: str | Path,
+    config: TokenizeConfig,
+    *,
+    report: Callable[[TokenizeSummary], None] = lambda summary: None,
+) -> TokenizeSummary:
+    """`tokenize` of recordings that are known already."""
     part = "" if config.shard[1] == 1 else f"part-{config.shard[0]}-of-{config.shard[1]}"
     with storage_at(out).lock(part):
         job = Job(TokenFolder.create(out, settings(tokenizer, config)), recordings, config)
@@ -134,7 +146,7 @@ class Job:
         self._ends = _ends(recordings, config)
         if not config.overwrite:
             self._check_same()
-        if config.shard[1] == 1:
+        if config.shard[0] == 0:
             folder.remove_from(len(self._ends))
 
     def pending(self) -> Iterator[tuple[int, Sequence[Recording]]]:
@@ -198,4 +210,5 @@ __all__ = [
     "code_space",
     "settings",
     "tokenize",
+    "tokenize_recordings",
 ]

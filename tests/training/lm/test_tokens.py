@@ -6,14 +6,16 @@ import os
 import pytest
 import torch
 
-from catok import Encoded, load_audio, save_audio
+from catok import load_audio, save_audio
 from catok.corpus import TokenizeConfig, tokenize
+from catok.corpus.entries import read_codes
 from catok.data.entry import Entry
 from catok.data.recordings import read_recordings
 from catok.training.engine.distributed import Group
+from catok.training.lm import tokens
 from catok.training.lm.config import DataConfig
 from catok.training.lm.prepare import open_corpus
-from catok.training.lm.tokens import code_file, token_folder, write_tokens
+from catok.training.lm.tokens import token_folder, write_tokens
 from tests.conftest import build, small_settings
 
 
@@ -49,75 +51,80 @@ def manifest(tmp_path):
     return path
 
 
+def codes_of(entry):
+    return torch.from_numpy(read_codes(entry.codes, 8).astype("int64"))
+
+
+def shards(folder):
+    return {path.name: path.read_bytes() for path in folder.glob("shard-*")}
+
+
 def test_codes_are_those_of_the_whole_recording(manifest, codec, tmp_path):
     counted = []
     folder = token_folder(manifest, codec)
     recordings = read_recordings(manifest)
-    path = write_tokens(recordings, folder, codec, report=lambda *n: counted.append(n))
-    assert counted == [(1, 3), (2, 3), (3, 3)]
-    found = read_recordings(path)
+    found = write_tokens(recordings, folder, codec, report=lambda *n: counted.append(n))
+    assert counted[-1] == (3, 3)
     assert [(r.text, r.speaker, r.frames, r.weights) for r in found] == [
         ("ä", "me", 3, codec.weight_hash),
         ("ä", "me", 16, codec.weight_hash),
     ]
     assert [(r.extra["instruction"], r.language) for r in found] == [("Low.", "en")] * 2
-    for index, recording in enumerate(found):
+    for index, entry in enumerate(found):
         audio, _ = load_audio(tmp_path / f"{index}.wav")
-        expected = codec.encode(audio[None])
-        encoded = Encoded.load(recording.codes)
-        assert torch.equal(encoded.codes, expected.codes)
-        assert torch.equal(encoded.sample_lengths, expected.sample_lengths)
-        assert recording.audio.resolve() == (tmp_path / f"{index}.wav").resolve()
-    assert "noise.wav" in (folder / "skipped-0.jsonl").read_text()
+        assert torch.equal(codes_of(entry), codec.encode(audio[None]).codes[0])
+    assert "noise.wav" in (folder / "failed.jsonl").read_text()
 
 
-def test_what_is_there_stays_and_what_is_broken_is_made_again(manifest, codec, tmp_path):
+def test_what_is_there_stays_and_what_changed_is_made_again(manifest, codec, tmp_path, monkeypatch):
+    monkeypatch.setattr(tokens, "SHARD_SIZE", 1)
+    recordings, folder = read_recordings(manifest), tmp_path / "tokens"
+    write_tokens(recordings, folder, codec)
+    before = {path.name: path.stat().st_mtime_ns for path in folder.glob("shard-*.bin")}
+    save_audio(tmp_path / "0.wav", 0.1 * torch.ones(1, 5000), 24_000)  # of the same length
+    os.utime(tmp_path / "0.wav", ns=(1, 1))
+    found = write_tokens(recordings, folder, codec)
+    after = {path.name: path.stat().st_mtime_ns for path in folder.glob("shard-*.bin")}
+    assert before["shard-000001.bin"] == after["shard-000001.bin"]
+    audio, _ = load_audio(tmp_path / "0.wav")
+    assert torch.equal(codes_of(found[0]), codec.encode(audio[None]).codes[0])
+    assert len(write_tokens(recordings[:1], folder, codec)) == 1
+    assert [path.name for path in folder.glob("shard-*.bin")] == ["shard-000000.bin"]
+
+
+def test_processes_share_the_work(manifest, codec, tmp_path, monkeypatch):
+    monkeypatch.setattr(tokens, "SHARD_SIZE", 1)
     recordings = read_recordings(manifest)
-    first = write_tokens(recordings, tmp_path / "tokens", codec).read_bytes()
-    files = [tmp_path / "tokens" / code_file(r) for r in recordings[:2]]
-    before = [file.stat().st_mtime_ns for file in files]
-    whole = files[1].read_bytes()
-    files[1].write_bytes(whole[:-3])
-    assert write_tokens(recordings, tmp_path / "tokens", codec).read_bytes() == first
-    assert files[1].read_bytes() == whole
-    assert files[0].stat().st_mtime_ns == before[0]
-    assert files[1].stat().st_mtime_ns != before[1]
-
-
-def test_processes_share_the_work(manifest, codec, tmp_path):
-    recordings = read_recordings(manifest)[:2]
-    alone = write_tokens(recordings, tmp_path / "one", codec).read_text()
+    write_tokens(recordings, tmp_path / "one", codec)
     counts = []
-    for rank in (1, 0):  # the first one writes the list
-        write_tokens(
+    for rank in (1, 0):
+        found = write_tokens(
             recordings,
             tmp_path / "two",
             codec,
             group=Half(rank, 2),
             report=lambda *n: counts.append(n),
         )
-    assert counts == [(1, 1), (1, 1)]
-    assert (tmp_path / "two" / "tokens.jsonl").read_text() == alone
+    assert [count for count in counts if count[0] == count[1]] == [(1, 1), (2, 2)]
+    assert shards(tmp_path / "one") == shards(tmp_path / "two")
+    assert len(found) == 2
+    failed = [(tmp_path / name / "failed.jsonl").read_text() for name in ("one", "two")]
+    assert failed[0] == failed[1]
 
 
 def test_nothing_readable_is_an_error(tmp_path, codec):
-    with pytest.raises(ValueError, match="no recording could be encoded"):
+    with pytest.raises(ValueError, match=r"no recording could be encoded; see .*failed\.jsonl"):
         write_tokens([Entry(tmp_path / "no.wav", text="a")], tmp_path / "tokens", codec)
 
 
-def test_a_recording_that_changed_is_encoded_again(manifest, codec, tmp_path):
-    recordings = read_recordings(manifest)[:2]
-    folder = tmp_path / "tokens"
-    before = read_recordings(write_tokens(recordings, folder, codec))
-    audio = 0.1 * torch.ones(1, 5000)
-    save_audio(tmp_path / "0.wav", audio, 24_000)  # of the same length, under the same name
-    os.utime(tmp_path / "0.wav", ns=(1, 1))
-    after = read_recordings(write_tokens(recordings, folder, codec))
-    found = Encoded.load(after[0].codes)
-    expected = codec.encode(load_audio(tmp_path / "0.wav")[0][None])
-    assert torch.equal(found.codes, expected.codes)
-    assert after[1].codes == before[1].codes
-    assert len(list(folder.glob("*/*.cat"))) == 2, "the older codes are gone"
+def test_codes_that_are_there_keep_their_place(manifest, codec, tmp_path):
+    audio, _ = load_audio(tmp_path / "1.wav")
+    codec.encode(audio[None]).save(tmp_path / "1.cat")
+    recordings = read_recordings(manifest)
+    with_codes = [recordings[0], Entry(None, tmp_path / "1.cat", "1", text="b"), *recordings[1:]]
+    found = write_tokens(with_codes, tmp_path / "tokens", codec)
+    assert [entry.text for entry in found] == ["ä", "b", "ä"]
+    assert torch.equal(codes_of(found[1]), codes_of(found[2]))
 
 
 def test_parts_of_a_file_and_long_names(codec, tmp_path):
@@ -127,16 +134,12 @@ def test_parts_of_a_file_and_long_names(codec, tmp_path):
     parts = [{"offset": 0.25, "duration": 0.5}, {"offset": 0.5}, {"offset": 1.5}, {}]
     lines = [json.dumps({"audio": path.name, "text": "x"} | part) for part in parts]
     (tmp_path / "m.jsonl").write_text("\n".join(lines))
-    made = read_recordings(
-        write_tokens(read_recordings(tmp_path / "m.jsonl"), tmp_path / "t", codec)
-    )
-    assert [entry.offset for entry in made] == [0.25, 0.5, None]
+    made = write_tokens(read_recordings(tmp_path / "m.jsonl"), tmp_path / "t", codec)
     stored = load_audio(path)[0]
-    for entry, piece in zip(
-        made, (stored[:, 6000:18_000], stored[:, 12_000:], stored), strict=True
-    ):
-        assert torch.equal(Encoded.load(entry.codes).codes, codec.encode(piece[None]).codes)
-    assert "ends before 1.5 s" in (tmp_path / "t/skipped-0.jsonl").read_text()
+    pieces = (stored[:, 6000:18_000], stored[:, 12_000:], stored)
+    for entry, piece in zip(made, pieces, strict=True):
+        assert torch.equal(codes_of(entry), codec.encode(piece[None]).codes[0])
+    assert len((tmp_path / "t" / "failed.jsonl").read_text().splitlines()) == 1
 
 
 def test_folders_go_beside_themselves(codec, tmp_path):

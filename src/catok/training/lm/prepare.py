@@ -44,8 +44,7 @@ def open_corpus(
     if any(recording.codes is None for recording in recordings):
         check_texts(recordings, parts.text, config)
         folder = token_folder(data, parts.tokenizer) if tokens is None else Path(tokens)
-        path = write_tokens(recordings, folder, parts.tokenizer, group=group, report=report)
-        encoded = read_recordings(path)
+        encoded = write_tokens(recordings, folder, parts.tokenizer, group=group, report=report)
         corpus = Corpus(encoded, parts.text, parts.space, config)
         if len(encoded) < len(recordings):
             corpus.skipped["cannot be encoded"] += len(recordings) - len(encoded)
