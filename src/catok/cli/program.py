@@ -19,6 +19,7 @@ from catok.cli import (
     recipes,
     roundtrip,
     score,
+    serve,
     tokenize,
     tokens,
     train,
@@ -44,6 +45,7 @@ COMMANDS = {
     "score": score.run,
     "tts": tts.run,
     "asr": asr.run,
+    "serve": serve.run,
     "tokenize": tokenize.run,
     "tokens": tokens.run,
 }

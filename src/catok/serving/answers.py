@@ -1,6 +1,7 @@
 """Answers of audio: whole, as one stream of bytes, or as server-sent events."""
 
 import base64
+import io
 import json
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
@@ -12,7 +13,8 @@ from starlette.responses import Response, StreamingResponse
 from starlette.types import Send
 from torch import Tensor
 
-from catok.serving.errors import as_api_error
+from catok.codes import Encoded
+from catok.serving.errors import ApiError, as_api_error
 from catok.serving.formats import (
     CONTENT_TYPES,
     SUFFIXES,
@@ -20,6 +22,8 @@ from catok.serving.formats import (
     encode_whole,
 )
 from catok.serving.shaping import AudioShaper
+
+CAT = "application/x-catok"
 
 
 class LiveResponse(StreamingResponse):
@@ -88,6 +92,13 @@ async def speech_events(
         yield event({"type": "error", **as_api_error(error).body()})
 
 
+def saved(encoded: Encoded) -> bytes:
+    """A `.cat` file."""
+    file = io.BytesIO()
+    encoded.save(file)
+    return file.getvalue()
+
+
 def event(data: dict[str, Any]) -> bytes:
     """One server-sent event."""
     return b"data: " + json.dumps(data, ensure_ascii=False).encode() + b"\n\n"
@@ -102,12 +113,13 @@ async def begun(
     """
     start = time.monotonic()
     first = await anext(audio, None)
+    if first is None:
+        raise ApiError(500, "the model said nothing: try another seed", code="no_speech")
     heard(time.monotonic() - start)
 
     async def rest() -> AsyncGenerator[Tensor, None]:
-        if first is not None:
-            yield first
-            async for each in audio:
-                yield each
+        yield first
+        async for each in audio:
+            yield each
 
     return rest()

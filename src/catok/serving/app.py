@@ -70,12 +70,17 @@ def create_app(models: Models, config: ServerConfig) -> FastAPI:
     return app
 
 
+def close_gates(app: FastAPI) -> None:
+    """Let nobody in any more."""
+    app.state.stopping = True
+    for gate in app.state.gates.values():
+        gate.close()
+
+
 async def drain(app: FastAPI) -> None:
     """Let nobody in, and wait until those inside are done or `stop_seconds` are over."""
-    app.state.stopping = True
+    close_gates(app)
     gates: list[Gate] = list(app.state.gates.values())
-    for gate in gates:
-        gate.close()
     config: ServerConfig = app.state.service.config
     deadline = asyncio.get_running_loop().time() + config.stop_seconds
     while any(gate.inside for gate in gates):

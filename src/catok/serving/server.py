@@ -1,6 +1,8 @@
 """uvicorn, with connections that cannot be held open for nothing."""
 
 import asyncio
+import socket
+from types import FrameType
 from typing import Any
 
 import h11
@@ -8,10 +10,25 @@ import uvicorn
 from fastapi import FastAPI
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from catok.serving.app import close_gates
 from catok.serving.config import ServerConfig
 
 KEEP_ALIVE = 15  # seconds between two requests of one connection
 BACKLOG = 512
+
+
+class Server(uvicorn.Server):
+    """Ends in peace: a signal to stop is no failure, and who waits for his turn is told at once."""
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """As uvicorn's, without raising the signal again at the end."""
+        super().handle_exit(sig, frame)
+        self._captured_signals.clear()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """As uvicorn's."""
+        close_gates(self.config.app)  # type: ignore[arg-type]
+        await super().shutdown(sockets)
 
 
 def make_server(app: FastAPI, config: ServerConfig) -> uvicorn.Server:
@@ -35,7 +52,7 @@ def make_server(app: FastAPI, config: ServerConfig) -> uvicorn.Server:
         log_config=None,
         proxy_headers=False,
     )
-    return uvicorn.Server(settings)
+    return Server(settings)
 
 
 def _protocol(config: ServerConfig) -> type[H11Protocol]:

@@ -4,7 +4,7 @@ import asyncio
 import base64
 import io
 import math
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import replace
 from typing import Annotated, Any, Literal
 
@@ -22,9 +22,11 @@ from catok.lm.tts.request import Reference as SpeechReference
 from catok.lm.tts.request import SpeechRequest
 from catok.lm.tts.synthesizer import Synthesizer
 from catok.serving.answers import (
+    CAT,
     LiveResponse,
     audio_headers,
     begun,
+    saved,
     speech_events,
     stream_bytes,
     whole_audio,
@@ -34,13 +36,13 @@ from catok.serving.errors import ApiError, as_api_error
 from catok.serving.fetching import from_base64, read_source
 from catok.serving.formats import CONTENT_TYPES
 from catok.serving.routes.common import ServiceOf, enter, metrics_of
-from catok.serving.service import Service
+from catok.serving.service import Service, Utterance
 from catok.serving.shaping import FASTEST, SLOWEST, AudioShaper
 
 router = APIRouter()
 PCM_RATE = 24_000  # what clients take bare samples to be, unless they ask otherwise
 
-Format = Literal["mp3", "opus", "aac", "flac", "wav", "pcm"]
+Format = Literal["mp3", "opus", "aac", "flac", "wav", "pcm", "cat"]
 Text = Annotated[str | None, Field(max_length=4096)]
 
 
@@ -129,6 +131,8 @@ async def speech(request: Request, service: ServiceOf) -> Response:
         }
 
     format = body.response_format
+    if format == "cat":
+        return await _as_codes(service, audio, utterance, headers)
     kind = body.stream_format or ("audio" if body.stream else None)
     if kind is None:
         answer = await whole_audio(audio, shaper, format, headers)
@@ -140,6 +144,19 @@ async def speech(request: Request, service: ServiceOf) -> Response:
         events = speech_events(parts, usage)
         return LiveResponse(events, media_type="text/event-stream", headers=headers)
     return LiveResponse(parts, media_type=CONTENT_TYPES[format], headers=headers)
+
+
+async def _as_codes(
+    service: Service, audio: AsyncIterator[Tensor], utterance: Utterance, headers: dict[str, str]
+) -> Response:
+    """The codes that the speech is made of, as a `.cat` file: its pieces without pauses."""
+    async for _ in audio:
+        pass
+    tokenizer = service.need_synthesizer().tokenizer
+    codes = torch.cat(utterance.columns, dim=1)
+    lengths = torch.tensor([codes.shape[1] * tokenizer.frame_size], device="cpu")
+    data = await service.off_loop(lambda: saved(tokenizer.encoded(codes[None], lengths)))
+    return Response(data, media_type=CAT, headers=headers)
 
 
 class BatchBody(BaseModel):
@@ -166,6 +183,8 @@ async def batch(request: Request, service: ServiceOf) -> Response:
             asked = await speech_request(service, body, None)
             utterance = service.speak(asked, pause=body.pause)
             try:
+                if body.response_format == "cat":
+                    raise ApiError(400, "a batch gives audio only", param="response_format")
                 shaper = shaper_of(service, body)
                 answer = await whole_audio(utterance, shaper, body.response_format, {})
             finally:

@@ -1,6 +1,5 @@
 """`/v1/audio/encode` and `/v1/audio/decode`: audio to codes and back."""
 
-import io
 import json
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -13,7 +12,15 @@ from starlette.responses import JSONResponse, Response
 from torch import Tensor
 
 from catok.codes import Encoded
-from catok.serving.answers import LiveResponse, audio_headers, begun, stream_bytes, whole_audio
+from catok.serving.answers import (
+    CAT,
+    LiveResponse,
+    audio_headers,
+    begun,
+    saved,
+    stream_bytes,
+    whole_audio,
+)
 from catok.serving.bodies import (
     is_form,
     pcm_blocks,
@@ -29,7 +36,6 @@ from catok.serving.service import Service, too_long
 from catok.serving.shaping import AudioShaper
 
 router = APIRouter()
-CAT = "application/x-catok"
 LINES = "application/x-ndjson"
 LONGEST_LINE = 1 << 20  # bytes
 
@@ -62,7 +68,7 @@ async def encode(
     encoded = tokenizer.encoded(torch.cat(parts, dim=1)[None], lengths)
     if response_format == "json":
         return JSONResponse(as_json(encoded))
-    data = await service.off_loop(lambda: _saved(encoded))
+    data = await service.off_loop(lambda: saved(encoded))
     named = {"Content-Disposition": 'attachment; filename="audio.cat"'}
     return Response(data, media_type=CAT, headers=named)
 
@@ -174,12 +180,6 @@ async def _lines(
 
 def _line(data: dict[str, Any]) -> bytes:
     return json.dumps(data, separators=(",", ":")).encode() + b"\n"
-
-
-def _saved(encoded: Encoded) -> bytes:
-    file = io.BytesIO()
-    encoded.save(file)
-    return file.getvalue()
 
 
 async def _codes_of(
