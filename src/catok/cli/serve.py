@@ -108,10 +108,11 @@ def run(
 
     handler = logging.StreamHandler()
     handler.setFormatter(JsonLines())
-    for name, level in (("catok", logging.INFO), ("uvicorn", logging.WARNING)):
+    for name, level in (("catok", logging.INFO), ("uvicorn", logging.WARNING), ("py.warnings", 0)):
         logger = logging.getLogger(name)
         logger.handlers, logger.propagate = [handler], False
         logger.setLevel(level)
+    logging.captureWarnings(True)
     app = create_app(load_models(settings, pick_device(settings.device)), settings)
     server = make_server(app, settings)
     address = f"[{settings.host}]" if ":" in settings.host else settings.host
