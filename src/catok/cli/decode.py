@@ -62,13 +62,13 @@ class DecodeTask:
     def start(self, progress: "Progress") -> "Work":
         """Load the decoder."""
         from catok.cli.batch import Done
-        from catok.cli.loading import load_model
+        from catok.cli.loading import load_tokenizer
         from catok.cli.pipes import writable
         from catok.cli.recordings import bitrate
         from catok.codes import Encoded
         from catok.tokenizer.files import decode_file
 
-        tok = load_model(self.model, self.device, self.dtype, part="decoder")
+        tok = load_tokenizer(self.model, self.device, self.dtype, part="decoder")
 
         def work(job: "Job") -> "Done":
             encoded = Encoded.load(job.source, self.quantizers)

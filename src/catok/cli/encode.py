@@ -65,13 +65,13 @@ class EncodeTask:
     def start(self, progress: "Progress") -> "Work":
         """Load the encoder."""
         from catok.cli.batch import Done
-        from catok.cli.loading import load_model
+        from catok.cli.loading import load_tokenizer
         from catok.cli.pipes import writable
         from catok.cli.recordings import bitrate, conversion_note
         from catok.tokenizer.checks import check_quantizers
         from catok.tokenizer.files import encode_file
 
-        tok = load_model(self.model, self.device, self.dtype, part="encoder")
+        tok = load_tokenizer(self.model, self.device, self.dtype, part="encoder")
         check_quantizers(self.quantizers, tok.num_quantizers)
 
         def work(job: "Job") -> "Done":

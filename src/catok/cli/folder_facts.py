@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection
 from dataclasses import asdict
 from pathlib import Path
 
-from catok.cli.facts import Fact
+from catok.cli.facts import Fact, bitrate
 from catok.cli.model_facts import model_facts
 from catok.io import kinds
 from catok.io.cat_file import read_header
@@ -43,6 +43,7 @@ def _describer(kind: Kind) -> Callable[[Path], list[Fact]]:
         kinds.DISCRIMINATORS: _discriminators,
         kinds.SEMANTIC: _semantic,
         kinds.SHARDS: _shards,
+        kinds.ONNX: _onnx,
         kinds.TOKENS: _tokens,
         kinds.RUN: _run,
         kinds.RESULTS: _results,
@@ -112,6 +113,29 @@ def _shards(folder: Path) -> list[Fact]:
         Fact("tokenizer", space.model),
         Fact("tokenizer_weights", space.weight_hash),
         Fact("codebooks", space.num_quantizers),
+    ]
+
+
+def _onnx(folder: Path) -> list[Fact]:
+    from catok.export import read_description
+
+    description = read_description(folder)
+    sizes = {graph.file: graph.size for graph in description.graphs.values()} | description.weights
+    depth, codes = description.num_quantizers, description.codebook_size
+    return [
+        Fact("model", description.model_id or "unknown"),
+        Fact("weights", description.weight_hash),
+        Fact("dtype", description.dtype),
+        Fact("linear_layers", [f"{n} in {kind}" for kind, n in description.precisions.items()]),
+        Fact("sample_rate", description.sample_rate, "Hz"),
+        Fact("channels", description.channels),
+        Fact("frame_rate", description.frame_rate, "Hz"),
+        Fact("frame_size", description.frame_size, "samples"),
+        Fact("codebooks", depth),
+        Fact("codebook_size", codes),
+        Fact("bitrate", bitrate(depth, codes, description.frame_rate), "bit/s"),
+        Fact("graphs", ", ".join(description.graphs)),
+        Fact("files", [f"{name}, {size} bytes" for name, size in sizes.items()]),
     ]
 
 

@@ -4,6 +4,9 @@ import torch
 
 from catok.cli.arguments import DeviceName, DtypeName
 from catok.io.devices import as_device
+from catok.io.hub import find_folder
+from catok.io.kinds import ONNX, folder_kind
+from catok.tokenizer.interface import AudioTokenizer
 from catok.tokenizer.model import Part
 from catok.tokenizer.tokenizer import CausalAudioTokenizer
 
@@ -21,4 +24,20 @@ def load_model(
     """`CausalAudioTokenizer.from_pretrained` on the device of that name."""
     return CausalAudioTokenizer.from_pretrained(
         name, device=pick_device(device), dtype=dtype, part=part
+    )
+
+
+def load_tokenizer(
+    name: str, device: DeviceName, dtype: DtypeName, part: Part = "all"
+) -> AudioTokenizer:
+    """As `load_model`; a folder of ONNX graphs is run by onnxruntime, with PyTorch's threads."""
+    if folder_kind(find_folder(name)) != ONNX:
+        return load_model(name, device, dtype, part)
+    if device == "cuda" or dtype != "float32":
+        raise ValueError(
+            f"{name} holds ONNX graphs, which run on the CPU in the dtype that they were exported "
+            "in: leave --device and --dtype out"
+        )
+    return CausalAudioTokenizer.from_pretrained(
+        name, part=part, backend="onnx", threads=torch.get_num_threads()
     )

@@ -8,17 +8,17 @@ from typing import BinaryIO
 from catok.audio import audio_info
 from catok.cli.files import Plan
 from catok.io.cat_file import read_header
-from catok.tokenizer.tokenizer import CausalAudioTokenizer
+from catok.tokenizer.interface import AudioTokenizer
 
 
-def bitrate(tok: CausalAudioTokenizer, num_quantizers: int) -> str:
+def bitrate(tok: AudioTokenizer, num_quantizers: int) -> str:
     """Codebooks and bitrate of codes, for a summary."""
     rate = num_quantizers * math.log2(tok.codebook_size) * tok.frame_rate
     plural = "" if num_quantizers == 1 else "s"
     return f"{num_quantizers} codebook{plural} at {rate / 1000:.3g} kbit/s"
 
 
-def conversion_note(tok: CausalAudioTokenizer, source: Path | BinaryIO, name: str) -> str:
+def conversion_note(tok: AudioTokenizer, source: Path | BinaryIO, name: str) -> str:
     """How the audio of a file differs from the model's, or nothing."""
     info = audio_info(source)
     if (info.sample_rate, info.channels) == (tok.sample_rate, tok.channels):

@@ -72,12 +72,12 @@ class RoundtripTask:
     def start(self, progress: "Progress") -> "Work":
         """Load the model."""
         from catok.cli.batch import Done
-        from catok.cli.loading import load_model
+        from catok.cli.loading import load_tokenizer
         from catok.cli.pipes import writable
         from catok.cli.recordings import bitrate, conversion_note
         from catok.tokenizer.files import roundtrip_file
 
-        tok = load_model(self.model, self.device, self.dtype)
+        tok = load_tokenizer(self.model, self.device, self.dtype)
 
         def work(job: "Job") -> "Done":
             note = conversion_note(tok, job.source, job.name)

@@ -7,6 +7,7 @@ from typing import Any, TypedDict, Unpack
 
 from catok.io.stored_weights import CONFIG
 
+_WEIGHTS, _GRAPHS = ("*.safetensors",), ("*.onnx", "*.weights")
 EMBEDDED = Path(__file__).parents[1] / "checkpoints"
 
 
@@ -41,13 +42,18 @@ def model_name(name_or_path: str | Path) -> str:
 
 
 def find_folder(
-    name_or_path: str | Path, *, companions: bool = False, **hub: Unpack[HubOptions]
+    name_or_path: str | Path,
+    *,
+    companions: bool = False,
+    graphs: bool = False,
+    **hub: Unpack[HubOptions],
 ) -> Path:
     """The folder of an embedded model, of a local path, or of a hub id, which is downloaded.
 
     A name of an embedded model is that model, whatever lies in the working directory: the folder of
     that name is "./name", or a `Path`. `companions`: with the sub-folders that only training needs
-    (discriminators, semantic head). Raises ValueError if nothing is found.
+    (discriminators, semantic head); `graphs`: ONNX graphs instead of weights. Raises ValueError if
+    nothing is found.
     """
     name, path = str(name_or_path), Path(name_or_path)
     is_embedded = name in embedded_models()
@@ -68,7 +74,7 @@ def find_folder(
         return Path(
             snapshot_download(
                 name,
-                allow_patterns=["*.json", "*.safetensors"],
+                allow_patterns=["*.json", *(_GRAPHS if graphs else _WEIGHTS)],
                 ignore_patterns=None if companions else ["*/*"],
                 **hub,
             )

@@ -35,6 +35,10 @@ SPEECH = Kind(
 DISCRIMINATORS = Kind("a set of discriminators", "the discriminators of a training recipe")
 SEMANTIC = Kind("a semantic head", "catok finetune --semantic, in the folder semantic of a model")
 SHARDS = Kind("a folder of token shards", "catok tokens, or catok train-lm --data")
+ONNX = Kind(
+    "a set of ONNX graphs of an audio tokenizer",
+    'catok encode or decode, or CausalAudioTokenizer.from_pretrained(..., backend="onnx")',
+)
 TOKENS = Kind("a folder of tokens", "catok train-lm --data")
 RUN = Kind("a training run", "catok train or train-lm --out; its model is in model/")
 RESULTS = Kind("a folder of results", "catok evaluate --out, to go on with it")
@@ -44,6 +48,7 @@ _MARKS = {  # files that only one kind has, where there is no config.json
     "discriminators.json": DISCRIMINATORS,
     "semantic.json": SEMANTIC,
     "tokens.json": SHARDS,
+    "onnx.json": ONNX,
     "tokens.jsonl": TOKENS,
     "last.pt": RUN,
     "last": RUN,

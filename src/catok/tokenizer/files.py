@@ -9,13 +9,13 @@ from torch import Tensor
 from catok.audio import AudioWriter, Downmix, audio_info, load_crop, read_blocks
 from catok.codes import Encoded
 from catok.io.files import StrPath, name_of
-from catok.tokenizer.tokenizer import CausalAudioTokenizer
+from catok.tokenizer.interface import AudioTokenizer
 
 BLOCK_SECONDS = 10.0
 
 
 def encode_file(
-    tokenizer: CausalAudioTokenizer,
+    tokenizer: AudioTokenizer,
     source: StrPath | BinaryIO,
     target: StrPath | BinaryIO | None = None,
     *,
@@ -51,7 +51,7 @@ def encode_file(
 
 
 def decode_file(
-    tokenizer: CausalAudioTokenizer,
+    tokenizer: AudioTokenizer,
     source: StrPath | BinaryIO | Encoded,
     target: StrPath | BinaryIO,
     *,
@@ -87,7 +87,7 @@ def decode_file(
 
 
 def roundtrip_file(
-    tokenizer: CausalAudioTokenizer,
+    tokenizer: AudioTokenizer,
     source: StrPath | BinaryIO,
     target: StrPath | BinaryIO,
     *,
@@ -113,7 +113,7 @@ def roundtrip_file(
 
 
 def _read(
-    tokenizer: CausalAudioTokenizer,
+    tokenizer: AudioTokenizer,
     source: StrPath | BinaryIO,
     offset: float | None,
     duration: float | None,

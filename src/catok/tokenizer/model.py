@@ -16,10 +16,11 @@ from catok.modules.state import StackState
 from catok.modules.transformer import TransformerStage
 from catok.tokenizer import checks
 from catok.tokenizer.config import TokenizerConfig
+from catok.tokenizer.interface import TokenizerFacts
+from catok.tokenizer.streaming import LONG_FRAMES
 from catok.tokenizer.weight_hash import WeightHash
 
 Part = Literal["all", "encoder", "decoder"]
-LONG_FRAMES = 256  # more frames than this are worked off in pieces of as many
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Reconstruction:
     quantized: Quantized
 
 
-class CodecModel(nn.Module):
+class CodecModel(TokenizerFacts, nn.Module):
     """A causal Transformer encoder, a quantizer and a mirrored decoder (paper section 1).
 
     `part` "encoder" or "decoder" builds that half only, with the quantizer, which both need.
@@ -58,36 +59,6 @@ class CodecModel(nn.Module):
                 unfold=True,
                 always_project=config.always_project,
             )
-
-    @property
-    def sample_rate(self) -> int:
-        """Samples per second per channel."""
-        return self.config.sample_rate
-
-    @property
-    def channels(self) -> int:
-        """Audio channels in and out."""
-        return self.config.channels
-
-    @property
-    def frame_rate(self) -> float:
-        """Code frames per second."""
-        return self.config.frame_rate
-
-    @property
-    def frame_size(self) -> int:
-        """Samples per channel per frame."""
-        return self.config.frame_size
-
-    @property
-    def num_quantizers(self) -> int:
-        """Codebooks K."""
-        return self.config.quantizer.num_quantizers
-
-    @property
-    def codebook_size(self) -> int:
-        """Codes per codebook."""
-        return self.config.quantizer.codebook_size
 
     @property
     def device(self) -> torch.device:
@@ -196,6 +167,15 @@ class CodecModel(nn.Module):
         if active is not None:
             codes = codes.masked_fill(~active[:, None, None], 0)
         codes = checks.check_codes(codes, self.num_quantizers, self.codebook_size)
+        audio, state = self.decode_frames(codes, state, active)
+        return audio if active is None else audio * active[:, None, None], state
+
+    @torch.no_grad()
+    def decode_frames(
+        self, codes: Tensor, state: StackState, active: Tensor | None = None
+    ) -> tuple[Tensor, StackState]:
+        """`decode_step` of codes that have been checked; rows not `active` give any sound."""
+        codes = codes.to(self.device)
         batch, _, frames = codes.shape
         audio = torch.empty(
             batch,
@@ -209,7 +189,7 @@ class CodecModel(nn.Module):
             latents = self.quantizer.decode(chunk)
             decoded, state = self.side("decoder").step(latents, state, active)
             piece.copy_(self.separate(decoded))
-        return audio if active is None else audio * active[:, None, None], state
+        return audio, state
 
     def interleave(self, audio: Tensor) -> Tensor:
         """`[B, C, T]` -> `[B, 1, T * C]`, channels alternating sample by sample."""

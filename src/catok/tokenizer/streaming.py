@@ -1,7 +1,7 @@
 """Sessions: streams in pieces of any size, where the step functions want whole frames."""
 
 from numbers import Integral
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -9,7 +9,11 @@ from torch.nn.functional import pad
 
 from catok.io.arrays import as_tensor
 from catok.tokenizer import checks
-from catok.tokenizer.model import LONG_FRAMES, CodecModel
+
+if TYPE_CHECKING:
+    from catok.tokenizer.interface import AudioTokenizer
+
+LONG_FRAMES = 256  # more frames than this are worked off in pieces of as many
 
 
 class StreamEncoder:
@@ -22,7 +26,7 @@ class StreamEncoder:
     """
 
     def __init__(
-        self, model: CodecModel, batch_size: int = 1, num_quantizers: int | None = None
+        self, model: "AudioTokenizer", batch_size: int = 1, num_quantizers: int | None = None
     ) -> None:
         self._model = model
         self._depth = checks.check_quantizers(num_quantizers, model.num_quantizers)
@@ -90,7 +94,9 @@ class StreamDecoder:
     after `flush` until the next push that of the stream that ended.
     """
 
-    def __init__(self, model: CodecModel, batch_size: int = 1, samples: int | None = None) -> None:
+    def __init__(
+        self, model: "AudioTokenizer", batch_size: int = 1, samples: int | None = None
+    ) -> None:
         self._model = model
         self._batch_size = checks.check_batch_size(batch_size)
         self._limit = samples
@@ -119,7 +125,9 @@ class StreamDecoder:
         limit = self._limit if samples is None else _check_length(samples, given)
         audio = _no_audio(self._model, self._batch_size)
         if codes.shape[2]:
-            audio, self._state = self._model.decode_step(codes, self._state)
+            model = self._model
+            codes = checks.check_codes(codes, model.num_quantizers, model.codebook_size)
+            audio, self._state = model.decode_frames(codes, self._state)
         if limit is not None:
             audio = audio[..., : max(0, limit - given)]
         self._ended, self.samples = False, given + audio.shape[2]
@@ -133,7 +141,7 @@ class StreamDecoder:
         return _no_audio(self._model, self._batch_size)
 
 
-def _no_audio(model: CodecModel, batch_size: int) -> Tensor:
+def _no_audio(model: "AudioTokenizer", batch_size: int) -> Tensor:
     shape = (batch_size, model.channels, 0)
     return torch.zeros(shape, dtype=torch.float32, device=model.device)
 

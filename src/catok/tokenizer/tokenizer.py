@@ -2,7 +2,7 @@
 
 import tempfile
 from pathlib import Path
-from typing import Unpack
+from typing import Literal, Unpack, overload
 
 import torch
 from torch import Tensor, nn
@@ -12,12 +12,13 @@ from catok.io.devices import as_device
 from catok.io.hub import HubOptions, find_folder, model_name, upload_folder
 from catok.io.weights import float_dtype
 from catok.tokenizer import checkpoint, checks
+from catok.tokenizer.backends import load_with
 from catok.tokenizer.config import TokenizerConfig
+from catok.tokenizer.interface import AudioTokenizer
 from catok.tokenizer.model import LONG_FRAMES, CodecModel, Part
-from catok.tokenizer.streaming import StreamDecoder, StreamEncoder
 
 
-class CausalAudioTokenizer(CodecModel):
+class CausalAudioTokenizer(CodecModel, AudioTokenizer):
     """A `CodecModel` with recordings, sessions and folders of weights around it.
 
     `model_id` goes into what `encode` returns, as provenance.
@@ -26,6 +27,32 @@ class CausalAudioTokenizer(CodecModel):
     def __init__(self, config: TokenizerConfig, *, part: Part = "all", model_id: str = "") -> None:
         super().__init__(config, part=part)
         self.model_id = model_id
+
+    @overload
+    @classmethod
+    def from_pretrained(
+        cls,
+        name_or_path: str | Path,
+        *,
+        device: str | torch.device = "cpu",
+        dtype: str | torch.dtype = torch.float32,
+        part: Part = "all",
+        backend: Literal["torch"] = "torch",
+        threads: None = None,
+        **hub: Unpack[HubOptions],
+    ) -> "CausalAudioTokenizer": ...
+
+    @overload
+    @classmethod
+    def from_pretrained(
+        cls,
+        name_or_path: str | Path,
+        *,
+        part: Part = "all",
+        backend: str,
+        threads: int | None = None,
+        **hub: Unpack[HubOptions],
+    ) -> AudioTokenizer: ...
 
     @classmethod
     @torch.inference_mode(False)  # weights made in inference mode could never be trained
@@ -36,16 +63,31 @@ class CausalAudioTokenizer(CodecModel):
         device: str | torch.device = "cpu",
         dtype: str | torch.dtype = torch.float32,
         part: Part = "all",
+        backend: str = "torch",
+        threads: int | None = None,
         **hub: Unpack[HubOptions],
-    ) -> "CausalAudioTokenizer":
+    ) -> AudioTokenizer:
         """Load "tiny" (embedded), a local folder (ours or a released one) or a hub id.
 
         `dtype` float32, bfloat16 or float16, also by name, is that of encoder and decoder; the
         quantizer stays float32. `part` "encoder" or "decoder" loads that half only. A local folder
         never touches the network; for a hub id see `HubOptions` (revision, token, cache_dir,
         local_files_only). Raises ValueError when anything is missing, damaged or does not fit.
+
+        `backend` "onnx" runs the graphs that `catok export` wrote into a folder, on the CPU with
+        `threads` threads: an `AudioTokenizer` of the same methods, `catok.export.OnnxTokenizer`.
         """
         dtype, device = float_dtype(dtype), as_device(device)
+        if backend != "torch":
+            if device.type != "cpu" or dtype != torch.float32:
+                raise ValueError(
+                    f"backend {backend!r} computes on the CPU, with weights of the dtype that they "
+                    "were exported in: leave device and dtype out"
+                )
+            folder = find_folder(name_or_path, graphs=True, **hub)
+            return load_with(backend, folder, part=part, threads=threads)
+        if threads is not None:
+            raise ValueError('threads is for backend="onnx": call torch.set_num_threads instead')
         folder = find_folder(name_or_path, **hub)
         config = checkpoint.load_config(folder)
         weights = checkpoint.open_weights(folder, part)
@@ -112,19 +154,6 @@ class CausalAudioTokenizer(CodecModel):
         codes = zero_after(torch.cat(chunks, dim=2), -(-lengths // self.frame_size))
         return self.encoded(codes, lengths)
 
-    def encoded(self, codes: Tensor, sample_lengths: Tensor) -> Encoded:
-        """Codes `[B, K, F]` of this model and lengths `[B]` in samples, with their provenance."""
-        return Encoded(
-            codes=codes,
-            sample_lengths=sample_lengths.to(codes.device),
-            sample_rate=self.sample_rate,
-            channels=self.channels,
-            frame_size=self.frame_size,
-            codebook_size=self.codebook_size,
-            model_id=self.model_id,
-            weight_hash=self.weight_hash,
-        )
-
     @torch.no_grad()
     def decode(self, codes: Encoded | Tensor, num_quantizers: int | None = None) -> Tensor:
         """Codes -> audio float32; of the codebooks only the first `num_quantizers` are used.
@@ -160,37 +189,12 @@ class CausalAudioTokenizer(CodecModel):
             piece.copy_(sound[..., : piece.shape[2]])
         return audio
 
-    def stream_encoder(
-        self, batch_size: int = 1, num_quantizers: int | None = None
-    ) -> StreamEncoder:
-        """A session that takes audio in pieces of any size; see `StreamEncoder`."""
-        return StreamEncoder(self, batch_size, num_quantizers)
-
-    def stream_decoder(self, batch_size: int = 1, samples: int | None = None) -> StreamDecoder:
-        """A session that takes codes in pieces of any size; see `StreamDecoder`."""
-        return StreamDecoder(self, batch_size, samples)
-
     def _cut(self, audio: Tensor, lengths: Tensor, start: int, stop: int) -> Tensor:
         """Frames start to stop of the audio on the model's device, zero past each row's length."""
         first, last = start * self.frame_size, stop * self.frame_size
         chunk = zero_after(audio[..., first:last], lengths - first)
         checks.check_samples(chunk)
         return nn.functional.pad(chunk, (0, last - first - chunk.shape[2])).to(self.device)
-
-    def check_code_space(self, encoded: Encoded) -> None:
-        """Raises ValueError if this model cannot understand these codes."""
-        for name in ("sample_rate", "channels", "frame_size", "codebook_size"):
-            if getattr(encoded, name) != getattr(self, name):
-                raise ValueError(
-                    f"these codes are of a model with {name} {getattr(encoded, name)}, this one "
-                    f"has {getattr(self, name)}: load the model {encoded.model_id or 'they are of'}"
-                )
-        if encoded.weight_hash and encoded.weight_hash != self.weight_hash:
-            raise ValueError(
-                f"these codes were made by another model ({encoded.model_id or 'unnamed'}, weights "
-                f"{encoded.weight_hash}; this one is {self.weight_hash}): load that model, or pass "
-                "the bare .codes tensor to decode them all the same"
-            )
 
 
 def zero_after(x: Tensor, lengths: Tensor) -> Tensor:

@@ -1,0 +1,144 @@
+"""Writing a folder of graphs, which appears only when it is whole."""
+
+import json
+import os
+from collections.abc import Collection, Iterable, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from torch import nn
+
+from catok.export.description import DESCRIPTION, Description, GraphFile
+from catok.export.graphs import GRAPHS, build
+from catok.export.linear import Precision
+from catok.export.weights import INLINE_LIMIT, ExternalWeights, InlineWeights
+from catok.extras import require
+from catok.io.files import StrPath, replacing
+from catok.tokenizer.model import CodecModel
+from catok.tokenizer.tokenizer import CausalAudioTokenizer
+
+Dtype = Literal["float32", "float16", "int8"]
+BYTES = {"float32": 4.0, "float16": 2.0, "int8": 1.0, "int4": 0.625}
+"""Of a weight, by its precision."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to write: the graphs by name (None: all), and how linear layers are stored.
+
+    `dtype` is that of all of them but for `exceptions`, by name.
+    """
+
+    dtype: Dtype = "float32"
+    graphs: Collection[str] | None = None
+    exceptions: tuple[tuple[str, Precision], ...] = ()
+
+    def __post_init__(self) -> None:
+        known = [name for names in GRAPHS.values() for name in names]
+        unknown = sorted(set(self.graphs or ()) - set(known))
+        if unknown or (self.graphs is not None and not self.graphs):
+            raise ValueError(f"graphs must be some of {known}, got {unknown}")
+
+    def precision(self, name: str) -> Precision:
+        """Of the linear layer of that name."""
+        return dict(self.exceptions).get(name, self.dtype)
+
+    def of_half(self, half: str) -> list[str]:
+        """The graphs to write of the encoder or the decoder."""
+        return [name for name in GRAPHS[half] if self.graphs is None or name in self.graphs]
+
+
+def export_tokenizer(model: CausalAudioTokenizer, folder: StrPath, plan: Plan = Plan()) -> None:
+    """Write a loaded tokenizer's graphs and onnx.json into `folder`, which is made.
+
+    Of a model of which only half is loaded, that half's graphs. A folder of graphs that is there
+    is replaced when all is written. Raises ValueError where the package onnx is missing or the
+    folder cannot be written.
+    """
+    export_parts([model], folder, plan)
+
+
+def export_parts(
+    models: Iterable[CausalAudioTokenizer], folder: StrPath, plan: Plan = Plan()
+) -> None:
+    """As `export_tokenizer`, of a model that comes in halves, each of which is let go of.
+
+    So a model can be exported in half its memory.
+    """
+    require("export")
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    with replacing(folder / DESCRIPTION) as temporary:
+        place = Path(temporary).parent  # on the same disk, and removed if this fails
+        description = _write(models, place, plan)
+        Path(temporary).write_text(json.dumps(description.to_dict(), indent=1) + "\n")
+        (folder / DESCRIPTION).unlink(missing_ok=True)
+        for name in {*(f"{name}.onnx" for names in GRAPHS.values() for name in names),
+                     *(f"{half}.weights" for half in GRAPHS)}:  # fmt: skip
+            if (place / name).exists():
+                os.replace(place / name, folder / name)
+            else:
+                (folder / name).unlink(missing_ok=True)  # of an earlier export
+
+
+def _write(models: Iterable[CausalAudioTokenizer], place: Path, plan: Plan) -> Description:
+    graphs: dict[str, GraphFile] = {}
+    weights: dict[str, int] = {}
+    counts: dict[str, int] = {}
+    model = None
+    for model in models:
+        for half in GRAPHS:
+            if model.part not in ("all", half) or not plan.of_half(half):
+                continue
+            graphs |= _write_half(model, half, place, plan)
+            if (place / f"{half}.weights").exists():
+                weights[f"{half}.weights"] = (place / f"{half}.weights").stat().st_size
+            for name in _linear_names(model, half):
+                precision = plan.precision(name)
+                counts[precision] = counts.get(precision, 0) + 1
+    if model is None or not graphs:
+        raise ValueError("nothing to export: no graph of the parts that are loaded was asked for")
+    return Description(
+        model_id=model.model_id,
+        weight_hash=model.weight_hash,
+        dtype=plan.dtype,
+        sample_rate=model.sample_rate,
+        channels=model.channels,
+        frame_size=model.frame_size,
+        frame_rate=model.frame_rate,
+        num_quantizers=model.num_quantizers,
+        codebook_size=model.codebook_size,
+        latent_dim=model.config.quantizer.input_dim,
+        graphs=graphs,
+        tokenizer=model.config.to_dict(),
+        weights=weights,
+        precisions=counts,
+    )
+
+
+def _write_half(model: CodecModel, half: str, place: Path, plan: Plan) -> dict[str, GraphFile]:
+    modules = dict(model.named_modules())
+    size = sum(
+        BYTES[plan.precision(name)] * modules[name].weight.numel()  # type: ignore[union-attr]
+        for name in _linear_names(model, half)
+    )
+    external = size > INLINE_LIMIT
+    files = {}
+    with ExternalWeights(place, f"{half}.weights") if external else nullcontext() as shared:
+        for name in plan.of_half(half):
+            built = build(name, model, plan.precision, shared or InlineWeights())
+            metadata = {"model_id": model.model_id, "weight_hash": model.weight_hash}
+            content = built.graph.model(metadata).SerializeToString()
+            (place / f"{name}.onnx").write_bytes(content)
+            files[name] = GraphFile(f"{name}.onnx", len(content), built.state)
+    return files
+
+
+def _linear_names(model: CodecModel, half: str) -> Sequence[str]:
+    return [
+        name
+        for name, module in model.named_modules()
+        if name.startswith(f"{half}.") and isinstance(module, nn.Linear)
+    ]
