@@ -1,16 +1,17 @@
-"""The residual quantizer as ONNX operations, always float32: those of `catok.modules.folded`."""
+"""The residual quantizer as ONNX operations, always float32: those of `catok.modules.inference_quantizer`."""
 
 import numpy as np
 import torch.nn.functional as F
 from torch import Tensor
 
 from catok.export.graph import Graph
-from catok.modules.quantizer import ResidualQuantizer
+from catok.modules.quantizer import Quantizer
+from catok.modules.residual_quantizer import ResidualQuantizer
 
 
-def encode(graph: Graph, latents: str, quantizer: ResidualQuantizer) -> str:
+def encode(graph: Graph, latents: str, quantizer: Quantizer) -> str:
     """Latents `[B, F, D]` -> codes `[B, K, F]`."""
-    folded = quantizer.folded()
+    folded = _residual(quantizer).for_inference()
     books = folded.books
     config = quantizer.config
     rows_of = graph.reshape(latents, -1, config.input_dim)
@@ -43,9 +44,9 @@ def encode(graph: Graph, latents: str, quantizer: ResidualQuantizer) -> str:
     return graph.transpose(graph("Reshape", joined, shape), 1, 0, 2)
 
 
-def decode(graph: Graph, codes: str, quantizer: ResidualQuantizer) -> str:
+def decode(graph: Graph, codes: str, quantizer: Quantizer) -> str:
     """Codes `[B, k, F]` of the first k codebooks, k from 1 to K -> latents `[B, F, D]`."""
-    folded = quantizer.folded()
+    folded = _residual(quantizer).for_inference()
     books = folded.books
     config = quantizer.config
     depth = graph.size(codes, 1)
@@ -70,6 +71,15 @@ def decode(graph: Graph, codes: str, quantizer: ResidualQuantizer) -> str:
         axis=0,
     )
     return graph("Reshape", latents, shape)
+
+
+def _residual(quantizer: Quantizer) -> ResidualQuantizer:
+    if not isinstance(quantizer, ResidualQuantizer):
+        raise ValueError(
+            f"quantizers of kind {quantizer.config.kind!r} have no ONNX form: those of kind "
+            '"rlfq" and "rvq" do'
+        )
+    return quantizer
 
 
 def _affine(graph: Graph, x: str, weight: Tensor, bias: Tensor, name: str) -> str:
