@@ -1,4 +1,4 @@
-"""The residual quantizer as ONNX operations, always float32: those of `catok.modules.inference_quantizer`."""
+"""The residual quantizer as ONNX operations, always float32 (`inference_quantizer` in PyTorch)."""
 
 import numpy as np
 import torch.nn.functional as F
@@ -11,18 +11,18 @@ from catok.modules.residual_quantizer import ResidualQuantizer
 
 def encode(graph: Graph, latents: str, quantizer: Quantizer) -> str:
     """Latents `[B, F, D]` -> codes `[B, K, F]`."""
-    folded = _residual(quantizer).for_inference()
-    books = folded.books
+    inference = _residual(quantizer).for_inference()
+    books = inference.codebooks
     config = quantizer.config
     rows_of = graph.reshape(latents, -1, config.input_dim)
-    residual = _affine(graph, rows_of, folded.read, folded.read_bias, "quantizer.read")
-    keys = F.normalize(books.rows, dim=2) if folded.cosine else books.rows
+    residual = _affine(graph, rows_of, inference.read, inference.read_bias, "quantizer.read")
+    keys = F.normalize(books.rows, dim=2) if inference.cosine else books.rows
     sizes = keys.pow(2).sum(2)
     codes = []
     for index in range(config.num_quantizers):
         name = f"quantizer.{index}"
         read = _affine(graph, residual, books.read[index], books.read_bias[index], f"{name}.read")
-        queries = _normalized(graph, read) if folded.cosine else read
+        queries = _normalized(graph, read) if inference.cosine else read
         own_size = graph("ReduceSumSquare", queries, graph.constant([1]), keepdims=1)
         negative = graph.weight(f"{name}.keys", _array(-2 * keys[index].t()))
         distance = graph("Add", own_size, graph("MatMul", queries, negative))
@@ -46,8 +46,8 @@ def encode(graph: Graph, latents: str, quantizer: Quantizer) -> str:
 
 def decode(graph: Graph, codes: str, quantizer: Quantizer) -> str:
     """Codes `[B, k, F]` of the first k codebooks, k from 1 to K -> latents `[B, F, D]`."""
-    folded = _residual(quantizer).for_inference()
-    books = folded.books
+    inference = _residual(quantizer).for_inference()
+    books = inference.codebooks
     config = quantizer.config
     depth = graph.size(codes, 1)
     first = graph("Mul", graph.up_to(depth), graph.constant(config.codebook_size))
@@ -62,7 +62,7 @@ def decode(graph: Graph, codes: str, quantizer: Quantizer) -> str:
     biases = graph.weight("quantizer.write_bias", _array(books.write_bias.cumsum(0)))
     last = graph("Sub", depth, graph.constant([1]))
     total = graph("Add", total, graph("Gather", biases, last))
-    latents = _affine(graph, total, folded.write, folded.write_bias, "quantizer.latents")
+    latents = _affine(graph, total, inference.write, inference.write_bias, "quantizer.latents")
     shape = graph(
         "Concat",
         graph.size(codes, 0),
