@@ -122,6 +122,7 @@ SLOW = (  # left out by -m "not slow": they train, start processes or run whole 
     "tests/training/lm/test_distributed.py",
     "tests/evaluation/run/test_evaluate.py",
     "tests/lm/test_shipped.py",
+    "tests/serving/test_page.py",
 )
 
 

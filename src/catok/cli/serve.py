@@ -1,6 +1,6 @@
 """`catok serve`: speech and tokens over HTTP."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from tyro.conf import arg
 
@@ -66,12 +66,20 @@ def run(
         ),
     ] = None,
     device: Annotated[
-        Literal["auto", "cpu", "cuda"] | None,
-        arg(help="auto: the GPU where there is one.", help_behavior_hint=_default("auto")),
+        str | None,
+        arg(
+            metavar="auto|cpu|cuda",
+            help="auto: the GPU where there is one.",
+            help_behavior_hint=_default("auto"),
+        ),
     ] = None,
     dtype: Annotated[
-        Literal["float32", "bfloat16", "float16"] | None,
-        arg(help="Arithmetic of the language models.", help_behavior_hint=_default("float32")),
+        str | None,
+        arg(
+            metavar="float32|bfloat16|float16",
+            help="Arithmetic of the language models.",
+            help_behavior_hint=_default("float32"),
+        ),
     ] = None,
 ) -> int:
     """Serve speech and tokens over HTTP, to OpenAI's clients and others.

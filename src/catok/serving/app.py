@@ -50,7 +50,9 @@ def create_app(models: Models, config: ServerConfig) -> FastAPI:
             await drain(app)
             await asyncio.to_thread(service.stop)
 
-    app = FastAPI(title="catok", lifespan=lifespan, docs_url=None, redoc_url=None)
+    app = FastAPI(
+        title="catok", lifespan=lifespan, docs_url=None, redoc_url=None, redirect_slashes=False
+    )
     app.state.service, app.state.metrics, app.state.gates = service, metrics, gates
     app.state.stopping = False
     for router in ROUTERS:

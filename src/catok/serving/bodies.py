@@ -47,9 +47,8 @@ async def read_form(request: Request, config: ServerConfig) -> FormData:
 
 
 def is_form(request: Request) -> bool:
-    """Whether the body is a form."""
-    kind = request.headers.get("content-type", "")
-    return kind.startswith(("multipart/form-data", "application/x-www-form-urlencoded"))
+    """Whether the body is a form of parts. (curl calls any bare body urlencoded.)"""
+    return request.headers.get("content-type", "").startswith("multipart/form-data")
 
 
 def upload_of(form: FormData, *names: str) -> UploadFile | None:
