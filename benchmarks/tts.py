@@ -121,7 +121,7 @@ def main() -> None:
     ]
     name = options.model or f"{options.preset} (random weights)"
     parameters = sum(p.numel() for p in synth.model.parameters()) / 1e6
-    rows = len(synth.prompt(SpeechRequest(options.text, voice)).tokens.rows)
+    rows = len(synth.prompt(SpeechRequest(options.text, voice)).tokens.conditional)
     print(f"{name}: {parameters:.1f} M parameters, prompt of {rows} rows\n")
     header = ["codebooks", "kbps", "audio s", "first audio ms", "RTF", "RTF after first"]
     cells = []

@@ -25,7 +25,7 @@ from catok.evaluation.run.recordings import (
     read_recordings,
     select_recordings,
 )
-from catok.modules.usage import count_codes, perplexity
+from catok.modules.codebook_usage import count_codes, perplexity
 from catok.training import Corpora, MelLoss, SemanticHead, TrainConfig, Trainer
 
 DEPTHS = (4, 8, 16, 32)

@@ -25,7 +25,7 @@ from research.hearing import Heard, latents, loss_of, text_loss
 from research.study import DEPTHS, markdown, text_cells
 
 from catok import CausalAudioTokenizer
-from catok.corpus.entries import read_codes
+from catok.corpus.token_entries import read_codes
 from catok.data.recordings import read_recordings
 from catok.io.files import replacing
 from catok.tokenizer.checkpoint import SEMANTIC

@@ -9,7 +9,7 @@ from catok import Encoded, load_audio, save_audio
 from catok.cli import main
 from catok.cli.evaluate import headline
 from catok.evaluation.metrics.base import Column
-from catok.evaluation.run.statistics import Estimate
+from catok.evaluation.run.bootstrap import Estimate
 from catok.evaluation.run.summary import ResultGroup, Summary
 
 SPEECH = Path(__file__).parents[2] / "examples" / "speech.flac"

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from catok.corpus.formats import FORMATS
-from catok.corpus.rows import CodeSpace, TokenRow
+from catok.corpus.token_row import CodeSpace, TokenRow
 
 SPACE = CodeSpace("tiny", "3a5b83acee3da428", "float32", 8, 1024, 24_000, 1, 1920, "0.2.0")
 DRAW = np.random.default_rng(0)

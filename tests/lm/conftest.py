@@ -67,7 +67,7 @@ def golden_array(name: str) -> torch.Tensor:
     return torch.from_numpy(np.load(GOLDEN / f"{name}.npy"))
 
 
-def random_rows(config: TokenLMConfig, batch: int, length: int, seed: int = 0) -> torch.Tensor:
+def random_tokens(config: TokenLMConfig, batch: int, length: int, seed: int = 0) -> torch.Tensor:
     """Rows `[B, T, 1 + n_vq]` of anything."""
     generator = torch.Generator().manual_seed(seed)
     text = torch.randint(config.vocab_size, (batch, length, 1), generator=generator)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from catok.lm.continuous import GenerationEngine, GenerationRequest, generate_continuously
 from catok.lm.generation import generate
 from catok.lm.sampling import SamplingConfig
-from tests.lm.conftest import build, random_rows
+from tests.lm.conftest import build, random_tokens
 from tests.lm.test_positions import CONFIG
 
 SAMPLINGS = (
@@ -27,12 +27,12 @@ def placed():
 
 def request(model, length, seed, how=0, depth=4, max_frames=8):
     return GenerationRequest(
-        random_rows(model.config, 1, length, seed)[0],
+        random_tokens(model.config, 1, length, seed)[0],
         depth,
         SAMPLINGS[how],
         max_frames,
         seed,
-        random_rows(model.config, 1, max(1, length - 2), seed + 1)[0],
+        random_tokens(model.config, 1, max(1, length - 2), seed + 1)[0],
     )
 
 
@@ -126,7 +126,7 @@ def test_who_is_retired_is_not_missed(small):
 
 
 def test_a_prompt_that_several_share_is_read_once(small, monkeypatch):
-    prompt = random_rows(small.config, 1, 6)[0]
+    prompt = random_tokens(small.config, 1, 6)[0]
     requests = [
         GenerationRequest(prompt, 4, SAMPLINGS[0], 6, seed, prompt[:3]) for seed in range(4)
     ]
@@ -143,7 +143,7 @@ def test_a_prompt_that_several_share_is_read_once(small, monkeypatch):
 
 
 def test_bad_requests_are_refused_and_nothing_waits(small):
-    prompt, engine = random_rows(small.config, 1, 3)[0], GenerationEngine(small)
+    prompt, engine = random_tokens(small.config, 1, 3)[0], GenerationEngine(small)
     guided = SamplingConfig(guidance=2.0)
     for bad, match in (
         (GenerationRequest(prompt, 5), "num_quantizers"),

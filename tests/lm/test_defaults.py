@@ -45,7 +45,8 @@ def test_synthesis(config, defaults):
 
     def codes():
         prompt = build_prompt(prompt_builder, SpeechRequest("Hello."), [CODES])
-        return generate(model, [prompt.rows], unconditional=[prompt.unconditional], **how)[0].codes
+        pair = [prompt.conditional], [prompt.unconditional]
+        return generate(model, pair[0], unconditional=pair[1], **how)[0].codes
 
     expected = codes()
     with defaults():

@@ -6,13 +6,13 @@ from hypothesis import strategies as st
 from catok.lm.generation import generate, generate_frames
 from catok.lm.sampler import Sampler
 from catok.lm.sampling import SamplingConfig
-from tests.lm.conftest import random_rows
+from tests.lm.conftest import random_tokens
 
 RESTRICTED = SamplingConfig(text_temperature=4.0, restrict_text=True)
 
 
 def prompts(small, lengths, seed=0):
-    return [random_rows(small.config, 1, n, seed + i)[0] for i, n in enumerate(lengths)]
+    return [random_tokens(small.config, 1, n, seed + i)[0] for i, n in enumerate(lengths)]
 
 
 @settings(max_examples=12, deadline=None)
@@ -34,7 +34,7 @@ def test_a_prompt_alone_gives_what_it_gives_in_a_batch(small, lengths, depth, se
 
 
 def test_cached_generation_equals_running_everything_anew(small):
-    rows, chosen = random_rows(small.config, 1, 4), []
+    rows, chosen = random_tokens(small.config, 1, 4), []
     slot, end = 6, 4
     for _ in range(5):
         with torch.no_grad():
@@ -52,7 +52,7 @@ def test_cached_generation_equals_running_everything_anew(small):
         rows = torch.cat([rows, row[None]], dim=1)
     found = generate(
         small,
-        [random_rows(small.config, 1, 4)[0]],
+        [random_tokens(small.config, 1, 4)[0]],
         num_quantizers=3,
         sampling=SamplingConfig.greedy(restrict_text=True),
         max_frames=5,
@@ -68,10 +68,10 @@ def test_frames_come_one_by_one_and_rows_stop_alone(small):
     for frame in generate_frames(small, batch, **settings):
         assert set(frame.ended) <= alive
         alive -= set(frame.ended)
-        assert set(frame.rows) == alive
+        assert set(frame.indices) == alive
         assert frame.codes.shape == (len(alive), 4)
         assert bool((frame.codes < 16).all())
-        for row in frame.rows:
+        for row in frame.indices:
             lengths[row] += 1
     assert not alive
     assert len(set(lengths.values())) > 1
@@ -82,7 +82,7 @@ def test_frames_come_one_by_one_and_rows_stop_alone(small):
 
 def test_the_iterator_is_lazy(small):
     frames = generate_frames(small, prompts(small, [3]), max_frames=10**9, seeds=[0])
-    assert next(frames).rows == (0,)
+    assert next(frames).indices == (0,)
 
 
 def test_seeds_matter_and_none_draws_them_anew(small):

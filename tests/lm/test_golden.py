@@ -7,11 +7,11 @@ import torch
 
 from catok.data.prompt_fields import PromptFields
 from catok.lm.generation import generate
-from catok.lm.history import RepetitionHistory
 from catok.lm.loss import shared_weights
 from catok.lm.messages import assistant_message, user_message
 from catok.lm.prompt import PromptBuilder
 from catok.lm.released import UNUSED, released_name
+from catok.lm.repetition_history import RepetitionHistory
 from catok.lm.sampler import Sampler
 from catok.lm.sampling import SamplingConfig, penalize, probabilities
 from catok.lm.text import ByteTokenizer

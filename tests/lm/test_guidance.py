@@ -6,24 +6,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from catok.lm.generation import generate, generate_frames
-from catok.lm.guidance import guide
+from catok.lm.guidance import apply_guidance
 from catok.lm.sampling import SamplingConfig
-from tests.lm.conftest import random_rows
+from tests.lm.conftest import random_tokens
 
 GUIDED = SamplingConfig(text_temperature=4.0, restrict_text=True, guidance=2.5)
 
 
 def prompts(small, lengths, seed=0):
-    return [random_rows(small.config, 1, n, seed + i)[0] for i, n in enumerate(lengths)]
+    return [random_tokens(small.config, 1, n, seed + i)[0] for i, n in enumerate(lengths)]
 
 
 def test_the_difference_is_scaled_and_the_impossible_stays_so():
     conditional = torch.tensor([[1.0, 2.0, float("-inf")]])
     unconditional = torch.tensor([[3.0, 1.0, float("-inf")]])
     both = torch.cat([conditional, unconditional])
-    assert torch.equal(guide(both, 2.0), torch.tensor([[-1.0, 3.0, float("-inf")]]))
-    assert torch.equal(guide(both, 1.0), conditional)
-    assert torch.equal(guide(both, 0.0), torch.tensor([[3.0, 1.0, float("-inf")]]))
+    assert torch.equal(apply_guidance(both, 2.0), torch.tensor([[-1.0, 3.0, float("-inf")]]))
+    assert torch.equal(apply_guidance(both, 1.0), conditional)
+    assert torch.equal(apply_guidance(both, 0.0), torch.tensor([[3.0, 1.0, float("-inf")]]))
 
 
 @settings(max_examples=12, deadline=None)

@@ -7,14 +7,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from catok.lm.loss import IGNORED, combine, pretraining_weights, shared_weights
-from tests.lm.conftest import random_rows
+from tests.lm.conftest import random_tokens
 
 
 @settings(max_examples=20, deadline=None)
 @given(depth=st.integers(1, 3), seed=st.integers(0, 99))
 def test_a_prefix_loss_does_not_depend_on_the_codes_above(small, depth, seed):
-    rows, labels = random_rows(small.config, 2, 5, seed), random_rows(small.config, 2, 5, seed + 1)
-    others = random_rows(small.config, 2, 5, seed + 2)
+    rows = random_tokens(small.config, 2, 5, seed)
+    labels = random_tokens(small.config, 2, 5, seed + 1)
+    others = random_tokens(small.config, 2, 5, seed + 2)
     rows_too, labels_too = rows.clone(), labels.clone()
     rows_too[..., 1 + depth :] = others[..., 1 + depth :]
     labels_too[..., 1 + depth :] = IGNORED
@@ -27,7 +28,7 @@ def test_a_prefix_loss_does_not_depend_on_the_codes_above(small, depth, seed):
 
 
 def test_the_loss_is_the_cross_entropy_of_all_supervised_logits(small):
-    rows, labels = random_rows(small.config, 2, 6), random_rows(small.config, 2, 6, 1)
+    rows, labels = random_tokens(small.config, 2, 6), random_tokens(small.config, 2, 6, 1)
     labels[0, :3] = IGNORED
     labels[1, 2, 3] = IGNORED
     labels[0, 4, 2:] = IGNORED  # text and the first codebook: learnt apart from the deeper ones
@@ -47,7 +48,7 @@ def test_the_loss_is_the_cross_entropy_of_all_supervised_logits(small):
 
 
 def test_an_empty_channel_counts_as_zero_and_leaves_its_weight_out(small):
-    rows, labels = random_rows(small.config, 2, 5), random_rows(small.config, 2, 5, 1)
+    rows, labels = random_tokens(small.config, 2, 5), random_tokens(small.config, 2, 5, 1)
     labels[..., 4] = IGNORED
     labels[..., 2] = IGNORED
     loss = small.loss(rows, labels, channel_weights=[1, 2, 9, 3, 9])
@@ -58,7 +59,7 @@ def test_an_empty_channel_counts_as_zero_and_leaves_its_weight_out(small):
 
 
 def test_text_targets_alone_run_no_audio_head(small):
-    rows, labels = random_rows(small.config, 2, 5), random_rows(small.config, 2, 5, 1)
+    rows, labels = random_tokens(small.config, 2, 5), random_tokens(small.config, 2, 5, 1)
     labels[..., 1:] = IGNORED
     loss = small.loss(rows, labels)
     weights = dict(small.named_parameters())
@@ -69,7 +70,7 @@ def test_text_targets_alone_run_no_audio_head(small):
 
 
 def test_a_batch_without_targets_has_loss_zero_and_finite_gradients(small):
-    rows = random_rows(small.config, 2, 5)
+    rows = random_tokens(small.config, 2, 5)
     loss = small.loss(rows, torch.full_like(rows, IGNORED)).losses["loss"]
     gradient = torch.autograd.grad(loss, small.embedding.tables[0].weight)[0]
     assert loss == 0
@@ -77,7 +78,7 @@ def test_a_batch_without_targets_has_loss_zero_and_finite_gradients(small):
 
 
 def test_bfloat16_stays_close_and_trains(small):
-    rows, labels = random_rows(small.config, 2, 5), random_rows(small.config, 2, 5, 1)
+    rows, labels = random_tokens(small.config, 2, 5), random_tokens(small.config, 2, 5, 1)
     half = copy.deepcopy(small).bfloat16()
     loss = half.loss(rows, labels)
     loss.losses["loss"].backward()
@@ -91,7 +92,7 @@ def test_bfloat16_stays_close_and_trains(small):
 
 def test_a_few_steps_lower_the_loss(small):
     model = copy.deepcopy(small).train()
-    rows, labels = random_rows(small.config, 2, 5), random_rows(small.config, 2, 5, 1)
+    rows, labels = random_tokens(small.config, 2, 5), random_tokens(small.config, 2, 5, 1)
     optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
     losses = []
     for _ in range(8):
@@ -115,7 +116,7 @@ def test_weights():
     assert combine(torch.ones(2), torch.ones(2), [0, 0]).losses["loss"] == 0
 
 
-def test_labels_must_have_the_shape_of_rows(small):
-    rows = random_rows(small.config, 1, 4)
-    with pytest.raises(ValueError, match="must have the shape of rows"):
+def test_labels_must_have_the_shape_of_tokens(small):
+    rows = random_tokens(small.config, 1, 4)
+    with pytest.raises(ValueError, match="must have the shape of tokens"):
         small.loss(rows, rows[:, 1:])

@@ -14,9 +14,9 @@ from catok.lm.messages import Message, assistant_message, user_message
 from catok.lm.phrases import PHRASES
 from catok.lm.positions import position_ids
 from catok.lm.prompt import PromptBuilder
-from catok.lm.rows import pad_rows
 from catok.lm.sampling import SamplingConfig
 from catok.lm.text import ByteTokenizer
+from catok.lm.tokens import pad_tokens
 from tests.lm.conftest import build, small_config
 
 LANGUAGE = replace(small_config().language_config, vocab_size=264 + len(PHRASES))
@@ -89,7 +89,7 @@ CHUNKS = st.lists(st.integers(1, 30), min_size=1, max_size=20)
 def test_chunks_and_padding_change_nothing(sizes, text, frames):
     one = rows_of([request(text, codes(3)), assistant_message(codes(frames + 1))])
     other = rows_of([Message("user", (codes(7),)), assistant_message(text or "x")])
-    rows, mask = pad_rows([one, other], CONFIG)
+    rows, mask = pad_tokens([one, other], CONFIG)
     position_state, parts, start = None, [], 0
     while start < rows.shape[1]:
         size = sizes[len(parts) % len(sizes)]

@@ -4,8 +4,8 @@ import torch
 from catok.data.prompt_fields import PromptFields
 from catok.lm.loss import IGNORED
 from catok.lm.messages import Message, assistant_message, user_message
-from catok.lm.rows import audio_rows, pad_labels, pad_rows, text_rows
-from tests.lm.conftest import random_rows
+from catok.lm.tokens import audio_tokens, pad_labels, pad_tokens, text_tokens
+from tests.lm.conftest import random_tokens
 
 
 def codes(frames, n_vq=4):
@@ -17,23 +17,23 @@ def text_of(prompt_builder, rows):
 
 
 def test_frames_carry_slot_and_codes_and_all_else_the_pad_code(small):
-    rows = audio_rows(codes(3), 5, small.config)
+    rows = audio_tokens(codes(3), 5, small.config)
     assert rows[:, 0].tolist() == [3, 5, 5, 5, 4]
     assert torch.equal(rows[1:4, 1:], codes(3).t())
     assert bool((rows[[0, 4], 1:] == 16).all())
-    assert audio_rows(codes(0), 5, small.config)[:, 0].tolist() == [3, 4]
+    assert audio_tokens(codes(0), 5, small.config)[:, 0].tolist() == [3, 4]
 
 
 def test_padding_is_on_the_left(small):
-    one, two = random_rows(small.config, 1, 2)[0], random_rows(small.config, 1, 4)[0]
-    rows, mask = pad_rows([one, two], small.config)
+    one, two = random_tokens(small.config, 1, 2)[0], random_tokens(small.config, 1, 4)[0]
+    rows, mask = pad_tokens([one, two], small.config)
     assert mask.tolist() == [[False, False, True, True], [True] * 4]
     assert torch.equal(rows[0, 2:], one) and torch.equal(rows[1], two)
     assert rows[0, 0].tolist() == [0, 16, 16, 16, 16]
     labels = pad_labels([one, two])
     assert bool((labels[0, :2] == IGNORED).all()) and torch.equal(labels[0, 2:], one)
     with pytest.raises(ValueError, match="at least one sequence"):
-        pad_rows([], small.config)
+        pad_tokens([], small.config)
 
 
 def test_white_space_between_recordings_goes_other_text_stays():
@@ -132,4 +132,4 @@ def test_other_roles_and_empty_conversations_are_refused(prompt_builder):
 
 
 def test_text_rows_of_nothing(small):
-    assert text_rows([], small.config).shape == (0, 5)
+    assert text_tokens([], small.config).shape == (0, 5)

@@ -5,7 +5,7 @@ import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from catok.lm.history import RepetitionHistory
+from catok.lm.repetition_history import RepetitionHistory
 from catok.lm.sampler import Sampler
 from catok.lm.sampling import SamplingConfig, draw, penalize, probabilities
 from tests.lm.conftest import small_config

@@ -6,7 +6,7 @@ from research.grow import grow, main
 
 from catok.lm.asr.ctc import CTC, CTCHead
 from catok.lm.model import TokenLM
-from tests.lm.conftest import build, random_rows, small_config
+from tests.lm.conftest import build, random_tokens, small_config
 
 
 def test_more_layers_and_fewer_codebooks_change_no_result(tmp_path, capsys):
@@ -19,7 +19,7 @@ def test_more_layers_and_fewer_codebooks_change_no_result(tmp_path, capsys):
     assert (tmp_path / "new" / CTC).read_bytes() == (folder / CTC).read_bytes()
     grown = TokenLM.from_pretrained(tmp_path / "new")
     assert (grown.config.n_vq, grown.config.language_config.num_hidden_layers) == (3, 5)
-    rows = random_rows(model.config, 2, 7)
+    rows = random_tokens(model.config, 2, 7)
     with torch.no_grad():
         hidden, _ = model.temporal(rows, num_quantizers=3)
         torch.testing.assert_close(grown.temporal(rows[..., :4])[0], hidden)
@@ -29,7 +29,7 @@ def test_more_layers_and_fewer_codebooks_change_no_result(tmp_path, capsys):
 
 def test_new_layers_learn():
     grown = grow(build(small_config()), 3, 4).train()
-    rows = random_rows(grown.config, 2, 9)
+    rows = random_tokens(grown.config, 2, 9)
     labels = rows.where(rows < 16, 0)
     grown.loss(rows, labels).losses["loss"].backward()
     layers = grown.backbone.qwen3.layers

@@ -88,7 +88,7 @@ def _decoders(parts: list[Part], source: Source) -> list[Decoder]:
     return decoders
 
 
-class _Reader(soundfile.SoundFile):
+class _SourceReader(soundfile.SoundFile):
     """Reads forward only: soundfile would seek after every block, which fails in FLAC files that
     do not state their length and disturbs the decoders of lossy formats."""
 
@@ -133,11 +133,11 @@ class SoundfileDecoder:
         stated = self._reader.frames
         return stated if stated <= self._part.stream.size * _PLAUSIBLE else None
 
-    def _open(self) -> _Reader:
+    def _open(self) -> _SourceReader:
         self._part.stream.seek(0)
         try:
             source = self._part.stream if self._path is None else os.fsencode(self._path)
-            reader = _Reader(source)  # type: ignore[arg-type]
+            reader = _SourceReader(source)  # type: ignore[arg-type]
         except (soundfile.SoundFileError, TypeError) as error:  # TypeError: headerless .raw
             self._check_file()
             reason = getattr(error, "error_string", str(error))

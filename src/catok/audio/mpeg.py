@@ -75,7 +75,7 @@ class _Scan:
     def __init__(self, file: BinaryIO, start: int, end: int) -> None:
         self._file, self._end = file, end
         self._buffer, self._origin = b"", start
-        self.links: list[_Link] = []
+        self.links: list[_MpegLink] = []
         self._walk(start)
 
     def _walk(self, position: int) -> None:
@@ -112,14 +112,14 @@ class _Scan:
         if sum(link.frames for link in self.links) < _FEWEST and position > first + _SMALL:
             self.links.clear()  # headers by chance in something else
 
-    def _link(self, position: int, frame: _Frame) -> "_Link":
+    def _link(self, position: int, frame: _Frame) -> "_MpegLink":
         """The recording that a frame belongs to: a new one if it brings a Xing header."""
         xing = self._xing(position, frame)
         if not self.links or xing or self.links[-1].kind != frame.kind:
-            self.links.append(_Link(frame.kind, header=xing))
+            self.links.append(_MpegLink(frame.kind, header=xing))
         return self.links[-1]
 
-    def _trusted(self, position: int, link: "_Link", frame: _Frame) -> int:
+    def _trusted(self, position: int, link: "_MpegLink", frame: _Frame) -> int:
         """Bytes after a Xing header that states the size of just this file; else 0."""
         if not link.header or link.frames or not _stated_frames(link.header):
             return 0
@@ -189,7 +189,7 @@ class _Scan:
 
 
 @dataclass
-class _Link:
+class _MpegLink:
     """The frames of one recording."""
 
     kind: tuple[int, int]

@@ -19,7 +19,7 @@ def ogg_parts(file: BinaryIO, size: int) -> list[Part] | None:
     """
     if read_at(file, 0, 4) != _MAGIC:
         return None
-    links = [_Link()]
+    links = [_OggLink()]
     position = false = 0
     while position < size:
         head = read_at(file, position, _HEADER + 255)
@@ -36,13 +36,13 @@ def ogg_parts(file: BinaryIO, size: int) -> list[Part] | None:
             links[-1].cut = True
             break
         if flags & _BEGINS and links[-1].began:
-            links.append(_Link())
+            links.append(_OggLink())
         links[-1].add(position, end, flags, serial, number)
         position, false = end, 0
     return [Part(Splice(file, link.pieces), tuple(link.notes())) for link in links if link.pieces]
 
 
-class _Link:
+class _OggLink:
     """The pages of one recording, which begins with the first page of each of its streams."""
 
     def __init__(self) -> None:

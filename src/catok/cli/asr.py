@@ -99,7 +99,7 @@ def run(
     from catok.cli.errors import UsageError
     from catok.cli.pipes import check_stdin
     from catok.cli.terminal import say
-    from catok.lm.asr.config import DecodingConfig
+    from catok.lm.asr.decoding_config import DecodingConfig
 
     shared.check_count("--quantizers", quantizers)
     shared.check_count("--workers", workers)

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from catok.corpus.job import TokenizeConfig, tokenize
     from catok.corpus.publishing import dataset_card, push_to_hub
     from catok.corpus.ray_executor import tokenize_on_ray
-    from catok.corpus.rows import CodeSpace, TokenRow
     from catok.corpus.stats import TokenStats, token_stats
+    from catok.corpus.token_row import CodeSpace, TokenRow
     from catok.corpus.verification import Verified, sample_rows, verify
 
 __all__ = [
@@ -38,9 +38,9 @@ __all__ = [
 __getattr__, __dir__ = lazy_names(
     "catok.corpus",
     {
-        "CodeSpace": "catok.corpus.rows",
+        "CodeSpace": "catok.corpus.token_row",
         "TokenDataset": "catok.corpus.dataset",
-        "TokenRow": "catok.corpus.rows",
+        "TokenRow": "catok.corpus.token_row",
         "TokenStats": "catok.corpus.stats",
         "TokenizeConfig": "catok.corpus.job",
         "TokenizeSummary": "catok.corpus.encoding",

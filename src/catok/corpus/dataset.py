@@ -9,7 +9,7 @@ import torch
 from torch.utils.data import IterableDataset, get_worker_info
 
 from catok.corpus.ledger import TokenFolder
-from catok.corpus.rows import CodeSpace, TokenRow
+from catok.corpus.token_row import CodeSpace, TokenRow
 
 
 class TokenDataset(IterableDataset):

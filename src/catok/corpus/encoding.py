@@ -9,7 +9,7 @@ from catok.corpus.ledger import Failure, ShardEntry, TokenFolder
 from catok.corpus.packing import RowPacker, Tokenized
 from catok.corpus.reading import Reader
 from catok.corpus.recording import Recording
-from catok.corpus.rows import TokenRow
+from catok.corpus.token_row import TokenRow
 from catok.tokenizer.tokenizer import CausalAudioTokenizer
 
 SILENT = 1e-3  # -60 dB: a peak below it is silence
@@ -75,7 +75,7 @@ class TooManyFailures(ValueError):
 
 
 @dataclass
-class _Shard:
+class _OpenShard:
     """A shard in work: its recordings, and what has come back of them."""
 
     recordings: Sequence[Recording]
@@ -109,12 +109,12 @@ def encode_shards(
     best = PACKING.get(device, PACKING["cuda"])
     fixed = device != "cpu"
     packer = RowPacker(tokenizer, rows or best[0], frames or best[1], num_quantizers, fixed=fixed)
-    working: dict[int, _Shard] = {}
+    working: dict[int, _OpenShard] = {}
 
     def wanted() -> Iterator[tuple[tuple[int, int], Recording]]:
         for index, recordings in shards:
             folder.forget(index)
-            working[index] = _Shard(recordings)
+            working[index] = _OpenShard(recordings)
             for place, recording in enumerate(recordings):
                 yield (index, place), recording
 
@@ -150,7 +150,7 @@ def _count(summary: TokenizeSummary, item: Tokenized, sample_rate: int) -> None:
     summary.clipped += item.clipped > 0
 
 
-def _write(folder: TokenFolder, index: int, shard: _Shard) -> None:
+def _write(folder: TokenFolder, index: int, shard: _OpenShard) -> None:
     found = [(recording, shard.found[place]) for place, recording in enumerate(shard.recordings)]
     good = [(recording, item) for recording, item in found if item.error is None]
     kept = found if folder.settings.format == "shar" else good

@@ -15,8 +15,8 @@ from catok.corpus.encoding import TokenizeSummary, TooManyFailures, encode_shard
 from catok.corpus.inputs import estimated_seconds, read_inputs
 from catok.corpus.ledger import Settings, TokenFolder
 from catok.corpus.recording import Recording
-from catok.corpus.rows import CodeSpace
 from catok.corpus.storage import storage_at
+from catok.corpus.token_row import CodeSpace
 from catok.tokenizer.tokenizer import CausalAudioTokenizer
 
 
@@ -95,7 +95,7 @@ def tokenize_recordings(
     """`tokenize` of recordings that are known already."""
     part = "" if config.shard[1] == 1 else f"part-{config.shard[0]}-of-{config.shard[1]}"
     with storage_at(out).lock(part):
-        job = Job(TokenFolder.create(out, settings(tokenizer, config)), recordings, config)
+        job = TokenizeJob(TokenFolder.create(out, settings(tokenizer, config)), recordings, config)
         summary = job.summary()
         report(summary)
         try:
@@ -132,7 +132,7 @@ def code_space(tokenizer: CausalAudioTokenizer, config: TokenizeConfig) -> CodeS
     )
 
 
-class Job:
+class TokenizeJob:
     """Which shards of a folder are to be made of which recordings.
 
     Raises ValueError where the folder holds tokens of other recordings only.
@@ -203,8 +203,8 @@ def _ends(recordings: Sequence[Recording], config: TokenizeConfig) -> list[int]:
 
 
 __all__ = [
-    "Job",
     "TokenizeConfig",
+    "TokenizeJob",
     "TokenizeSummary",
     "TooManyFailures",
     "code_space",

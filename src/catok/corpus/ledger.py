@@ -16,8 +16,8 @@ from typing import Any
 
 from catok.corpus.formats import FORMATS, ShardFormat
 from catok.corpus.recording import Recording
-from catok.corpus.rows import CodeSpace, TokenRow
 from catok.corpus.storage import LocalStorage, Storage, storage_at
+from catok.corpus.token_row import CodeSpace, TokenRow
 from catok.io.config import read_config
 from catok.io.json import parse_object
 from catok.io.kinds import folder_kind

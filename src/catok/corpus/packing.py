@@ -82,7 +82,7 @@ class RowPacker:
         the others go on.
         """
         waiting = iter(recordings)
-        rows: list[_Row[Key] | None] = [None] * self.rows
+        rows: list[_PackedRow[Key] | None] = [None] * self.rows
         state = self.tokenizer.encoder_state(self.rows)
         while True:
             # 1. free rows take the next recordings
@@ -91,7 +91,7 @@ class RowPacker:
                     recording = next(waiting, None)
                     if recording is None:
                         break
-                    row = _Row(*recording, self.tokenizer.frame_size)
+                    row = _PackedRow(*recording, self.tokenizer.frame_size)
                     row.fill(self.frames)
                     if row.error is None and row.filled:
                         rows[index] = row
@@ -123,7 +123,7 @@ class RowPacker:
                     yield row.result()
                     rows[index] = None
 
-    def _chunk(self, row: "_Row | None", frames: int) -> Tensor:
+    def _chunk(self, row: "_PackedRow | None", frames: int) -> Tensor:
         samples = frames * self.tokenizer.frame_size
         chunk = torch.zeros(self.tokenizer.channels, samples, dtype=torch.float32, device="cpu")
         if row is not None:
@@ -131,7 +131,7 @@ class RowPacker:
         return chunk
 
 
-class _Row(Generic[Key]):
+class _PackedRow(Generic[Key]):
     """A recording under way: the audio of its next step, and its codes so far."""
 
     def __init__(self, key: Key, blocks: Iterator[Tensor], frame_size: int) -> None:

@@ -18,7 +18,7 @@ from typing import Any
 
 from catok.corpus.encoding import TokenizeSummary, TooManyFailures, encode_shards
 from catok.corpus.inputs import read_inputs
-from catok.corpus.job import Job, TokenizeConfig, settings
+from catok.corpus.job import TokenizeConfig, TokenizeJob, settings
 from catok.corpus.ledger import TokenFolder
 from catok.corpus.recording import Recording
 from catok.corpus.storage import storage_at
@@ -147,7 +147,7 @@ def tokenize_on_ray(
     out = out if is_url(out) else Path(out).absolute()
     with storage_at(out).lock(""):
         folder = TokenFolder.create(out, settings(tokenizer, config))
-        job = Job(folder, recordings, config)
+        job = TokenizeJob(folder, recordings, config)
         summary = job.summary()
         report(summary)
         shards = dict(job.pending())

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from catok.corpus.ledger import TokenFolder
-from catok.corpus.rows import CodeSpace
+from catok.corpus.token_row import CodeSpace
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from catok.codes import Encoded
 from catok.corpus.inputs import read_inputs
 from catok.corpus.ledger import TokenFolder
 from catok.corpus.packing import RowPacker
-from catok.corpus.rows import CodeSpace, TokenRow
+from catok.corpus.token_row import CodeSpace, TokenRow
 from catok.tokenizer.tokenizer import CausalAudioTokenizer
 
 

@@ -59,7 +59,7 @@ def find_files(folder: StrPath, suffixes: Collection[str]) -> FoundFiles:
     """
     if not os.path.isdir(folder):
         raise ValueError(f"no folder at {folder}: check the path")
-    walk = _Walk(suffixes)
+    walk = _FolderWalk(suffixes)
     walk.enter(os.fspath(folder))
     if walk.left_out[UNREADABLE] and not walk.entered:
         raise ValueError(f"folder {folder} may not be read: change its permissions")
@@ -74,7 +74,7 @@ def summarize(left_out: Counter[str]) -> str:
     return ", ".join([*words, f"{others} others"] if others else words)
 
 
-class _Walk:
+class _FolderWalk:
     """Folders entered so far, and what they hold."""
 
     def __init__(self, suffixes: Collection[str]) -> None:

@@ -42,7 +42,7 @@ def read_kaldi(folder: str | Path, *, texts: str = "text") -> list[Entry]:
         total = lengths.get(recording)
         length = total if start is None else (None if end is None else end - start)
         entry = Entry(
-            audio=beside(files[recording], folder),
+            audio=resolve_path(files[recording], folder),
             name=utterance,
             id=utterance,
             offset=start,
@@ -76,7 +76,7 @@ def read_table(path: Path) -> dict[str, str]:
     return _parsed(path, str)
 
 
-def beside(path: str, folder: Path) -> Path:
+def resolve_path(path: str, folder: Path) -> Path:
     """A path of a foreign list: as it stands if that exists, else relative to the list's folder."""
     plain = Path(path)
     return plain if plain.is_absolute() or plain.exists() else folder / path

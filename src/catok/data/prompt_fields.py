@@ -37,7 +37,7 @@ class PromptFields:
         for name in FIELDS:
             _check(name, getattr(self, name), int if hints[name] == int | None else str)
 
-    def labelled(self) -> dict[str, str | None]:
+    def prompt_lines(self) -> dict[str, str | None]:
         """The values as text, by their labels, for the lines of the prompt."""
         values = {name: getattr(self, name) for name in FIELDS}
         lines = {n: v for n, v in values.items() if v is not None or n in ALWAYS}

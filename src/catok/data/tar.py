@@ -61,7 +61,7 @@ def members(archive: Path) -> Iterator[Member]:
     """
     try:
         with archive.open("rb") as file:
-            yield from _Walk(archive, file)
+            yield from _TarWalk(archive, file)
     except (tarfile.TarError, OSError, ValueError) as error:
         raise ValueError(
             f"{archive} cannot be read ({reason(error)}): shards must be whole, uncompressed tar "
@@ -69,7 +69,7 @@ def members(archive: Path) -> Iterator[Member]:
         ) from error
 
 
-class _Walk:
+class _TarWalk:
     def __init__(self, archive: Path, file: BinaryIO) -> None:
         self._archive, self._file = archive, file
         self._end = os.fstat(file.fileno()).st_size

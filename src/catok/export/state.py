@@ -1,4 +1,4 @@
-"""The state of streams in onnxruntime: a value, as `catok.modules.state` has it."""
+"""The state of streams in onnxruntime: a value, as `catok.modules.streaming_state` has it."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

@@ -52,11 +52,11 @@ class OnnxTokenizer(AudioTokenizer):
         runtime = self._of("encoder")
         audio = checks.check_audio(audio, self.channels)
         lengths = checks.check_lengths(lengths, audio.shape[0], audio.shape[2])
-        depth = checks.check_quantizers(num_quantizers, self.num_quantizers)
+        num_quantizers = checks.check_quantizers(num_quantizers, self.num_quantizers)
         audio = zero_after(_on_cpu(audio), lengths)
         checks.check_samples(audio)
         codes = torch.from_numpy(runtime.encode(audio.numpy(), lengths.numpy()))
-        return self.encoded(codes[:, :depth], lengths)
+        return self.encoded(codes[:, :num_quantizers], lengths)
 
     def decode(self, codes: Encoded | Tensor, num_quantizers: int | None = None) -> Tensor:
         """See `CausalAudioTokenizer.decode`."""
@@ -66,10 +66,10 @@ class OnnxTokenizer(AudioTokenizer):
             self.check_code_space(codes)
             codes, lengths = codes.codes, codes.sample_lengths
         codes = checks.check_codes(codes, self.num_quantizers, self.codebook_size)
-        depth = checks.check_quantizers(num_quantizers, codes.shape[1])
+        num_quantizers = checks.check_quantizers(num_quantizers, codes.shape[1])
         samples = codes.shape[2] * self.frame_size
         lengths = checks.check_lengths(lengths, codes.shape[0], samples)
-        return torch.from_numpy(runtime.decode(_array(codes[:, :depth]), lengths.numpy()))
+        return torch.from_numpy(runtime.decode(_array(codes[:, :num_quantizers]), lengths.numpy()))
 
     def embed(self, codes: Tensor) -> Tensor:
         """See `CodecModel.embed`."""
@@ -98,13 +98,13 @@ class OnnxTokenizer(AudioTokenizer):
         if active is not None:
             chunk = chunk.masked_fill(~active[:, None, None].to(chunk.device), 0)
         checks.check_samples(chunk)
-        depth = checks.check_quantizers(num_quantizers, self.num_quantizers)
+        num_quantizers = checks.check_quantizers(num_quantizers, self.num_quantizers)
         if chunk.shape[2] % self.frame_size:
             raise ValueError(
                 f"a chunk must be whole frames of {self.frame_size} samples, got {chunk.shape[2]}: "
                 "use stream_encoder() for chunks of any size"
             )
-        return self._encode(chunk, state, depth, active, in_place=False)
+        return self._encode(chunk, state, num_quantizers, active, in_place=False)
 
     def decode_step(
         self, codes: Tensor, state: OnnxState, active: Tensor | None = None
@@ -119,10 +119,10 @@ class OnnxTokenizer(AudioTokenizer):
         return self._decode(codes, state, active, in_place=False)
 
     def encode_frames(
-        self, chunk: Tensor, state: OnnxState, depth: int
+        self, chunk: Tensor, state: OnnxState, num_quantizers: int
     ) -> tuple[Tensor, OnnxState]:
         """`encode_step` of input that has been checked; the old state is overwritten."""
-        return self._encode(chunk, state, depth, None, in_place=True)
+        return self._encode(chunk, state, num_quantizers, None, in_place=True)
 
     def decode_frames(self, codes: Tensor, state: OnnxState) -> tuple[Tensor, OnnxState]:
         """`decode_step` of codes that have been checked; the old state is overwritten."""
@@ -132,7 +132,7 @@ class OnnxTokenizer(AudioTokenizer):
         self,
         chunk: Tensor,
         state: OnnxState,
-        depth: int,
+        num_quantizers: int,
         active: Tensor | None,
         *,
         in_place: bool,
@@ -142,7 +142,7 @@ class OnnxTokenizer(AudioTokenizer):
         for piece in _on_cpu(chunk).split(STEP_FRAMES * self.frame_size, dim=2):
             part, state = runtime.encode_step(_array(piece), state, mask, in_place=in_place)
             in_place = True  # what the first step gave is nobody else's
-            codes.append(part[:, :depth])
+            codes.append(part[:, :num_quantizers])
         return torch.from_numpy(_joined(codes)), state
 
     def _decode(

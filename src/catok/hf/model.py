@@ -18,7 +18,7 @@ from catok.io.files import replacing
 from catok.io.hub import upload_folder
 from catok.io.json import read_json
 from catok.io.stored_weights import CONFIG
-from catok.modules.state import StackState
+from catok.modules.streaming_state import StackState
 from catok.tokenizer import checks
 from catok.tokenizer.tokenizer import LONG_FRAMES, CausalAudioTokenizer, zero_after
 
@@ -172,7 +172,7 @@ class CatokModel(PreTrainedAudioTokenizerBase):
         input_values = checks.check_audio(input_values, tok.channels)
         batch, _, samples = input_values.shape
         lengths = _lengths(padding_mask, batch, samples)
-        depth = checks.check_quantizers(num_quantizers, tok.num_quantizers)
+        num_quantizers = checks.check_quantizers(num_quantizers, tok.num_quantizers)
         size, step = tok.frame_size, self._frames(chunk_duration)
         active = None
         if past_key_values is not None:
@@ -198,7 +198,7 @@ class CatokModel(PreTrainedAudioTokenizerBase):
             past_key_values.state = state
         whole = torch.cat(latents, dim=2)
         ends = -(-lengths // size)
-        codes = zero_after(tok.quantizer.encode(whole, depth), ends)
+        codes = zero_after(tok.quantizer.encode(whole, num_quantizers), ends)
         mask = torch.arange(frames, device=codes.device) < ends.to(codes.device)[:, None]
         return CatokEncoderOutput(codes, zero_after(whole, ends), mask)
 
@@ -222,7 +222,7 @@ class CatokModel(PreTrainedAudioTokenizerBase):
         tok = self.tokenizer
         checks.check_codes(audio_codes, tok.num_quantizers, tok.codebook_size)
         batch, given, frames = audio_codes.shape
-        depth = checks.check_quantizers(num_quantizers, given)
+        num_quantizers = checks.check_quantizers(num_quantizers, given)
         samples = frames * tok.frame_size
         per_frame = padding_mask is not None and padding_mask.shape[-1] == frames
         unit, width = (tok.frame_size, frames) if per_frame else (1, samples)
@@ -239,7 +239,7 @@ class CatokModel(PreTrainedAudioTokenizerBase):
         else:
             state = tok.decoder_state(batch)
         audio = []
-        codes = audio_codes[:, :depth].to(tok.device)
+        codes = audio_codes[:, :num_quantizers].to(tok.device)
         for chunk in codes.split(self._frames(chunk_duration), dim=2):
             latents = tok.quantizer.decode(chunk)
             decoded, state = tok.side("decoder").step(latents, state, active)

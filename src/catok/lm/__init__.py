@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from catok.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from catok.lm.asr.config import DecodingConfig
+    from catok.lm.asr.decoding_config import DecodingConfig
     from catok.lm.asr.recognizer import Recognizer
     from catok.lm.asr.segments import Segment, join_segments
     from catok.lm.asr.transcript import Transcript
@@ -43,7 +43,7 @@ __getattr__, __dir__ = lazy_names(
     {
         "BestOfN": "catok.lm.tts.best_of_n",
         "ByteTokenizer": "catok.lm.text",
-        "DecodingConfig": "catok.lm.asr.config",
+        "DecodingConfig": "catok.lm.asr.decoding_config",
         "Recognizer": "catok.lm.asr.recognizer",
         "Segment": "catok.lm.asr.segments",
         "SamplingConfig": "catok.lm.sampling",

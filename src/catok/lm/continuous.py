@@ -13,12 +13,12 @@ from torch import Tensor
 
 from catok.io.numbers import check_whole_number
 from catok.lm.generation import MAX_FRAMES, Generated
-from catok.lm.history import RepetitionHistory
 from catok.lm.model import TokenLM
-from catok.lm.rows import pad_rows
+from catok.lm.repetition_history import RepetitionHistory
 from catok.lm.sampler import RowSampler, check_seed, draw_seeds
 from catok.lm.sampling import SamplingConfig
-from catok.lm.temporal import TemporalState
+from catok.lm.temporal_transformer import TemporalState
+from catok.lm.tokens import pad_tokens
 from catok.tokenizer.checks import check_quantizers
 
 ROWS = 32
@@ -206,7 +206,7 @@ class _Batch:
         order = {key: place for place, key in enumerate(prompts)}
         asked = [request.prompt for request in prompts.values()]
         second = [r.unconditional for r in prompts.values() if r.unconditional is not None]
-        rows, mask = pad_rows(asked + second if self._copies > 1 else asked, model.config)
+        rows, mask = pad_tokens(asked + second if self._copies > 1 else asked, model.config)
         rows, mask = rows.to(model.device), mask.to(model.device)
         hidden, state = model.temporal(rows, mask, None, self._depth)
         assert state is not None

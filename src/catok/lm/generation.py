@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 
 from catok.io.numbers import check_whole_number
-from catok.lm.history import RepetitionHistory
 from catok.lm.model import TokenLM
-from catok.lm.rows import pad_rows
+from catok.lm.repetition_history import RepetitionHistory
 from catok.lm.sampler import Sampler, check_seed, draw_seeds
 from catok.lm.sampling import SamplingConfig
+from catok.lm.tokens import pad_tokens
 from catok.tokenizer.checks import check_quantizers
 
 MAX_FRAMES = 3000  # four minutes at 12.5 frames per second
@@ -22,12 +22,12 @@ MAX_FRAMES = 3000  # four minutes at 12.5 frames per second
 
 @dataclass(frozen=True)
 class Frame:
-    """One step of a batch: `codes` `[A, K]` int64 of the prompts numbered in `rows` (A of them).
+    """One step of a batch: `codes` `[A, K]` int64 of the prompts numbered in `indices` (A of them).
 
     `ended`: prompts that ended by themselves in this step; they give no frame here or later.
     """
 
-    rows: tuple[int, ...]
+    indices: tuple[int, ...]
     codes: Tensor
     ended: tuple[int, ...]
 
@@ -53,14 +53,14 @@ def generate_frames(
 ) -> Iterator[Frame]:
     """Yield each frame as soon as it is chosen; stops when all prompts have ended.
 
-    `prompts`: rows `[T, 1 + n_vq]` each, from `PromptBuilder`. Only the first `num_quantizers`
+    `prompts`: tokens `[T, 1 + n_vq]` each, from `PromptBuilder`. Only the first `num_quantizers`
     codebooks are read and chosen. `seeds`: one per prompt, drawn anew if None; a prompt's result
     depends on its own seed, not on its neighbours (but for rounding). `unconditional`: the same
-    prompts without the text to be spoken, for `sampling.guidance`. The row in which the text
+    prompts without the text to be spoken, for `sampling.guidance`. The step in which the text
     channel says "end" is no frame: its codes are dropped. Raises ValueError on arguments that do
     not fit.
     """
-    depth = check_quantizers(num_quantizers, model.config.n_vq)
+    num_quantizers = check_quantizers(num_quantizers, model.config.n_vq)
     check_whole_number("max_frames", max_frames, at_least=1)
     seeds = draw_seeds(len(prompts)) if seeds is None else [check_seed(seed) for seed in seeds]
     if len(seeds) != len(prompts):
@@ -72,31 +72,35 @@ def generate_frames(
             raise ValueError("guidance needs every prompt without its text too: give unconditional")
         second = unconditional
     copies = 2 if second else 1
-    rows, mask = pad_rows([*prompts, *second], model.config)
-    rows, mask = rows.to(model.device), mask.to(model.device)
+    tokens, mask = pad_tokens([*prompts, *second], model.config)
+    tokens, mask = tokens.to(model.device), mask.to(model.device)
     sampler = Sampler(sampling, model.config, seeds)
-    history = RepetitionHistory(rows[: len(prompts)], depth, model.config.audio_vocab_size + 1)
+    history = RepetitionHistory(
+        tokens[: len(prompts)], num_quantizers, model.config.audio_vocab_size + 1
+    )
     alive = list(range(len(prompts)))
     state = None
     for _ in range(max_frames):
-        hidden, state = model.temporal(rows, mask, state, depth)
+        hidden, state = model.temporal(tokens, mask, state, num_quantizers)
         assert state is not None
-        row = model.sample_frame(hidden[:, -1], depth, sampler, history, sampling.guidance)
-        over = (row[:, 0] == model.config.audio_end_token_id).tolist()
+        chosen = model.sample_frame(
+            hidden[:, -1], num_quantizers, sampler, history, sampling.guidance
+        )
+        over = (chosen[:, 0] == model.config.audio_end_token_id).tolist()
         kept = [i for i, done in enumerate(over) if not done]
         ended = tuple(alive[i] for i, done in enumerate(over) if done)
         if ended:
             index = torch.tensor(kept, dtype=torch.int64, device=model.device)
-            both = torch.cat([index + copy * len(row) for copy in range(copies)])
-            row, state = row[index], state.select(both)
+            both = torch.cat([index + copy * len(chosen) for copy in range(copies)])
+            chosen, state = chosen[index], state.select(both)
             history.select(index)
             sampler.select(kept)
             alive = [alive[i] for i in kept]
-        yield Frame(tuple(alive), row[:, 1 : 1 + depth], ended)
+        yield Frame(tuple(alive), chosen[:, 1 : 1 + num_quantizers], ended)
         if not alive:
             return
-        history.add(row[:, None])
-        rows, mask = row[:, None].repeat(copies, 1, 1), None
+        history.add(chosen[:, None])
+        tokens, mask = chosen[:, None].repeat(copies, 1, 1), None
 
 
 def generate(
@@ -113,22 +117,22 @@ def generate(
 
     A continuation's prefix is in its prompt, not in the result.
     """
-    depth = check_quantizers(num_quantizers, model.config.n_vq)
+    num_quantizers = check_quantizers(num_quantizers, model.config.n_vq)
     columns: list[list[Tensor]] = [[] for _ in prompts]
     ended: set[int] = set()
     for frame in generate_frames(
         model,
         prompts,
-        num_quantizers=depth,
+        num_quantizers=num_quantizers,
         sampling=sampling,
         max_frames=max_frames,
         seeds=seeds,
         unconditional=unconditional,
     ):
         ended.update(frame.ended)
-        for row, codes in zip(frame.rows, frame.codes.cpu(), strict=True):
-            columns[row].append(codes)
-    empty = torch.empty(depth, 0, dtype=torch.int64, device="cpu")
+        for index, codes in zip(frame.indices, frame.codes.cpu(), strict=True):
+            columns[index].append(codes)
+    empty = torch.empty(num_quantizers, 0, dtype=torch.int64, device="cpu")
     return [
         Generated(torch.stack(each, dim=1) if each else empty, index in ended)
         for index, each in enumerate(columns)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 
-def guide(logits: Tensor, scale: float) -> Tensor:
+def apply_guidance(logits: Tensor, scale: float) -> Tensor:
     """Logits `[2 N, V]`, N with the text and then the same N without -> `[N, V]`.
 
     without + scale * (with - without); a token that cannot be chosen with the text stays so.

@@ -67,7 +67,7 @@ def user_message(
             if codes is not None:
                 parts += [f"{between}[S{number}]:\n", codes]
                 between = "\n"
-    values = (fields or PromptFields()).labelled() | {"Text": text}
+    values = (fields or PromptFields()).prompt_lines() | {"Text": text}
     lines = [f"- {name}:\n{MISSING if v is None else v}\n" for name, v in values.items()]
     return Message("user", (*parts, "\n" + "".join(lines) + "</user_inst>"))
 

@@ -20,21 +20,21 @@ from catok.io.stored_weights import StoredWeights
 from catok.io.weights import float_dtype
 from catok.lm import folder as folders
 from catok.lm.config import TokenLMConfig
-from catok.lm.depth import DepthState, DepthTransformer
+from catok.lm.depth_transformer import DepthState, DepthTransformer
 from catok.lm.embedding import FrameEmbedding
-from catok.lm.guidance import guide
+from catok.lm.guidance import apply_guidance
 from catok.lm.heads import ChannelHeads
-from catok.lm.history import RepetitionHistory
 from catok.lm.layers import SwiGLU
 from catok.lm.loss import IGNORED, TokenLoss, combine, total_loss
 from catok.lm.positions import position_ids
+from catok.lm.repetition_history import RepetitionHistory
 from catok.lm.sampler import TokenSampler
-from catok.lm.temporal import TemporalState, TemporalTransformer
+from catok.lm.temporal_transformer import TemporalState, TemporalTransformer
 from catok.tokenizer.checks import check_quantizers
 
 
 class TokenLM(nn.Module):
-    """Rows `[B, T, 1 + n_vq]` of text ids and codes -> the next row, channel by channel."""
+    """Tokens `[B, T, 1 + n_vq]` -> those of the next step, channel by channel: text, then codes."""
 
     def __init__(self, config: TokenLMConfig) -> None:
         super().__init__()
@@ -89,24 +89,24 @@ class TokenLM(nn.Module):
 
     def temporal(
         self,
-        rows: Tensor,
+        tokens: Tensor,
         mask: Tensor | None = None,
         state: TemporalState | None = None,
         num_quantizers: int | None = None,
         keep_state: bool = True,
     ) -> tuple[Tensor, TemporalState | None]:
-        """Hidden states `[B, T, D]` of rows that follow `state`, and the state after them.
+        """Hidden states `[B, T, D]` of tokens that follow `state`, and the state after them.
 
-        `mask` `[B, T]` bool: real rows; padding belongs on the left. `keep_state` False saves the
-        memory of a state in training.
+        `mask` `[B, T]` bool: what is not padding, which belongs on the left. `keep_state` False
+        saves the memory of a state in training.
         """
         depth = check_quantizers(num_quantizers, self.config.n_vq)
-        embeddings = self.embedding(rows, depth)
+        embeddings = self.embedding(tokens, depth)
         if not self.config.text_rate:
             return self.backbone(embeddings, mask, state, keep_state)
-        real = torch.ones_like(rows[..., 0], dtype=torch.bool) if mask is None else mask
+        real = torch.ones_like(tokens[..., 0], dtype=torch.bool) if mask is None else mask
         found, position_state = position_ids(
-            rows[..., 0], real, self.config, state and state.position_state
+            tokens[..., 0], real, self.config, state and state.position_state
         )
         hidden, after = self.backbone(embeddings, mask, state, keep_state, found)
         return hidden, after and replace(after, position_state=position_state)
@@ -139,7 +139,7 @@ class TokenLM(nn.Module):
 
     def loss(
         self,
-        rows: Tensor,
+        tokens: Tensor,
         labels: Tensor,
         mask: Tensor | None = None,
         num_quantizers: int | None = None,
@@ -147,18 +147,18 @@ class TokenLM(nn.Module):
     ) -> TokenLoss:
         """Loss of a batch over text and the first K codebooks.
 
-        `rows` and `labels` `[B, T, 1 + n_vq]` int64, labels already one row ahead, -100 where
+        `tokens` and `labels` `[B, T, 1 + n_vq]` int64, labels already one step ahead, -100 where
         nothing is to be predicted; `mask` `[B, T]` bool; `channel_weights` at least 1 + K numbers.
         Depth and heads run on supervised positions only: where nothing above the first codebook is
         asked (the text's end, thinned frames) no deeper than that, elsewhere to the deepest target.
         Channels that do not run get no gradient: under DDP, use `find_unused_parameters`. A batch
         without any target has loss 0, with a (zero) gradient.
         """
-        if labels.shape != rows.shape:
+        if labels.shape != tokens.shape:
             raise ValueError(
-                f"labels {list(labels.shape)} must have the shape of rows {list(rows.shape)}"
+                f"labels {list(labels.shape)} must have the shape of tokens {list(tokens.shape)}"
             )
-        hidden, _ = self.temporal(rows, mask, None, num_quantizers, keep_state=False)
+        hidden, _ = self.temporal(tokens, mask, None, num_quantizers, keep_state=False)
         return self.loss_after(hidden, labels, num_quantizers, channel_weights)
 
     def loss_after(
@@ -168,7 +168,7 @@ class TokenLM(nn.Module):
         num_quantizers: int | None = None,
         channel_weights: Sequence[float] | Tensor | None = None,
     ) -> TokenLoss:
-        """`loss` from the rows' hidden states `[B, T, D]`, for who needs those too."""
+        """`loss` from the positions' hidden states `[B, T, D]`, for who needs those too."""
         depth = check_quantizers(num_quantizers, self.config.n_vq)
         labels = labels[..., : 1 + depth]
         targets = (labels != IGNORED).sum(dim=(0, 1))
@@ -194,14 +194,14 @@ class TokenLM(nn.Module):
 
     def forward(
         self,
-        rows: Tensor,
+        tokens: Tensor,
         labels: Tensor,
         mask: Tensor | None = None,
         num_quantizers: int | None = None,
         channel_weights: Sequence[float] | Tensor | None = None,
     ) -> TokenLoss:
         """`loss`, for wrappers such as DDP that call a module."""
-        return self.loss(rows, labels, mask, num_quantizers, channel_weights)
+        return self.loss(tokens, labels, mask, num_quantizers, channel_weights)
 
     def depth_step(
         self, channel: int, vectors: Tensor, past: DepthState | None
@@ -226,7 +226,7 @@ class TokenLM(nn.Module):
         history: RepetitionHistory,
         guidance: float = 1.0,
     ) -> Tensor:
-        """Choose the row after hidden states `[N, D]`: `[N, 1 + n_vq]`, 0 in channels above K.
+        """Choose the tokens after hidden states `[N, D]`: `[N, 1 + n_vq]`, 0 in channels above K.
 
         `history` is what each row has already held, for the repetition penalty; it is not changed.
         With `guidance` other than 1, `hidden` is `[2 N, D]`: N rows, then the same without text.
@@ -234,14 +234,14 @@ class TokenLM(nn.Module):
         """
         copies = 1 if guidance == 1 else 2
         count = len(hidden) // copies
-        row = torch.zeros(count, self.config.channels, dtype=torch.int64, device=self.device)
+        tokens = torch.zeros(count, self.config.channels, dtype=torch.int64, device=self.device)
         sampler.start_frame(1 + num_quantizers)
         vectors, state = hidden, None
         for channel in range(1 + num_quantizers):
             logits, state = self.depth_step(channel, vectors, state)
             if copies > 1:
-                logits = guide(logits, guidance) if channel else logits[:count]
+                logits = apply_guidance(logits, guidance) if channel else logits[:count]
             seen = history.channel(channel) if channel else None
-            row[:, channel] = sampler.choose(channel, logits, seen)
-            vectors = self.embedding.token(channel, row[:, channel]).repeat(copies, 1)
-        return row
+            tokens[:, channel] = sampler.choose(channel, logits, seen)
+            vectors = self.embedding.token(channel, tokens[:, channel]).repeat(copies, 1)
+        return tokens

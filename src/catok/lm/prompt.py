@@ -1,4 +1,4 @@
-"""Conversations as rows, for generation, continuation and training.
+"""Conversations as tokens, for generation, continuation and training.
 
 Source: `docs/spec/tts-layout.md` (d).
 """
@@ -10,12 +10,12 @@ from torch import Tensor
 
 from catok.lm.config import TokenLMConfig
 from catok.lm.messages import PLACEHOLDER, Message
-from catok.lm.rows import audio_rows, next_row_labels, text_rows
 from catok.lm.text import TextTokenizer
+from catok.lm.tokens import audio_tokens, shifted_labels, text_tokens
 
 
 class PromptBuilder:
-    """Lays conversations out as rows `[T, 1 + n_vq]` int64 for one model and its text tokenizer.
+    """Lays conversations out as tokens `[T, 1 + n_vq]` int64 for one model and its text tokenizer.
 
     Every method raises ValueError on text that spells a special token or the audio placeholder, and
     on recordings that do not fit the model.
@@ -38,7 +38,7 @@ class PromptBuilder:
     def generation(self, messages: Sequence[Message]) -> Tensor:
         """A prompt for a new recording; the last message is the user's.
 
-        It ends with audio_start: the next row is the first frame.
+        It ends with audio_start: the next step is the first frame.
         """
         _check_last(messages, "user")
         return torch.cat([self.reply(messages), self._ids([self.config.audio_start_token_id])])
@@ -58,26 +58,26 @@ class PromptBuilder:
         parts = messages[-1].merged()
         if not parts or isinstance(parts[-1], str):
             raise ValueError("the last message to continue must end with a recording")
-        rows = self.conversation(messages)
-        end = rows[:, 0] == self.config.audio_end_token_id
-        return rows[: int(end.nonzero()[-1])]
+        tokens = self.conversation(messages)
+        end = tokens[:, 0] == self.config.audio_end_token_id
+        return tokens[: int(end.nonzero()[-1])]
 
     def training(self, messages: Sequence[Message]) -> tuple[Tensor, Tensor]:
         """Input and labels `[T - 1, 1 + n_vq]`; the last message is the assistant's.
 
-        Predicted are the rows after its first audio_start; if it holds text only, the rows after
-        its header.
+        Predicted are the tokens after its first audio_start, or after its header if it holds text
+        only.
         """
         _check_last(messages, "assistant")
-        rows = self.conversation(messages)
-        ids = rows[:, 0]
+        tokens = self.conversation(messages)
+        ids = tokens[:, 0]
         header = int((ids == self.config.im_start_token_id).nonzero()[-1])
         starts = (ids[header:] == self.config.audio_start_token_id).nonzero()
         if len(starts):
             first = header + int(starts[0])
         else:
             first = header + sum(len(part) for part in self._header("assistant")) - 1
-        return next_row_labels(rows, first, self.config)
+        return shifted_labels(tokens, first, self.config)
 
     def _framed(self, message: Message) -> Tensor:
         blocks = self._header(message.role, *message.merged())
@@ -97,7 +97,7 @@ class PromptBuilder:
             if isinstance(part, str):
                 blocks.append(self._plain(part))
             else:
-                blocks.append(audio_rows(part, self._slots[role], self.config))
+                blocks.append(audio_tokens(part, self._slots[role], self.config))
         return blocks
 
     def _plain(self, text: str) -> Tensor:
@@ -109,7 +109,7 @@ class PromptBuilder:
         return self._ids(self.text.encode(text))
 
     def _ids(self, ids: Sequence[int]) -> Tensor:
-        return text_rows(ids, self.config)
+        return text_tokens(ids, self.config)
 
 
 def _check_last(messages: Sequence[Message], role: str) -> None:

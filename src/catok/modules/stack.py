@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from catok.modules.patch import Patch, PatchConfig, Unpatch
-from catok.modules.state import StackState
+from catok.modules.streaming_state import StackState
 from catok.modules.transformer import TransformerConfig, TransformerStage
 
 StageConfig = PatchConfig | TransformerConfig

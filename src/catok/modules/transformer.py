@@ -12,7 +12,7 @@ from torch.utils.checkpoint import checkpoint
 
 from catok.modules.attention import CausalAttention
 from catok.modules.rope import rotations
-from catok.modules.state import StageState, append_recent
+from catok.modules.streaming_state import StageState, append_recent
 
 LONGEST_WINDOW = 86_400.0  # a day
 

@@ -14,8 +14,8 @@ from typing import Any, TypeVar
 
 from torch import Tensor
 
-from catok.lm.asr.config import DecodingConfig
 from catok.lm.asr.continuous import RecognitionEngine
+from catok.lm.asr.decoding_config import DecodingConfig
 from catok.lm.asr.transcript import Transcript
 from catok.lm.continuous import GenerationEngine
 from catok.lm.tts.prompt import SpeechPrompt

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from catok.audio import read_blocks
-from catok.lm.asr.config import DecodingConfig
+from catok.lm.asr.decoding_config import DecodingConfig
 from catok.lm.asr.recognizer import Recognizer
 from catok.lm.asr.segments import Piece, PieceCutter, Segment
 from catok.lm.tts.long_form import PAUSE, silence

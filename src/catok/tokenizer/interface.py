@@ -108,7 +108,7 @@ class AudioTokenizer(TokenizerFacts, ABC):
         """The next n frames of every row -> audio and the next state."""
 
     @abstractmethod
-    def encode_frames(self, chunk: Tensor, state: Any, depth: int) -> tuple[Tensor, Any]:
+    def encode_frames(self, chunk: Tensor, state: Any, num_quantizers: int) -> tuple[Tensor, Any]:
         """`encode_step` of input that has been checked; the old state is not used again."""
 
     @abstractmethod

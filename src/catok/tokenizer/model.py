@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from catok.modules.quantizer import Quantized, build_quantizer
 from catok.modules.stack import CausalStack
-from catok.modules.state import StackState
+from catok.modules.streaming_state import StackState
 from catok.modules.transformer import TransformerStage
 from catok.tokenizer import checks
 from catok.tokenizer.config import TokenizerConfig
@@ -130,25 +130,25 @@ class CodecModel(TokenizerFacts, nn.Module):
         if active is not None:
             chunk = chunk.to(self.device).masked_fill(~active[:, None, None], 0)
         checks.check_samples(chunk)
-        depth = checks.check_quantizers(num_quantizers, self.num_quantizers)
+        num_quantizers = checks.check_quantizers(num_quantizers, self.num_quantizers)
         if chunk.shape[2] % self.frame_size:
             raise ValueError(
                 f"a chunk must be whole frames of {self.frame_size} samples, got {chunk.shape[2]}: "
                 "use stream_encoder() for chunks of any size"
             )
-        codes, state = self.encode_frames(chunk, state, depth, active)
+        codes, state = self.encode_frames(chunk, state, num_quantizers, active)
         return codes if active is None else codes * active[:, None, None], state
 
     @torch.no_grad()
     def encode_frames(
-        self, chunk: Tensor, state: StackState, depth: int, active: Tensor | None = None
+        self, chunk: Tensor, state: StackState, num_quantizers: int, active: Tensor | None = None
     ) -> tuple[Tensor, StackState]:
         """`encode_step` of input that has been checked; rows not `active` give any code."""
         codes = []
         for piece in chunk.split(LONG_FRAMES * self.frame_size, dim=2):
             waveform = self.interleave(piece.to(self.device))
             latents, state = self.side("encoder").step(waveform, state, active)
-            codes.append(self.quantizer.encode(latents, depth))
+            codes.append(self.quantizer.encode(latents, num_quantizers))
         return torch.cat(codes, dim=2), state
 
     @torch.no_grad()

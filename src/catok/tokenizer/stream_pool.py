@@ -16,7 +16,7 @@ from torch.nn.functional import pad
 
 from catok.io.arrays import as_tensor
 from catok.io.numbers import check_whole_number
-from catok.modules.state import StackState
+from catok.modules.streaming_state import StackState
 from catok.tokenizer import checks
 from catok.tokenizer.model import CodecModel
 

@@ -29,7 +29,7 @@ class StreamEncoder:
         self, model: "AudioTokenizer", batch_size: int = 1, num_quantizers: int | None = None
     ) -> None:
         self._model = model
-        self._depth = checks.check_quantizers(num_quantizers, model.num_quantizers)
+        self._num_quantizers = checks.check_quantizers(num_quantizers, model.num_quantizers)
         self._batch_size = checks.check_batch_size(batch_size)
         self._start()
         self.samples = 0
@@ -80,9 +80,9 @@ class StreamEncoder:
 
     def _encode(self, chunk: Tensor) -> Tensor:
         if chunk.shape[2] == 0:
-            shape = (self._batch_size, self._depth, 0)
+            shape = (self._batch_size, self._num_quantizers, 0)
             return torch.zeros(shape, dtype=torch.int64, device=self._model.device)
-        codes, self._state = self._model.encode_frames(chunk, self._state, self._depth)
+        codes, self._state = self._model.encode_frames(chunk, self._state, self._num_quantizers)
         return codes
 
 

@@ -140,7 +140,7 @@ class CausalAudioTokenizer(CodecModel, AudioTokenizer):
         encoder = self.side("encoder")
         audio = checks.check_audio(audio, self.channels)
         lengths = checks.check_lengths(lengths, audio.shape[0], audio.shape[2])
-        depth = checks.check_quantizers(num_quantizers, self.num_quantizers)
+        num_quantizers = checks.check_quantizers(num_quantizers, self.num_quantizers)
         frames = -(-int(lengths.max()) // self.frame_size)
         state = self.encoder_state(audio.shape[0]) if frames > LONG_FRAMES else None
         chunks = []
@@ -150,7 +150,7 @@ class CausalAudioTokenizer(CodecModel, AudioTokenizer):
                 latents = encoder(self.interleave(chunk))
             else:
                 latents, state = encoder.step(self.interleave(chunk), state)
-            chunks.append(self.quantizer.encode(latents, depth))
+            chunks.append(self.quantizer.encode(latents, num_quantizers))
         codes = zero_after(torch.cat(chunks, dim=2), -(-lengths // self.frame_size))
         return self.encoded(codes, lengths)
 
@@ -168,7 +168,7 @@ class CausalAudioTokenizer(CodecModel, AudioTokenizer):
             self.check_code_space(codes)
             codes, lengths = codes.codes, codes.sample_lengths
         codes = checks.check_codes(codes, self.num_quantizers, self.codebook_size)
-        depth = checks.check_quantizers(num_quantizers, codes.shape[1])
+        num_quantizers = checks.check_quantizers(num_quantizers, codes.shape[1])
         batch, _, frames = codes.shape
         samples = frames * self.frame_size
         lengths = checks.check_lengths(lengths, batch, samples)
@@ -177,7 +177,7 @@ class CausalAudioTokenizer(CodecModel, AudioTokenizer):
         )
         state = self.decoder_state(batch) if frames > LONG_FRAMES else None
         for first in range(0, frames, LONG_FRAMES):
-            chunk = codes[:, :depth, first : first + LONG_FRAMES].to(self.device)
+            chunk = codes[:, :num_quantizers, first : first + LONG_FRAMES].to(self.device)
             latents = self.quantizer.decode(chunk)
             if state is None:
                 decoded = decoder(latents)

@@ -32,7 +32,7 @@ from catok.evaluation.report.images import (
 )
 from catok.evaluation.report.page import page, write_report
 from catok.evaluation.report.players import MAX_CHARACTERS, fit_to_budget
-from catok.evaluation.run.statistics import Estimate
+from catok.evaluation.run.bootstrap import Estimate
 from catok.evaluation.run.summary import Clip, ExampleClips
 
 from .conftest import NASTY

@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 from catok.evaluation.metrics.base import Column
 from catok.evaluation.results_folder import ResultsFolder
 from catok.evaluation.run.artifacts import slug
+from catok.evaluation.run.bootstrap import Estimate, bootstrap_mean, bootstrap_ratio
 from catok.evaluation.run.formatting import best_cells
 from catok.evaluation.run.provenance import shareable_command
 from catok.evaluation.run.rows import row_key
 from catok.evaluation.run.run_manifest import RunManifest, SystemInfo
 from catok.evaluation.run.scoring import check_recording
-from catok.evaluation.run.statistics import Estimate, bootstrap_mean, bootstrap_ratio
 from catok.evaluation.run.summary import ResultGroup, short_names
 
 RATE = 8000

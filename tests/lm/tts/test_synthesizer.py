@@ -151,11 +151,11 @@ def test_prompts_are_those_of_the_released_format(synth):
         tokens = synth.prompt(request).tokens
         spelled, untold = (
             synth.prompt_builder.text.decode(rows[:, 0].tolist())
-            for rows in (tokens.rows, tokens.unconditional)
+            for rows in (tokens.conditional, tokens.unconditional)
         )
         before, _, after = spelled.partition("- Text:\n")
         assert untold == before + "- Text:\nNone\n" + after[after.index("</user_inst>") :]
-        frames = [rows[rows[:, 0] == 6] for rows in (tokens.rows, tokens.unconditional)]
+        frames = [rows[rows[:, 0] == 6] for rows in (tokens.conditional, tokens.unconditional)]
         assert torch.equal(*frames)
         return spelled, tokens
 
@@ -163,16 +163,17 @@ def test_prompts_are_those_of_the_released_format(synth):
         text, tokens = told(mode=mode, reference_text=said)
         assert text == user.format("[S1]:\n", "after")
         assert tokens.prefix.shape == (4, 0)
-        assert int(tokens.rows[-1, 0]) == 3  # audio_start
+        assert int(tokens.conditional[-1, 0]) == 3  # audio_start
     for mode in ("continuation", None):
         text, tokens = told(mode=mode, reference_text="before")
         assert text == user.format("None", "before after")
         assert torch.equal(tokens.prefix, codes)
-        assert torch.equal(tokens.rows[-10:, 1:], codes.T)
-        assert (tokens.rows[-10:, 0] == 6).all()
+        assert torch.equal(tokens.conditional[-10:, 1:], codes.T)
+        assert (tokens.conditional[-10:, 0] == 6).all()
     text, tokens = told(mode="both", reference_text="\u524d")
     assert text == user.format("[S1]:\n", "\u524dafter")
-    assert int((tokens.rows[:, 0] == 5).sum()) == int((tokens.rows[:, 0] == 6).sum()) == 10
+    ids = tokens.conditional[:, 0]
+    assert int((ids == 5).sum()) == int((ids == 6).sum()) == 10
 
 
 def test_references_in_every_form_give_the_same_codes(synth, tmp_path):
@@ -197,7 +198,8 @@ def test_all_fields_of_the_released_prompt_are_said(synth):
         ambient_sound="street",
         language="en",
     )
-    spelled = synth.prompt_builder.text.decode(synth.prompt(request).tokens.rows[:, 0].tolist())
+    ids = synth.prompt(request).tokens.conditional[:, 0].tolist()
+    spelled = synth.prompt_builder.text.decode(ids)
     assert spelled == (
         "user\n<user_inst>\n- Reference(s):\nNone\n- Instruction:\nWhisper.\n- Tokens:\n25\n"
         "- Quality:\nclean\n- Sound Event:\nrain\n- Ambient Sound:\nstreet\n- Language:\nen\n"
@@ -208,7 +210,7 @@ def test_all_fields_of_the_released_prompt_are_said(synth):
 def test_several_speakers_are_numbered(synth):
     first, second = (synth.encode_reference(voice(seed=seed)) for seed in (0, 1))
     request = SpeechRequest("[S1] Hi. [S2] Hello.", [first, None, second])
-    rows = synth.prompt(request).tokens.rows
+    rows = synth.prompt(request).tokens.conditional
     spelled = synth.prompt_builder.text.decode(rows[:, 0].tolist())
     assert "- Reference(s):\n[S1]:\n\n[S3]:\n\n- Instruction" in spelled
     codes = rows[rows[:, 0] == 5][:, 1:].T

@@ -8,7 +8,7 @@ import torch
 
 from catok import load_audio, save_audio
 from catok.corpus import TokenizeConfig, tokenize
-from catok.corpus.entries import read_codes
+from catok.corpus.token_entries import read_codes
 from catok.data.entry import Entry
 from catok.data.recordings import read_recordings
 from catok.training.engine.distributed import Group

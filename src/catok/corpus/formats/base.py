@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from catok.corpus.rows import CodeSpace, TokenRow
+from catok.corpus.token_row import CodeSpace, TokenRow
 
 RESERVED = frozenset(
     (

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from catok.corpus.formats.base import ShardFormat, check_columns
-from catok.corpus.rows import CodeSpace, TokenRow
+from catok.corpus.token_row import CodeSpace, TokenRow
 from catok.io.files import replacing
 from catok.io.json import parse_object
 

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from catok.corpus.formats.base import ShardFormat, check_columns
-from catok.corpus.rows import CodeSpace, TokenRow
+from catok.corpus.token_row import CodeSpace, TokenRow
 from catok.data.jsonl import read_jsonl
 from catok.data.tar import Member, members
 from catok.io.files import replacing

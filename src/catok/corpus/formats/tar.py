@@ -15,7 +15,7 @@ from typing import Any, BinaryIO, cast
 import numpy as np
 
 from catok.corpus.formats.base import ShardFormat, check_columns
-from catok.corpus.rows import CodeSpace, TokenRow
+from catok.corpus.token_row import CodeSpace, TokenRow
 from catok.data.tar import Member, members, open_reference
 from catok.io.cat_file import CatHeader, read_cat, write_cat
 from catok.io.files import replacing

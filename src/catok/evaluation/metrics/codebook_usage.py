@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from catok.modules.usage import perplexity
+from catok.modules.codebook_usage import perplexity
 
 
 @dataclass(frozen=True)

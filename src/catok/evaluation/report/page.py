@@ -9,6 +9,7 @@ from catok.evaluation.metrics.base import Column
 from catok.evaluation.report.curves import color_class, rate_curve
 from catok.evaluation.report.html import escaped, join_lines, tag
 from catok.evaluation.report.players import players
+from catok.evaluation.run.bootstrap import Estimate
 from catok.evaluation.run.formatting import (
     ARROWS,
     BEST_NOTE,
@@ -20,7 +21,6 @@ from catok.evaluation.run.formatting import (
     format_significant,
     shown_columns,
 )
-from catok.evaluation.run.statistics import Estimate
 from catok.evaluation.run.summary import ALL_DOMAINS, FailedRow, ResultGroup, Summary
 from catok.evaluation.run.tables import summary_facts
 from catok.io.files import replacing

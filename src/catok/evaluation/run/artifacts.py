@@ -17,7 +17,7 @@ from catok.evaluation.results_folder import Row
 from catok.evaluation.run.recordings import EvalRecording
 from catok.evaluation.run.rows import has_no_audio
 from catok.evaluation.run.worker import Worker
-from catok.modules.usage import count_codes
+from catok.modules.codebook_usage import count_codes
 
 MAX_NAME_BYTES = 80
 CLIP_SECONDS = 6.0

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from catok.evaluation.metrics.base import Column
-from catok.evaluation.run.statistics import Estimate
+from catok.evaluation.run.bootstrap import Estimate
 from catok.evaluation.run.summary import ResultGroup
 
 DASH = "\u2013"

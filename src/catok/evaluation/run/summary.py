@@ -11,11 +11,11 @@ from catok.evaluation.metrics.base import Column
 from catok.evaluation.metrics.codebook_usage import CodebookStatistics
 from catok.evaluation.results_folder import Row
 from catok.evaluation.run.artifacts import clip_path, codebook_usage_of
+from catok.evaluation.run.bootstrap import Estimate, bootstrap_mean, bootstrap_ratio
 from catok.evaluation.run.provenance import short_path
 from catok.evaluation.run.recordings import EvalRecording
 from catok.evaluation.run.rows import has_errors, has_no_audio
 from catok.evaluation.run.run_manifest import RunManifest, SystemInfo, SystemKind
-from catok.evaluation.run.statistics import Estimate, bootstrap_mean, bootstrap_ratio
 
 ALL_DOMAINS = "all"
 TOO_LITTLE = ("short", "silent")  # flags of recordings that nothing can be measured on

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from catok.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from catok.lm.asr.config import DecodingConfig
+    from catok.lm.asr.decoding_config import DecodingConfig
     from catok.lm.asr.recognizer import Recognizer
     from catok.lm.asr.segments import Segment, join_segments
     from catok.lm.asr.transcript import Partial, Transcript, Word
@@ -26,7 +26,7 @@ __all__ = [
 __getattr__, __dir__ = lazy_names(
     "catok.lm.asr",
     {
-        "DecodingConfig": "catok.lm.asr.config",
+        "DecodingConfig": "catok.lm.asr.decoding_config",
         "Partial": "catok.lm.asr.transcript",
         "Recognizer": "catok.lm.asr.recognizer",
         "Segment": "catok.lm.asr.segments",

@@ -12,7 +12,6 @@ from torch import Tensor
 
 from catok.io.numbers import check_whole_number
 from catok.lm.asr.beam_search import Hypothesis
-from catok.lm.asr.config import DecodingConfig
 from catok.lm.asr.decoding import (
     Search,
     advance_all,
@@ -21,6 +20,7 @@ from catok.lm.asr.decoding import (
     needs_table,
     new_search,
 )
+from catok.lm.asr.decoding_config import DecodingConfig
 from catok.lm.asr.recognizer import Recognizer
 from catok.lm.asr.text_decoder import DecoderState
 from catok.lm.asr.transcript import Transcript

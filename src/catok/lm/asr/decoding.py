@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from catok.lm.asr.beam_search import BeamSearch, CTCPrefixScorer, GreedySearch, Hypothesis
-from catok.lm.asr.config import DecodingConfig
 from catok.lm.asr.ctc import align, best_path, collapse, positions_needed
+from catok.lm.asr.decoding_config import DecodingConfig
 from catok.lm.asr.prefill import PrefilledBatch, Prefiller
 from catok.lm.asr.text_decoder import DecoderState, TextDecoder
 from catok.lm.asr.transcript import Transcript, Word, timed_words

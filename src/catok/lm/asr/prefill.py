@@ -11,9 +11,9 @@ from catok.lm.asr.text_decoder import DecoderState, TextDecoder
 from catok.lm.messages import Message
 from catok.lm.model import TokenLM
 from catok.lm.prompt import PromptBuilder
-from catok.lm.rows import audio_rows, pad_rows
-from catok.lm.temporal import TemporalState
+from catok.lm.temporal_transformer import TemporalState
 from catok.lm.text import TextTokenizer
+from catok.lm.tokens import audio_tokens, pad_tokens
 
 
 def request(codes: Tensor) -> Message:
@@ -43,7 +43,7 @@ class RecognitionPrompt:
         """
         missing = max(0, self._config.n_vq - len(codes))
         whole = torch.nn.functional.pad(codes, (0, 0, 0, missing))
-        return audio_rows(whole, self._config.audio_user_slot_token_id, self._config)[1:-1]
+        return audio_tokens(whole, self._config.audio_user_slot_token_id, self._config)[1:-1]
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class Prefiller:
         """Codes `[K, F]` of each recording, of which the first `num_quantizers` are read."""
         before, after = self.prompt.opening, self.prompt.closing
         prompts = [torch.cat([before, self.prompt.frames(c), after]) for c in recordings]
-        rows, mask = (each.to(self.model.device) for each in pad_rows(prompts, self.model.config))
+        rows, mask = (each.to(self.model.device) for each in pad_tokens(prompts, self.model.config))
         hidden, state = self.model.temporal(rows, mask, None, num_quantizers)
         assert state is not None
         last = hidden.shape[1] - len(after)

@@ -11,8 +11,8 @@ from catok.codes import Encoded
 from catok.io.arrays import as_tensor
 from catok.io.cat_file import is_cat_file
 from catok.io.files import StrPath
-from catok.lm.asr.config import DecodingConfig
 from catok.lm.asr.decoding import decode_batch
+from catok.lm.asr.decoding_config import DecodingConfig
 from catok.lm.asr.prefill import Prefiller
 from catok.lm.asr.segmentation import cut_points, frame_loudness
 from catok.lm.asr.segments import Piece, Segment, cut_stream, recognize_pieces
@@ -76,7 +76,7 @@ class Recognizer(FromPretrained):
             samples = self.prepare_audio(recording, sample_rate)
             codes.append(self.tokenizer.encode(samples[None], num_quantizers=depth).codes[0].cpu())
             loudness.append(frame_loudness(samples, self.tokenizer.frame_size))
-        return self._recognised(codes, loudness, config)
+        return self._recognize(codes, loudness, config)
 
     @overload
     def transcribe_codes(
@@ -105,7 +105,7 @@ class Recognizer(FromPretrained):
         depths = [min(self.depth(config), len(each)) for each in bare]
         for depth in sorted(set(depths)):
             chosen = [index for index, each in enumerate(depths) if each == depth]
-            results = self._recognised(
+            results = self._recognize(
                 [bare[i][:depth] for i in chosen], [loudness[i] for i in chosen], config
             )
             found |= zip(chosen, results, strict=True)
@@ -192,7 +192,7 @@ class Recognizer(FromPretrained):
         rate = self.tokenizer.frame_rate
         return max(1, int(config.max_seconds * rate)), max(1, int(config.pause_window * rate))
 
-    def _recognised(
+    def _recognize(
         self,
         codes: Sequence[Tensor],
         loudness: Sequence[Tensor | None],

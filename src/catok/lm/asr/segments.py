@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 from torch import Tensor
 
-from catok.lm.asr.config import DecodingConfig
+from catok.lm.asr.decoding_config import DecodingConfig
 from catok.lm.asr.segmentation import LoudnessMeter
 from catok.lm.asr.transcript import Transcript, join_transcripts
 

@@ -4,9 +4,9 @@ import torch
 from torch import Tensor
 
 from catok.io.numbers import check_number
-from catok.lm.asr.config import DecodingConfig
 from catok.lm.asr.ctc import best_path, collapse
 from catok.lm.asr.decoding import decode_batch, greedy_search
+from catok.lm.asr.decoding_config import DecodingConfig
 from catok.lm.asr.recognizer import Recognizer
 from catok.lm.asr.segmentation import LoudnessMeter
 from catok.lm.asr.transcript import Partial, Transcript, join_texts, join_transcripts

@@ -8,8 +8,8 @@ from torch import Tensor
 
 from catok.lm.config import SPECIAL
 from catok.lm.model import TokenLM
-from catok.lm.rows import text_rows
-from catok.lm.temporal import TemporalState
+from catok.lm.temporal_transformer import TemporalState
+from catok.lm.tokens import text_tokens
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class TextDecoder:
     @torch.no_grad()
     def step(self, state: DecoderState, tokens: Sequence[int]) -> DecoderState:
         """One token more for each hypothesis."""
-        rows = text_rows(tokens, self.model.config)[:, None].to(self.model.device)
+        rows = text_tokens(tokens, self.model.config)[:, None].to(self.model.device)
         hidden, temporal = self.model.temporal(rows, None, state.temporal, self.num_quantizers)
         assert temporal is not None
         return self.first(hidden[:, -1], temporal)

@@ -18,13 +18,13 @@ from catok.lm.tts.request import SpeechRequest
 
 @dataclass(frozen=True, eq=False)
 class PromptTokens:
-    """A prompt, `rows` `[T, 1 + n_vq]`, and the codes `prefix` `[n_vq, F]` it ends with.
+    """A prompt, `conditional` `[T, 1 + n_vq]`, and the codes `prefix` `[n_vq, F]` it ends with.
 
     F is 0 unless a recording is continued; the prefix's sound is not part of the result.
     `unconditional`: the same prompt with no text, for guidance.
     """
 
-    rows: Tensor
+    conditional: Tensor
     prefix: Tensor
     unconditional: Tensor
 
@@ -81,20 +81,21 @@ def build_prompt(
         continued = references[0]
         text = transcript + space_between(transcript, text) + text
 
-    def rows_of(text: str | None) -> Tensor:
+    def tokens_of(text: str | None) -> Tensor:
         user = user_message(text, request, references=cloned)
         if continued is None:
             return prompt_builder.generation([user])
         return prompt_builder.continuation([user, assistant_message(continued)])
 
-    rows = rows_of(text)
+    tokens = tokens_of(text)
     prefix = torch.empty(prompt_builder.config.n_vq, 0, dtype=torch.int64, device="cpu")
     longest = prompt_builder.config.language_config.max_position_embeddings
-    if len(rows) >= longest:
+    if len(tokens) >= longest:
         raise ValueError(
-            f"text and reference take {len(rows)} of the model's {longest} positions: shorten them"
+            f"text and reference take {len(tokens)} of the model's {longest} positions: shorten "
+            "them"
         )
-    return PromptTokens(rows, prefix if continued is None else continued, rows_of(None))
+    return PromptTokens(tokens, prefix if continued is None else continued, tokens_of(None))
 
 
 def by_settings(prompts: Sequence[SpeechPrompt]) -> list[list[int]]:

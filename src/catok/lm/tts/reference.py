@@ -41,7 +41,7 @@ def reference_codes(
 
 def prepare_reference(reference: Reference, tokenizer: CausalAudioTokenizer) -> Tensor:
     """A reference's audio `[C, T]` as it is encoded: whole frames. Raises ValueError as above."""
-    audio = levelled(_mono(reference, tokenizer))
+    audio = normalize_level(_mono(reference, tokenizer))
     seconds = audio.shape[1] / tokenizer.sample_rate
     if not SHORTEST <= seconds <= LONGEST:
         hint = "give more of the voice" if seconds < SHORTEST else "cut out a part of it"
@@ -52,7 +52,7 @@ def prepare_reference(reference: Reference, tokenizer: CausalAudioTokenizer) -> 
     return mix(audio[:, :whole], tokenizer.channels)
 
 
-def levelled(audio: Tensor) -> Tensor:
+def normalize_level(audio: Tensor) -> Tensor:
     """Audio `[C, T]` toward an RMS of -20 dBFS, by 3 dB at most. Raises ValueError on silence."""
     rms = float(audio.square().mean().sqrt())
     if rms < SILENCE:

@@ -144,7 +144,7 @@ class Synthesizer(FromPretrained):
     def generation(prompt: SpeechPrompt) -> GenerationRequest:
         """What the language model is asked for a prompt's speech."""
         return GenerationRequest(
-            prompt.tokens.rows,
+            prompt.tokens.conditional,
             prompt.settings.num_quantizers,
             prompt.settings.sampling,
             prompt.settings.max_frames,
@@ -184,7 +184,7 @@ class Synthesizer(FromPretrained):
         settings = prompt.settings
         frames = generate_frames(
             self.model,
-            [prompt.tokens.rows],
+            [prompt.tokens.conditional],
             num_quantizers=settings.num_quantizers,
             sampling=settings.sampling,
             max_frames=settings.max_frames,

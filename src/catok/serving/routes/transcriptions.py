@@ -13,7 +13,7 @@ from torch import Tensor
 
 from catok.codes import Encoded
 from catok.io.cat_file import is_cat_file
-from catok.lm.asr.config import DecodingConfig
+from catok.lm.asr.decoding_config import DecodingConfig
 from catok.lm.asr.segments import Segment, join_segments
 from catok.lm.asr.subtitles import subrip, webvtt
 from catok.serving.answers import LiveResponse, event

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from catok.modules.usage import count_codes
+from catok.modules.codebook_usage import count_codes
 from catok.training.codec.codebooks.dropout import draw_prefixes
 from catok.training.codec.codebooks.revival import CodebookUsage, revive
 from catok.training.codec.compiling import compile_codec

@@ -16,8 +16,8 @@ from torch import Tensor
 
 from catok.io.files import reason
 from catok.lm.prompt import PromptBuilder
-from catok.lm.rows import pad_labels, pad_rows
 from catok.lm.speech_config import Task
+from catok.lm.tokens import pad_labels, pad_tokens
 from catok.training.lm.config import DataConfig, LMTrainConfig, MaskingConfig
 from catok.training.lm.corpus import Corpus
 from catok.training.lm.examples import Example, Sequence, build, mask_frames, thin_frames
@@ -62,7 +62,7 @@ def collate(
 ) -> TokenBatch:
     """Pad sequences to the longest one."""
     config = prompt_builder.config
-    rows, mask = pad_rows([s.rows for s in sequences], config)
+    rows, mask = pad_tokens([s.rows for s in sequences], config)
     heard = rows[..., 0] == config.audio_user_slot_token_id
     spoken = rows[..., 0] == config.audio_assistant_gen_slot_token_id
     return TokenBatch(

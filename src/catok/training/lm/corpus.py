@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from catok.corpus.entries import read_codes
+from catok.corpus.token_entries import read_codes
 from catok.data.entry import Entry
 from catok.data.prompt_fields import PromptFields
 from catok.io.cat_file import read_header
@@ -175,7 +175,7 @@ def _unfit_text(recording: Entry, text: TextTokenizer, config: DataConfig) -> tu
     and their length in tokens.
     """
     reason, length = _unfit((recording.text or "").strip(), text, config.max_text)
-    for value in replace(prompt_fields(recording), language=None).labelled().values():
+    for value in replace(prompt_fields(recording), language=None).prompt_lines().values():
         if value is not None and not reason:
             reason, extra = _unfit(value, text, config.max_text)
             length += extra

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from catok.corpus.entries import is_token_folder, map_tokens, mapped_folder, token_entries
+from catok.corpus.token_entries import is_token_folder, map_tokens, mapped_folder, token_entries
 from catok.data.recordings import read_recordings
 from catok.training.engine.distributed import Group
 from catok.training.lm.config import DataConfig

@@ -8,10 +8,10 @@ import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from catok.corpus.entries import token_entries
 from catok.corpus.inputs import read_entries
 from catok.corpus.job import TokenizeConfig, tokenize_recordings
 from catok.corpus.ledger import FAILED, TokenFolder
+from catok.corpus.token_entries import token_entries
 from catok.data.entry import Entry
 from catok.tokenizer.tokenizer import CausalAudioTokenizer
 from catok.training.engine.distributed import Group

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from catok.modules.codebook_usage import perplexity
 from catok.modules.quantizer import Quantizer
-from catok.modules.usage import perplexity
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from catok.audio import audio_info
 from catok.data.entry import Entry, parse_entry
 from catok.data.folders import find_audio, summarize
 from catok.data.jsonl import read_jsonl
-from catok.data.kaldi import beside
+from catok.data.kaldi import resolve_path
 from catok.data.recordings import read_folder
 from catok.data.webdataset import find_tars
 from catok.training.codec.data import shar, webdataset
@@ -147,5 +147,5 @@ def _lhotse_cut(keys: dict[str, Any], folder: Path) -> Cut:
     cut = deserialize_item(keys)
     source = recording_of(cut).sources[0]
     if source.type == FILE:
-        source.source = str(beside(str(source.source), folder))
+        source.source = str(resolve_path(str(source.source), folder))
     return cut

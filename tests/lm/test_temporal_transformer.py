@@ -5,8 +5,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from catok.lm.rows import pad_rows
-from tests.lm.conftest import random_rows
+from catok.lm.tokens import pad_tokens
+from tests.lm.conftest import random_tokens
 
 CLOSE = {"atol": 2e-5, "rtol": 1e-4}
 
@@ -19,7 +19,7 @@ CLOSE = {"atol": 2e-5, "rtol": 1e-4}
     seed=st.integers(0, 99),
 )
 def test_cached_steps_equal_one_pass(small, cuts, padding, depth, seed):
-    rows = random_rows(small.config, 2, sum(cuts), seed)
+    rows = random_tokens(small.config, 2, sum(cuts), seed)
     mask = torch.ones(rows.shape[:2], dtype=torch.bool)
     mask[0, : min(padding, cuts[0])] = False
     with torch.no_grad():
@@ -35,8 +35,8 @@ def test_cached_steps_equal_one_pass(small, cuts, padding, depth, seed):
 @settings(max_examples=15, deadline=None)
 @given(lengths=st.lists(st.integers(1, 9), min_size=2, max_size=4), seed=st.integers(0, 99))
 def test_rows_of_a_padded_batch_equal_themselves_alone(small, lengths, seed):
-    alone = [random_rows(small.config, 1, n, seed + n)[0] for n in lengths]
-    rows, mask = pad_rows(alone, small.config)
+    alone = [random_tokens(small.config, 1, n, seed + n)[0] for n in lengths]
+    rows, mask = pad_tokens(alone, small.config)
     with torch.no_grad():
         together, _ = small.temporal(rows, mask)
         for index, each in enumerate(alone):
@@ -45,7 +45,7 @@ def test_rows_of_a_padded_batch_equal_themselves_alone(small, lengths, seed):
 
 
 def test_a_state_stays_valid_and_can_be_forked_and_selected(small):
-    rows = random_rows(small.config, 3, 6)
+    rows = random_tokens(small.config, 3, 6)
     with torch.no_grad():
         _, state = small.temporal(rows[:, :4])
         first, after = small.temporal(rows[:, 4:5], None, state)
@@ -58,7 +58,7 @@ def test_a_state_stays_valid_and_can_be_forked_and_selected(small):
 
 
 def test_channels_above_the_prefix_are_not_looked_at(small):
-    rows = random_rows(small.config, 1, 5)
+    rows = random_tokens(small.config, 1, 5)
     other = rows.clone()
     other[:, :, 3:] = (other[:, :, 3:] + 1) % 16
     with torch.no_grad():
@@ -75,7 +75,7 @@ def test_there_is_no_unused_table_in_memory(small):
 
 
 def test_recomputed_layers_give_the_same_gradients(small):
-    rows, model = random_rows(small.config, 2, 5), copy.deepcopy(small).train()
+    rows, model = random_tokens(small.config, 2, 5), copy.deepcopy(small).train()
     weight = model.backbone.qwen3.layers[0].mlp.up_proj.weight
 
     def gradient():
@@ -91,6 +91,6 @@ def test_bad_shapes_are_refused(small):
     with pytest.raises(ValueError, match=r"\[B, T, 5\]"):
         small.temporal(torch.zeros(1, 3, 4, dtype=torch.int64))
     with pytest.raises(ValueError, match="mask must be bool"):
-        small.temporal(random_rows(small.config, 1, 3), torch.ones(1, 3))
+        small.temporal(random_tokens(small.config, 1, 3), torch.ones(1, 3))
     with pytest.raises(ValueError, match="num_quantizers must be from 1 to 4"):
-        small.temporal(random_rows(small.config, 1, 3), num_quantizers=5)
+        small.temporal(random_tokens(small.config, 1, 3), num_quantizers=5)

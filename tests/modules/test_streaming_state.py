@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from catok.modules.state import StackState, StageState, append_recent
+from catok.modules.streaming_state import StackState, StageState, append_recent
 
 
 def state(positions):

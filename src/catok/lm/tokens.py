@@ -1,7 +1,7 @@
-"""Rows of tokens: `[T, 1 + n_vq]` int64, text in channel 0, codes in the others.
+"""Tokens of a sequence: `[T, 1 + n_vq]` int64, text in channel 0, codes in the others.
 
-Source: `docs/spec/tts-layout.md` (d) and (f). Text rows hold the pad code in every audio
-channel; a frame's row holds a slot token and the frame's codes.
+Source: `docs/spec/tts-layout.md` (d) and (f). A text token stands beside the pad code in
+every audio channel; a frame is a slot token and its codes.
 """
 
 from collections.abc import Sequence
@@ -13,22 +13,22 @@ from catok.lm.config import TokenLMConfig
 from catok.lm.loss import IGNORED
 
 
-def text_rows(ids: Sequence[int], config: TokenLMConfig) -> Tensor:
-    """Text ids as rows `[len(ids), 1 + n_vq]`."""
-    rows = torch.full((len(ids), config.channels), config.audio_pad_code, device="cpu")
-    rows[:, 0] = torch.tensor(ids, dtype=torch.int64, device="cpu")
-    return rows
+def text_tokens(ids: Sequence[int], config: TokenLMConfig) -> Tensor:
+    """Text ids as tokens `[len(ids), 1 + n_vq]`."""
+    tokens = torch.full((len(ids), config.channels), config.audio_pad_code, device="cpu")
+    tokens[:, 0] = torch.tensor(ids, dtype=torch.int64, device="cpu")
+    return tokens
 
 
-def audio_rows(codes: Tensor, slot: int, config: TokenLMConfig) -> Tensor:
-    """Codes `[n_vq, F]` of one recording as rows `[F + 2, 1 + n_vq]`: start, frames, end.
+def audio_tokens(codes: Tensor, slot: int, config: TokenLMConfig) -> Tensor:
+    """Codes `[n_vq, F]` of one recording as tokens `[F + 2, 1 + n_vq]`: start, frames, end.
 
-    `slot`: the text token of frame rows. F may be 0. Raises ValueError on codes that do not fit.
+    `slot`: the text token of frames. F may be 0. Raises ValueError on codes that do not fit.
     """
     check_recording(codes, config)
-    frames = text_rows([slot] * codes.shape[1], config)
+    frames = text_tokens([slot] * codes.shape[1], config)
     frames[:, 1:] = codes.t().cpu()
-    ends = text_rows([config.audio_start_token_id, config.audio_end_token_id], config)
+    ends = text_tokens([config.audio_start_token_id, config.audio_end_token_id], config)
     return torch.cat([ends[:1], frames, ends[1:]])
 
 
@@ -51,24 +51,24 @@ def check_recording(codes: Tensor, config: TokenLMConfig) -> None:
         )
 
 
-def pad_rows(rows: Sequence[Tensor], config: TokenLMConfig) -> tuple[Tensor, Tensor]:
-    """Rows of several sequences, padded on the left: `[B, T, 1 + n_vq]` and a bool mask `[B, T]`.
+def pad_tokens(tokens: Sequence[Tensor], config: TokenLMConfig) -> tuple[Tensor, Tensor]:
+    """Tokens of several sequences, padded on the left: `[B, T, 1 + n_vq]` and a bool mask `[B, T]`.
 
     Raises ValueError on no or an empty sequence.
     """
-    if not rows or any(len(each) == 0 for each in rows):
-        raise ValueError("a batch needs at least one sequence, and every sequence a row")
-    longest = max(len(each) for each in rows)
-    batch = text_rows([config.pad_token_id] * longest, config).repeat(len(rows), 1, 1)
-    mask = torch.zeros(len(rows), longest, dtype=torch.bool, device="cpu")
-    for index, each in enumerate(rows):
+    if not tokens or any(len(each) == 0 for each in tokens):
+        raise ValueError("a batch needs at least one sequence, and every sequence a token")
+    longest = max(len(each) for each in tokens)
+    batch = text_tokens([config.pad_token_id] * longest, config).repeat(len(tokens), 1, 1)
+    mask = torch.zeros(len(tokens), longest, dtype=torch.bool, device="cpu")
+    for index, each in enumerate(tokens):
         batch[index, longest - len(each) :] = each
         mask[index, longest - len(each) :] = True
     return batch, mask
 
 
 def pad_labels(labels: Sequence[Tensor]) -> Tensor:
-    """Labels of several sequences, as `pad_rows` does: `[B, T, 1 + n_vq]`, padding is ignored."""
+    """Labels of several sequences, as `pad_tokens` does: `[B, T, 1 + n_vq]`, padding is ignored."""
     longest = max(len(each) for each in labels)
     batch = torch.full((len(labels), longest, labels[0].shape[1]), IGNORED, device="cpu")
     for index, each in enumerate(labels):
@@ -76,13 +76,13 @@ def pad_labels(labels: Sequence[Tensor]) -> Tensor:
     return batch
 
 
-def next_row_labels(rows: Tensor, first: int, config: TokenLMConfig) -> tuple[Tensor, Tensor]:
+def shifted_labels(tokens: Tensor, first: int, config: TokenLMConfig) -> tuple[Tensor, Tensor]:
     """Training input and labels, `[T - 1, 1 + n_vq]` each, of a sequence `[T, 1 + n_vq]`.
 
-    A row's labels are the row after it. Before row `first` nothing is to be predicted, and the pad
-    code never is.
+    The labels of a step are the tokens of the next one. Before step `first` nothing is to be
+    predicted, and the pad code never is.
     """
-    labels = rows[1:].clone()
+    labels = tokens[1:].clone()
     labels[:first] = IGNORED
     labels[:, 1:][labels[:, 1:] == config.audio_pad_code] = IGNORED
-    return rows[:-1], labels
+    return tokens[:-1], labels

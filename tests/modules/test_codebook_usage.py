@@ -3,7 +3,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from catok.modules.usage import count_codes, perplexity
+from catok.modules.codebook_usage import count_codes, perplexity
 
 
 def test_codes_are_counted_where_frames_exist():
