@@ -111,6 +111,7 @@ def small_disk(limit: int) -> Iterator[None]:
 SLOW = (  # left out by -m "not slow": they train, start processes or run whole pages
     "tests/cli/test_workers.py",
     "tests/corpus/test_object_store.py",
+    "tests/conformance/test_ports.py",
     "tests/integration/",
     "tests/recipes/",
     "tests/research/",

@@ -17,6 +17,7 @@ ROOMS = (
     "evaluation",
     "export",
     "hf",
+    "conformance",
     "cli",
 )  # left to right
 SHARED = ("io", "audio", "data", "codes")  # left of all rooms

@@ -26,6 +26,7 @@ from catok.cli import (
     train,
     train_lm,
     tts,
+    verify,
 )
 from catok.cli.errors import exit_code
 from catok.cli.terminal import open_standard_files, tell
@@ -50,6 +51,7 @@ COMMANDS = {
     "serve": serve.run,
     "tokenize": tokenize.run,
     "tokens": tokens.run,
+    "verify": verify.run,
 }
 KEYS = {
     "train": ("catok.training.codec.config", "TrainConfig"),

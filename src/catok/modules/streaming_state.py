@@ -82,6 +82,7 @@ class StackState:
             keep[:] = False
         else:
             rows = torch.as_tensor(rows, device="cpu")
+            rows = rows if rows.numel() else rows.long()  # a list of no rows has no type
             if rows.dtype == torch.bool and rows.shape != keep.shape:
                 raise ValueError(f"a row mask needs shape [{self.batch_size}], got {rows.shape}")
             try:
