@@ -8,7 +8,7 @@ import torch
 from catok import CausalAudioTokenizer
 from catok.modules.attention import CausalAttention
 from catok.modules.rope import rotations
-from catok.modules.state import StackState
+from catok.modules.streaming_state import StackState
 from catok.modules.transformer import TransformerStage
 
 

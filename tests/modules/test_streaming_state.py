@@ -14,6 +14,7 @@ def state(positions):
     [
         (None, [0, 0, 0]),
         (1, [5, 0, 9]),
+        ([], [5, 3, 9]),
         ([0, 2], [0, 3, 0]),
         (torch.tensor([True, False, False]), [0, 3, 9]),
     ],
