@@ -60,11 +60,11 @@ class NarrowQuantizer(CausalAudioTokenizer):
         quantizer = tokenizer.quantizer
 
         def narrow(depth):
-            folded = quantizer.folded(depth)
-            tensors = {k: v.bfloat16() for k, v in vars(folded.books).items()}
+            folded = quantizer.for_inference(depth)
+            tensors = {k: v.bfloat16() for k, v in vars(folded.codebooks).items()}
             own = {k: getattr(folded, k).bfloat16() for k in ("read", "write")}
             own |= {k: getattr(folded, k).bfloat16() for k in ("read_bias", "write_bias")}
-            return replace(folded, books=replace(folded.books, **tensors), **own)
+            return replace(folded, codebooks=replace(folded.codebooks, **tensors), **own)
 
         quantizer.encode = lambda latents, depth=None: narrow(depth).encode(latents.bfloat16())
         quantizer.decode = lambda codes: narrow(codes.shape[1]).decode(codes).float()

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from catok.modules.patch import PatchConfig
-from catok.modules.quantizer import QuantizerConfig
+from catok.modules.residual_quantizer import ResidualQuantizerConfig
 from catok.modules.transformer import TransformerConfig
 from catok.tokenizer.config import TokenizerConfig
 from catok.tokenizer.model import CodecModel
@@ -33,8 +33,8 @@ def _stage(inside: int, outside: int, window: float, layers: int = 1, width: int
     )
 
 
-def _quantizer(num_quantizers: int, kind: str = "rlfq") -> QuantizerConfig:
-    return QuantizerConfig(
+def _quantizer(num_quantizers: int, kind: str = "rlfq") -> ResidualQuantizerConfig:
+    return ResidualQuantizerConfig(
         input_dim=64,
         inner_dim=40,
         num_quantizers=num_quantizers,

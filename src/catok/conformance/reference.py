@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from catok.modules.patch import PatchConfig
+from catok.modules.residual_quantizer import ResidualQuantizerConfig
 from catok.modules.transformer import TransformerConfig
 from catok.tokenizer.config import TokenizerConfig
 
@@ -48,10 +49,18 @@ class Synthesis:
 
 
 class Reference:
-    """A tokenizer as its configuration and weights define it; `weights` by canonical name."""
+    """A tokenizer as its configuration and weights define it; `weights` by canonical name.
+
+    Raises ValueError on a quantizer that the specification does not know.
+    """
 
     def __init__(self, config: TokenizerConfig, weights: Mapping[str, Tensor]) -> None:
-        self.config = config
+        quantizer = config.quantizer
+        if not isinstance(quantizer, ResidualQuantizerConfig):
+            raise ValueError(
+                f'the reference knows the quantizers "rlfq" and "rvq", not {quantizer.kind!r}'
+            )
+        self.config, self._quantizer = config, quantizer
         self._weights = weights
 
     def _get(self, name: str) -> Tensor:
@@ -69,7 +78,7 @@ class Reference:
     @torch.no_grad()
     def decode(self, codes: Tensor) -> Synthesis:
         """Codes `[K, F]`, K any number of the first codebooks."""
-        total = torch.zeros(self.config.quantizer.inner_dim, codes.shape[1], dtype=torch.float64)
+        total = torch.zeros(self._quantizer.inner_dim, codes.shape[1], dtype=torch.float64)
         for index, code in enumerate(codes):
             book = f"quantizer.quantizers.{index}"
             rows = self._get(f"{book}.codebook.weight")[code]
@@ -116,12 +125,12 @@ class Reference:
     def _quantize(self, latents: Tensor) -> tuple[Tensor, Tensor]:
         residual = self._pointwise("quantizer.input_proj", latents)
         codes, margins = [], []
-        for index in range(self.config.quantizer.num_quantizers):
+        for index in range(self._quantizer.num_quantizers):
             book = f"quantizer.quantizers.{index}"
             queries = self._pointwise(f"{book}.in_proj", residual).T
             rows = self._get(f"{book}.codebook.weight")
             keys = rows
-            if self.config.quantizer.kind == "rlfq":
+            if self._quantizer.kind == "rlfq":
                 queries, keys = F.normalize(queries), F.normalize(rows)
             distances = (queries[:, None] - keys).square().sum(2)
             code = distances.argmin(1)
