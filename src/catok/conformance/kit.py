@@ -77,9 +77,9 @@ class Variant:
 
 
 def make_kit(folder: str | Path, names: Iterable[str] = tuple(VARIANTS)) -> None:
-    """Write the kit into `folder`, which is made; the same files every time.
+    """Write the kit into `folder`, which is made; the same weights and vectors every time.
 
-    (Decoded sound may differ in the last bit of float32 between machines.) Raises ValueError on
+    (Sound and latents may differ in the last bit of float32 between machines.) Raises ValueError on
     unknown names.
     """
     names, folder = list(names), Path(folder)
