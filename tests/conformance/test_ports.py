@@ -8,6 +8,7 @@ import pytest
 from catok import CausalAudioTokenizer
 from catok.conformance import ClassPort, CommandPort, port_named, verify
 from catok.conformance.models import VARIANTS
+from catok.conformance.targets import is_model
 from tests.conformance import broken
 
 QUICK = ["whole", "partial", "batch", "chunks", "pauses", "reset"]
@@ -33,6 +34,15 @@ def test_torch_passes_with_all_variants(kit, name):
 @pytest.mark.parametrize("name", ["24khz", "nano"])
 def test_transformers_classes_pass(kit, name):
     report = verify(port_named("hf"), [kit[name]], QUICK)
+    assert report.passed
+    assert not any(outcome.absent for outcome in report.variants[0].outcomes)
+
+
+@pytest.mark.parametrize("name", list(VARIANTS))
+def test_onnxruntime_passes(kit, name):
+    pytest.importorskip("onnx")
+    checks = QUICK if name == "24khz" else ["whole", "partial", "reset"]
+    report = verify(port_named("onnx"), [kit[name]], checks)
     assert report.passed
     assert not any(outcome.absent for outcome in report.variants[0].outcomes)
 
@@ -116,6 +126,16 @@ def test_unknown_names_are_refused(kit, tmp_path):
         verify(port_named("torch"), [kit["tiny"]], ["wohle"])
     report = verify(port_named(str(tmp_path)), [kit["tiny"]], ["whole"])
     assert "has no folder tiny" in report.variants[0].fault
+
+
+def test_a_folder_of_graphs(kit, tmp_path):
+    pytest.importorskip("onnx")
+    from catok.export import export_tokenizer
+
+    export_tokenizer(CausalAudioTokenizer.from_pretrained(kit["tiny"].folder), tmp_path / "tiny")
+    assert verify(port_named(str(tmp_path)), [kit["tiny"]], ["whole"]).passed
+    with pytest.raises(ValueError, match="name the model they are of"):
+        is_model(str(tmp_path / "tiny"))
 
 
 def test_a_folder_of_converted_models(kit, tmp_path):

@@ -22,8 +22,8 @@ def run(
         Positional[str | None],
         arg(
             metavar="TARGET",
-            help="torch, hf, a class module:Class, a folder of models that were made of the kit's, "
-            "hf:FOLDER, or a model: a folder, an embedded name, a hub id.",
+            help="torch, hf, onnx, a class module:Class, a folder of models or graphs made of the "
+            "kit's, hf:FOLDER, or a model: a folder, an embedded name, a hub id.",
             help_behavior_hint="",
         ),
     ] = None,
