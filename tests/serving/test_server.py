@@ -243,6 +243,15 @@ def test_the_log_says_what_happened_and_no_text(server, caplog):
     assert sound_of(answer).shape[1]
 
 
+def test_texts_are_in_the_log_where_that_is_asked_for(models, caplog):
+    with running(models, log_texts=True) as (address, _), caplog.at_level("INFO", "catok.serving"):
+        assert httpx.post(f"{address}/v1/audio/speech", json=asked()).status_code == 200
+        file = {"file": as_wav(noise(9000))}
+        text = httpx.post(f"{address}/v1/audio/transcriptions", files=file).json()["text"]
+    found = {r.message: r.fields["text"] for r in caplog.records if r.message != "request"}
+    assert found == {"speech": "A bed.", "transcript": text}
+
+
 def as_b64(data):
     import base64
 

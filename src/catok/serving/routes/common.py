@@ -1,5 +1,6 @@
 """What the routes share."""
 
+import logging
 from typing import Annotated
 
 from fastapi import Depends
@@ -30,4 +31,11 @@ async def enter(request: Request, kind: str) -> None:
         raise
 
 
+def note_text(request: Request, what: str, text: str) -> None:
+    """Write a text into the log, where the configuration says so."""
+    if service_of(request).config.log_texts:
+        log.info(what, extra={"fields": {"id": request.state.request_id, "text": text}})
+
+
+log = logging.getLogger("catok.serving")
 ServiceOf = Annotated[Service, Depends(service_of)]

@@ -35,7 +35,7 @@ from catok.serving.bodies import checked, fields_of, is_form, read_form, read_js
 from catok.serving.errors import ApiError, as_api_error
 from catok.serving.fetching import from_base64, read_source
 from catok.serving.formats import CONTENT_TYPES
-from catok.serving.routes.common import ServiceOf, enter, metrics_of
+from catok.serving.routes.common import ServiceOf, enter, metrics_of, note_text
 from catok.serving.service import Service, Utterance
 from catok.serving.shaping import FASTEST, SLOWEST, AudioShaper
 
@@ -105,6 +105,7 @@ async def speech(request: Request, service: ServiceOf) -> Response:
     else:
         body = checked(SpeechBody, await read_json(request))
     check_text(body.input, service)
+    note_text(request, "speech", body.input)
     await enter(request, "speech")
     asked = await speech_request(service, body, upload)
     utterance = service.speak(asked, pause=body.pause)
@@ -180,6 +181,7 @@ async def batch(request: Request, service: ServiceOf) -> Response:
         try:
             body = checked(SpeechBody, {**shared, **items[index]})
             check_text(body.input, service)
+            note_text(request, "speech", body.input)
             asked = await speech_request(service, body, None)
             utterance = service.speak(asked, pause=body.pause)
             try:

@@ -19,7 +19,7 @@ from catok.lm.asr.subtitles import subrip, webvtt
 from catok.serving.answers import LiveResponse, event
 from catok.serving.bodies import checked, fields_of, is_form, read_form, upload_of
 from catok.serving.errors import ApiError, as_api_error
-from catok.serving.routes.common import ServiceOf, enter, metrics_of
+from catok.serving.routes.common import ServiceOf, enter, metrics_of, note_text
 from catok.serving.service import Service
 
 router = APIRouter()
@@ -114,6 +114,7 @@ async def _segments(
 
     async with aclosing(service.transcribe(counted(), config)) as segments:
         async for segment in segments:
+            note_text(request, "transcript", segment.transcript.text)
             yield segment
 
 
