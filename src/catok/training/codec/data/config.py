@@ -1,5 +1,6 @@
 """What batches are made of: corpora, their mixture, and the shape of a batch."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -66,3 +67,11 @@ class DataConfig:
         for name, limits in (("gain_db", self.gain_db), ("loudness_db", self.loudness_db)):
             if limits is not None and limits[0] > limits[1]:
                 raise ValueError(f"data.{name} must be (lowest, highest), got {limits}")
+
+
+def no_recording_of(domains: Iterable[str]) -> ValueError:
+    """What to raise where `domain_weights` names domains that the data does not have."""
+    return ValueError(
+        f"data.domain_weights names {sorted(domains)}, but no recording is of it: give recordings "
+        'their "domain" in a manifest, or take all by their hours with --set data.domain_weights={}'
+    )

@@ -7,7 +7,7 @@ from functools import partial
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
-from catok.training.codec.data.config import DataConfig
+from catok.training.codec.data.config import DataConfig, no_recording_of
 from catok.training.codec.data.cuts import domain_of
 from catok.training.codec.data.draws import Draw
 from catok.training.codec.data.mixture import Corpora, keeps, listed
@@ -47,7 +47,7 @@ class CropSampler:
             raise ValueError("no recording passes domain_weights and min_band_edge")
         absent = set(self.weights) - set(self._cuts)
         if absent:
-            raise ValueError(f"domain_weights names {sorted(absent)}, but no recording is of it")
+            raise no_recording_of(absent)
         self._until = {name: list(accumulate(group)) for name, group in masses.items()}
 
     def rows(self, step: int) -> list[Draw]:

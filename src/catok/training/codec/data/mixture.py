@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import chain, count
 from typing import TYPE_CHECKING, Any
 
-from catok.training.codec.data.config import DataConfig
+from catok.training.codec.data.config import DataConfig, no_recording_of
 from catok.training.codec.data.cuts import band_edge_of, domain_of, is_unreadable
 from catok.training.codec.data.shards import Shards
 
@@ -165,4 +165,4 @@ class _Required:
         yield from self.cuts
         if self.domain is None:
             raise ValueError("no recording passes domain_weights and min_band_edge")
-        raise ValueError(f"domain_weights names {self.domain!r}, but no recording is of it")
+        raise no_recording_of([self.domain])
