@@ -104,13 +104,13 @@ def _sum_up(
     }
     extra = "".join(f", {count} {what}" for what, count in counts.items() if count)
     details = {item.detail for item in done}
-    if len(details) == 1 and (detail := details.pop()):
-        extra = f", {detail}{extra}"
+    detail = f", {details.pop()}" if len(details) == 1 and any(details) else ""
     if plan.left_out:
         extra += f"; left out: {summarize(plan.left_out)}"
     speed = f", {pace(seconds, elapsed)}" if done else ""
     of = len(plan.jobs) + plan.kept
-    say(f"catok: {verb} {len(done)} of {of} files, {seconds:.1f} s of audio{speed}{where}{extra}")
+    audio = f"{seconds:.1f} s of audio{detail}{speed}{where}"
+    say(f"catok: {verb} {len(done)} of {of} files, {audio}{extra}")
 
 
 def _taken(result: Done | Exception, take: Callable[[Done], None]) -> Done | Exception:

@@ -1,12 +1,10 @@
 """From exceptions and signals to exit codes and one clear line."""
 
 import os
-import signal
 import sys
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
+from catok.cli.ending import ended_by_signals
 from catok.cli.terminal import complain, forget_output, shown
 from catok.extras import hint_for
 from catok.io.files import reason
@@ -27,7 +25,7 @@ def exit_code(command: Callable[[], int]) -> int:
     SystemExit, which removes temporary files.
     """
     try:
-        with _ended_by(signal.SIGTERM, signal.SIGHUP):
+        with ended_by_signals():
             return _reported(command)
     except BrokenPipeError:
         forget_output()
@@ -79,23 +77,3 @@ def _explained(error: Exception) -> Exception:
             raise error
         return ValueError(hint)
     return error
-
-
-@contextmanager
-def _ended_by(*signals: signal.Signals) -> Iterator[None]:
-    """Context in which signals that would end the process at once raise SystemExit."""
-
-    def end(number: int, frame: object) -> None:
-        raise SystemExit(128 + number)
-
-    changed = {}
-    if threading.current_thread() is threading.main_thread():
-        changed = {s: signal.getsignal(s) for s in signals}
-        changed = {s: handler for s, handler in changed.items() if handler is signal.SIG_DFL}
-    for number in changed:
-        signal.signal(number, end)
-    try:
-        yield
-    finally:
-        for number, handler in changed.items():
-            signal.signal(number, handler)

@@ -1,6 +1,6 @@
 import pytest
 
-from catok.training.engine.recipe import load_recipe, override_recipe
+from catok.training.engine.recipe import load_recipe, override_recipe, read_recipe
 
 BASE = """
 tokenizer = "nano"
@@ -127,3 +127,15 @@ def test_missing_and_binary_files(tmp_path):
 def test_overrides_that_cannot_be(write, override, message):
     with pytest.raises(ValueError, match=message):
         load_recipe(write("base.toml", BASE), [override])
+
+
+def test_sizes_lie_beside_the_recipe(tmp_path, monkeypatch):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "sizes.json").write_text("{}")
+    (tmp_path / "mine" / "recipe.toml").write_text('tokenizer = "sizes.json"\nmodel = "x.json"\n')
+    (tmp_path / "other.toml").write_text('base = "mine/recipe.toml"\nsteps = 1\n')
+    monkeypatch.chdir(tmp_path)
+    expected = {"tokenizer": str(tmp_path / "mine" / "sizes.json"), "model": "x.json"}
+    assert read_recipe("mine/recipe.toml") == expected
+    assert read_recipe("other.toml") == expected | {"steps": 1}
+    assert read_recipe("other.toml", ["tokenizer=tiny"])["tokenizer"] == "tiny"

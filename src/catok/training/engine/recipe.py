@@ -24,7 +24,8 @@ def read_recipe(path: str | Path, overrides: list[str] | None = None) -> dict[st
     "tasks={asr=1.0}" replaces the whole table, "tasks.asr=1.0" one key of it.
 
     A recipe may begin with `base = "other.toml"`, relative to itself: its own keys then replace the
-    other's, table by table. Raises ValueError on a missing file and on bad TOML.
+    other's, table by table. A .json file of sizes that `tokenizer` or `model` names is looked for
+    beside the recipe first. Raises ValueError on a missing file and on bad TOML.
     """
     return overridden(_read(Path(path), ()), overrides or [])
 
@@ -45,12 +46,19 @@ def _read(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
         data = read_toml(path)
     except ValueError as error:
         raise ValueError(f"cannot read the recipe {path}: {error}") from error
+    data |= {key: _beside(path, data[key]) for key in ("tokenizer", "model") if key in data}
     base = data.pop("base", None)
     if base is None:
         return data
     if not isinstance(base, str):
         raise ValueError(f"{path}: base is the path of another recipe, got {base!r}")
     return _merge(_read(path.parent / base, (*seen, path)), data)
+
+
+def _beside(recipe: Path, value: Any) -> Any:
+    """The path of a .json file that lies beside the recipe; other values as they are."""
+    is_file = isinstance(value, str) and value.endswith(".json")
+    return str(recipe.parent / value) if is_file and (recipe.parent / value).is_file() else value
 
 
 def _merge(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
