@@ -136,7 +136,7 @@ def test_interrupt_leaves_nothing(catok, recording, monkeypatch, capsys):
     def interrupted(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(CausalAudioTokenizer, "decode_step", interrupted)
+    monkeypatch.setattr(CausalAudioTokenizer, "decode_frames", interrupted)
     assert catok("roundtrip", recording, "-o", recording.with_name("out.wav")) == 130
     assert capsys.readouterr().err == "catok: interrupted\n"
     assert [file.name for file in recording.parent.iterdir()] == ["speech.wav"]

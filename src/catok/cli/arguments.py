@@ -136,6 +136,23 @@ ValidData = Annotated[
     str | None,
     arg(metavar="DATA", help="Likewise, to measure on.", help_behavior_hint=_NO_DEFAULT),
 ]
+TextData = Annotated[
+    str,
+    arg(
+        metavar="DATA",
+        help="Recordings with text: a manifest, a folder of audio and .txt, a Kaldi, LibriSpeech "
+        "or LJSpeech folder; or codes with text: shards of `catok tokenize`, a manifest of .cat "
+        "files.",
+    ),
+]
+Tokens = Annotated[
+    str | None,
+    arg(
+        metavar="FOLDER",
+        help="Where the recordings' codes are kept, or put.",
+        help_behavior_hint="(default: beside DATA)",
+    ),
+]
 Overrides = Annotated[
     tuple[str, ...],
     arg(

@@ -3,8 +3,11 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tyro.conf import OmitArgPrefixes
+
 from catok.cli import arguments as arg
 from catok.cli.common import command
+from catok.cli.options import BatchOptions, CodecOptions, MixOptions
 
 if TYPE_CHECKING:
     from catok.cli.batch import Done, Work
@@ -16,16 +19,9 @@ if TYPE_CHECKING:
 def run(
     inputs: arg.AudioInputs,
     out: arg.Output = None,
-    quantizers: arg.Quantizers = None,
-    model: arg.Model = "tiny",
-    channels: arg.Channels = None,
-    downmix: arg.Downmix = "itu",
-    device: arg.Device = "auto",
-    dtype: arg.Dtype = "float32",
-    overwrite: arg.Overwrite = False,
-    skip_existing: arg.SkipExisting = False,
-    shard: arg.Shard = None,
-    workers: arg.Workers = 1,
+    codec: OmitArgPrefixes[CodecOptions] = CodecOptions(),  # noqa: B008 - frozen
+    mix: OmitArgPrefixes[MixOptions] = MixOptions(),  # noqa: B008
+    batch: OmitArgPrefixes[BatchOptions] = BatchOptions(),  # noqa: B008
     threads: int | None = None,
 ) -> int:
     """Encode audio into .cat files.
@@ -36,43 +32,38 @@ def run(
     from catok.cli import files
     from catok.cli.batch import work_through
 
-    arg.check_count("--quantizers", quantizers)
-    arg.check_count("--workers", workers)
-    selected = arg.parse_channels(channels)
-    existing = files.Existing(overwrite, skip_existing)
-    part = files.Shard.parse(shard)
-    todo = files.plan(inputs, out, files.READS_AUDIO, files.WRITES_CAT, existing, part)
+    arg.check_count("--quantizers", codec.quantizers)
+    task = EncodeTask(codec, mix.select, mix.downmix)
+    todo = batch.plan(inputs, out, files.READS_AUDIO, files.WRITES_CAT)
 
     from catok.cli.recordings import audio_seconds
 
-    task = EncodeTask(model, device, dtype, quantizers, selected, downmix)
     return work_through(
-        todo, task, lambda: audio_seconds(todo), verb="encoded", workers=workers, threads=threads
+        todo,
+        task,
+        lambda: audio_seconds(todo),
+        verb="encoded",
+        workers=batch.workers,
+        threads=threads,
     )
 
 
 @dataclass(frozen=True)
 class EncodeTask:
-    """The options of `catok encode`."""
+    """The options of `catok encode`, for worker processes."""
 
-    model: str
-    device: arg.DeviceName
-    dtype: arg.DtypeName
-    quantizers: int | None
+    codec: CodecOptions
     select: tuple[int, ...] | None
     downmix: arg.DownmixName
 
     def start(self, progress: "Progress") -> "Work":
         """Load the encoder."""
         from catok.cli.batch import Done
-        from catok.cli.loading import load_tokenizer
         from catok.cli.pipes import writable
         from catok.cli.recordings import bitrate, conversion_note
-        from catok.tokenizer.checks import check_quantizers
         from catok.tokenizer.files import encode_file
 
-        tok = load_tokenizer(self.model, self.device, self.dtype, part="encoder")
-        check_quantizers(self.quantizers, tok.num_quantizers)
+        tok = self.codec.load("encoder")
 
         def work(job: "Job") -> "Done":
             note = conversion_note(tok, job.source, job.name)
@@ -81,7 +72,7 @@ class EncodeTask:
                     tok,
                     job.source,
                     target,
-                    num_quantizers=self.quantizers,
+                    num_quantizers=self.codec.quantizers,
                     downmix=self.downmix,
                     select=self.select,
                     report=progress.advance,

@@ -16,24 +16,9 @@ def run(
         arg(metavar="MODEL", help='"tiny-tts", "tiny-asr", a model folder or a hub id.'),
     ],
     out: shared.RunFolder,
-    data: Annotated[
-        str,
-        arg(
-            metavar="DATA",
-            help="Recordings with text: a manifest, a folder of audio and .txt, a Kaldi, "
-            "LibriSpeech or LJSpeech folder; or codes with text: shards of "
-            "`catok tokenize`, a manifest of .cat files.",
-        ),
-    ],
+    data: shared.TextData,
     valid: shared.ValidData = None,
-    tokens: Annotated[
-        str | None,
-        arg(
-            metavar="FOLDER",
-            help="Where the recordings' codes are kept, or put.",
-            help_behavior_hint="(default: beside DATA)",
-        ),
-    ] = None,
+    tokens: shared.Tokens = None,
     tokenizer: Annotated[
         str | None,
         arg(

@@ -3,8 +3,11 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tyro.conf import OmitArgPrefixes
+
 from catok.cli import arguments as arg
 from catok.cli.common import command
+from catok.cli.options import BatchOptions, CodecOptions, MixOptions
 
 if TYPE_CHECKING:
     from catok.cli.batch import Done, Work
@@ -17,16 +20,9 @@ def run(
     inputs: arg.AudioInputs,
     out: arg.RequiredOutput,
     format: arg.Format = "auto",
-    quantizers: arg.Quantizers = None,
-    model: arg.Model = "tiny",
-    channels: arg.Channels = None,
-    downmix: arg.Downmix = "itu",
-    device: arg.Device = "auto",
-    dtype: arg.Dtype = "float32",
-    overwrite: arg.Overwrite = False,
-    skip_existing: arg.SkipExisting = False,
-    shard: arg.Shard = None,
-    workers: arg.Workers = 1,
+    codec: OmitArgPrefixes[CodecOptions] = CodecOptions(),  # noqa: B008 - frozen
+    mix: OmitArgPrefixes[MixOptions] = MixOptions(),  # noqa: B008
+    batch: OmitArgPrefixes[BatchOptions] = BatchOptions(),  # noqa: B008
     threads: int | None = None,
 ) -> int:
     """Encode recordings and decode them again, to hear what is lost.
@@ -36,23 +32,19 @@ def run(
     from catok.cli import files
     from catok.cli.batch import work_through
 
-    arg.check_count("--quantizers", quantizers)
-    arg.check_count("--workers", workers)
-    selected = arg.parse_channels(channels)
-    existing = files.Existing(overwrite, skip_existing)
-    part = files.Shard.parse(shard)
+    arg.check_count("--quantizers", codec.quantizers)
     suffixes = files.audio_suffixes(format)
-    todo = files.plan(inputs, out, files.READS_AUDIO, suffixes, existing, part)
+    task = RoundtripTask(codec, suffixes[0], mix.select, mix.downmix)
+    todo = batch.plan(inputs, out, files.READS_AUDIO, suffixes)
 
     from catok.cli.recordings import audio_seconds
 
-    task = RoundtripTask(model, device, dtype, quantizers, suffixes[0], selected, downmix)
     return work_through(
         todo,
         task,
         lambda: audio_seconds(todo),
         verb="reconstructed",
-        workers=workers,
+        workers=batch.workers,
         threads=threads,
     )
 
@@ -61,10 +53,7 @@ def run(
 class RoundtripTask:
     """The options of `catok roundtrip`; `suffix`: the format on standard output."""
 
-    model: str
-    device: arg.DeviceName
-    dtype: arg.DtypeName
-    quantizers: int | None
+    codec: CodecOptions
     suffix: str
     select: tuple[int, ...] | None
     downmix: arg.DownmixName
@@ -72,12 +61,11 @@ class RoundtripTask:
     def start(self, progress: "Progress") -> "Work":
         """Load the model."""
         from catok.cli.batch import Done
-        from catok.cli.loading import load_tokenizer
         from catok.cli.pipes import writable
         from catok.cli.recordings import bitrate, conversion_note
         from catok.tokenizer.files import roundtrip_file
 
-        tok = load_tokenizer(self.model, self.device, self.dtype)
+        tok = self.codec.load()
 
         def work(job: "Job") -> "Done":
             note = conversion_note(tok, job.source, job.name)
@@ -86,12 +74,12 @@ class RoundtripTask:
                     tok,
                     job.source,
                     target,
-                    num_quantizers=self.quantizers,
+                    num_quantizers=self.codec.quantizers,
                     downmix=self.downmix,
                     select=self.select,
                     report=progress.advance,
                 )
-            depth = self.quantizers or tok.num_quantizers
-            return Done(seconds, note, bitrate(tok, depth))
+            count = self.codec.quantizers or tok.num_quantizers
+            return Done(seconds, note, bitrate(tok, count))
 
         return work

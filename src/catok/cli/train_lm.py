@@ -23,24 +23,9 @@ if TYPE_CHECKING:
 def run(
     recipe: Annotated[Positional[str], arg(metavar="RECIPE", help=shared.RECIPES)],
     out: shared.RunFolder,
-    data: Annotated[
-        str,
-        arg(
-            metavar="DATA",
-            help="Recordings with text: a manifest, a folder of audio and .txt, a Kaldi, "
-            "LibriSpeech or LJSpeech folder; or codes with text: shards of `catok tokenize`, "
-            "a manifest of .cat files.",
-        ),
-    ],
+    data: shared.TextData,
     valid: shared.ValidData = None,
-    tokens: Annotated[
-        str | None,
-        arg(
-            metavar="FOLDER",
-            help="Where the recordings' codes are kept, or put.",
-            help_behavior_hint="(default: beside DATA)",
-        ),
-    ] = None,
+    tokens: shared.Tokens = None,
     set: shared.Overrides = (),
     device: shared.Device = "auto",
     keys: shared.Keys = False,
