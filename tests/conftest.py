@@ -119,6 +119,7 @@ SLOW = (  # left out by -m "not slow": they train, start processes or run whole 
     "tests/test_documentation.py",
     "tests/test_examples.py",
     "tests/test_imports.py",
+    "tests/test_tutorial.py",
     "tests/training/engine/test_distributed.py",
     "tests/training/lm/test_distributed.py",
     "tests/evaluation/run/test_evaluate.py",
