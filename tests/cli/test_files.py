@@ -12,7 +12,7 @@ from catok.cli.files import (
     WRITES_CAT,
     Existing,
     Shard,
-    plan,
+    plan_jobs,
 )
 
 
@@ -31,7 +31,7 @@ def touch(*names: str) -> None:
 
 def targets(*inputs: str, out: str | None = None, **options) -> dict[str, str]:
     """Targets by source."""
-    todo = plan(inputs, out, READS_AUDIO, WRITES_CAT, **options)
+    todo = plan_jobs(inputs, out, READS_AUDIO, WRITES_CAT, **options)
     return {job.name: str(job.target) for job in todo.jobs}
 
 
@@ -90,7 +90,7 @@ def test_originals_are_not_replaced():
     touch("cats/a.cat", "cats/b.cat", "orig/a.wav")
 
     def decode(**options):
-        todo = plan(("cats",), "orig", READS_CAT, WRITES_AUDIO, **options)
+        todo = plan_jobs(("cats",), "orig", READS_CAT, WRITES_AUDIO, **options)
         return [str(job.target) for job in todo.jobs], todo.kept
 
     assert decode() == (["orig/b.wav"], 1)
@@ -114,7 +114,7 @@ def test_an_input_is_never_an_output():
     touch("a.wav")
     for out in ("a.wav", "./a.wav"):
         with pytest.raises(ValueError, match="is an input"):
-            plan(("a.wav",), out, READS_AUDIO, WRITES_AUDIO, Existing(overwrite=True))
+            plan_jobs(("a.wav",), out, READS_AUDIO, WRITES_AUDIO, Existing(overwrite=True))
 
 
 def test_what_cannot_be_written_is_said_first(place):

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from catok import Encoded
+from catok.cli.excerpt import Excerpt
 from catok.cli.figure import Codes, Sound, draw
-from catok.cli.stretch import Stretch
 
 
 def test_recordings_codes_and_round_trips(catok, recording, tmp_path, capsys):
@@ -39,7 +39,7 @@ def test_a_stretch_has_the_codes_and_the_sound_of_the_whole(saved_model, recordi
     from catok import load_audio
 
     whole = saved_model.encode(load_audio(recording)[0][None])
-    cut = Stretch(saved_model, 0.5, 0.3)
+    cut = Excerpt(saved_model, 0.5, 0.3)
     audio, encoded = cut.recording(recording)
     assert audio.shape[1] == round(0.8 * 24_000)
     full = encoded.codes.shape[2] - 1  # the last frame may be cut short

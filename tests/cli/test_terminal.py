@@ -46,7 +46,7 @@ def test_names_reach_no_terminal_unescaped(catok, tmp_path):
         assert catok("encode", tmp_path / f"{evil}.wav") == 1
         assert catok("encode", tmp_path / f"{evil}-gone.wav") == 1
         assert catok("encode", tmp_path, "-o", tmp_path / f"{evil}.wav") == 1
-        terminal.tell(f"name\t{EVIL}\nsecond line")
+        terminal.print_result(f"name\t{EVIL}\nsecond line")
     assert err.getvalue().count(r"\x1b]0;owned") >= 5
     for stream in (out, err):
         text = stream.getvalue()
@@ -55,7 +55,7 @@ def test_names_reach_no_terminal_unescaped(catok, tmp_path):
 
 
 def test_into_a_pipe_results_go_as_they_are(capsys):
-    terminal.tell("a\u202eb\tc")
+    terminal.print_result("a\u202eb\tc")
     assert capsys.readouterr().out == "a\u202eb\tc\n"
 
 
@@ -85,7 +85,7 @@ def test_quiet_keeps_back_all_but_errors(catok, recording, tmp_path, capsys):
 def test_a_bar_only_on_a_terminal_and_for_long_work(seconds, quiet, shown):
     with screens() as (_, err), terminal.quietly(quiet), Progress(lambda: seconds) as progress:
         progress.advance(seconds)
-        terminal.say("catok: hello")
+        terminal.print_note("catok: hello")
     assert ("s of audio" in err.getvalue()) is shown
     assert ("catok: hello\n" in err.getvalue()) is not quiet
 

@@ -9,7 +9,7 @@ import torch
 
 from catok import load_audio, save_audio
 from catok.cli import main
-from catok.cli.utterances import Utterance
+from catok.cli.utterances import TextItem
 from catok.lm.asr import Recognizer
 from catok.lm.tts import SpeechRequest, Synthesizer
 from catok.lm.tts.best_of_n import BestOfN
@@ -104,7 +104,7 @@ def test_the_best_of_several_readings(tts, synth, small_model, tmp_path):
     (tmp_path / "list.jsonl").write_text(json.dumps({"id": "x", "text": "Hello."}) + "\n")
     assert tts(f"@{tmp_path}/list.jsonl", "-o", tmp_path / "out", *how) == 0
     best_of = BestOfN(Recognizer.from_pretrained(judge), 4)
-    for file, seed in (("out.wav", 0), ("out/x.wav", Utterance("x", "Hello.").seed(0))):
+    for file, seed in (("out.wav", 0), ("out/x.wav", TextItem("x", "Hello.").seed(0))):
         request = SpeechRequest("Hello.", seed=seed, max_seconds=0.5)
         (best,) = best_of.synthesize(synth, [request])
         assert near(tmp_path / file, best.audio)
@@ -137,7 +137,7 @@ def test_lines_of_standard_input(tts, stdin, synth, capsysbinary):
     found, _ = load_audio(io.BytesIO(captured.out))
     assert b"spoke 2 of 2 texts" in captured.err
     requests = [
-        SpeechRequest(text, seed=Utterance(key, text).seed(0), max_seconds=0.5)
+        SpeechRequest(text, seed=TextItem(key, text).seed(0), max_seconds=0.5)
         for key, text in (("1", "Hello."), ("2", "You there."))
     ]
     parts = [speech.audio for speech in synth.synthesize(requests)]
@@ -216,7 +216,7 @@ def test_json_lines_go_on_after_an_error(tts, synth, reference, tmp_path, capsys
         "Hello.",
         instruction="Whisper.",
         tokens=20,
-        seed=Utterance("told", "").seed(0),
+        seed=TextItem("told", "").seed(0),
         sampling=replace(synth.sampling, text_temperature=0.0),
         max_seconds=0.5,
     )
@@ -232,7 +232,7 @@ def test_a_seed_tts_list(tts, synth, reference, tmp_path):
         reference,
         "Said.",
         language="en",
-        seed=Utterance("u1", "").seed(0),
+        seed=TextItem("u1", "").seed(0),
         sampling=replace(synth.sampling, text_temperature=0.0),
         max_seconds=0.5,
     )

@@ -103,7 +103,7 @@ def test_no_folder(tmp_path):
 
 def test_every_command_uses_this_walk(tmp_path):
     """Encoding and transcribing (by `plan`), training and evaluation find the same files."""
-    from catok.cli.files import READS_AUDIO, plan
+    from catok.cli.files import READS_AUDIO, plan_jobs
     from catok.evaluation.run.recordings import read_recordings
     from catok.training.codec.data import left_out, read_cuts
 
@@ -112,7 +112,7 @@ def test_every_command_uses_this_walk(tmp_path):
     os.symlink(tmp_path / "real", tmp_path / "tree/speaker2")
     tree = tmp_path / "tree"
     expected = [tree / "a.wav", tree / "speaker2/b.oga", tree / "y.m4a"]
-    jobs = plan((str(tree),), str(tmp_path / "out"), READS_AUDIO, (".cat",))
+    jobs = plan_jobs((str(tree),), str(tmp_path / "out"), READS_AUDIO, (".cat",))
     assert [job.source for job in jobs.jobs] == expected
     assert jobs.left_out == {"hidden": 2, ".txt": 1}
     assert [recording.path for recording in read_recordings(tree)] == expected

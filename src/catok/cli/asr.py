@@ -16,7 +16,7 @@ from catok.cli.common import command
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from catok.cli.batch import Done, Work
+    from catok.cli.batch import JobResult, Work
     from catok.cli.files import Job
     from catok.cli.progress import Progress
     from catok.lm.asr import DecodingConfig, Recognizer, Transcript
@@ -98,7 +98,7 @@ def run(
     from catok.cli.batch import work_through
     from catok.cli.errors import UsageError
     from catok.cli.pipes import check_stdin
-    from catok.cli.terminal import say
+    from catok.cli.terminal import print_note
     from catok.lm.asr.decoding_config import DecodingConfig
 
     shared.check_count("--quantizers", quantizers)
@@ -124,7 +124,7 @@ def run(
     keys = transcripts.recording_ids(inputs, todo.jobs) if kind == ".jsonl" else {}
     todo = replace(todo, jobs=files.Shard.parse(shard).of(todo.jobs))
     if out is not None and not todo.many and skip_existing and Path(out).exists():
-        say(f"catok: nothing to do, {out} exists already")
+        print_note(f"catok: nothing to do, {out} exists already")
         return 0
 
     with ExitStack() as stack:
@@ -174,9 +174,9 @@ class AsrTask:
         """Load the recogniser."""
         import torch
 
-        from catok.cli.batch import Done
+        from catok.cli.batch import JobResult
         from catok.cli.loading import pick_device
-        from catok.cli.transcripts import written
+        from catok.cli.transcripts import format_transcript
         from catok.lm.asr import Recognizer
 
         recognizer = Recognizer.from_pretrained(
@@ -187,7 +187,7 @@ class AsrTask:
         )
         recognizer.depth(self.config)
 
-        def work(job: "Job") -> "Done":
+        def work(job: "Job") -> "JobResult":
             if self.pcm is not None and not isinstance(job.source, Path):
                 blocks = _pcm_blocks(job.source, self.pcm, recognizer)
                 transcript, seconds = _streamed(recognizer, blocks, self.config, progress)
@@ -196,17 +196,17 @@ class AsrTask:
                     recognizer, job, self.config, self.stream, progress
                 )
             key = self.keys.get(job.name, "")
-            text = written(job.name, key, self.many, transcript, seconds, self.kind)
-            return Done(seconds, text=text)
+            text = format_transcript(job.name, key, self.many, transcript, seconds, self.kind)
+            return JobResult(seconds, text=text)
 
         return work
 
 
 def print_transcript(text: str) -> None:
     """Lines on standard output."""
-    from catok.cli.terminal import tell
+    from catok.cli.terminal import print_result
 
-    tell(text.removesuffix("\n"))
+    print_result(text.removesuffix("\n"))
 
 
 def _transcribed(
@@ -238,7 +238,7 @@ def _streamed(
     config: "DecodingConfig",
     progress: "Progress",
 ) -> tuple["Transcript", float]:
-    from catok.cli.terminal import say
+    from catok.cli.terminal import print_note
 
     session, shown, samples = recognizer.stream(config), "", 0
     rate = recognizer.tokenizer.sample_rate
@@ -247,7 +247,7 @@ def _streamed(
         partial = session.push(block)
         if partial.text != shown:
             shown = partial.text
-            say(f"{samples / rate:.2f} s  {shown}")
+            print_note(f"{samples / rate:.2f} s  {shown}")
         progress.advance(block.shape[1] / rate)
     return session.finish(), samples / rate
 

@@ -10,12 +10,12 @@ from typing import Protocol
 from catok.cli.errors import error_line
 from catok.cli.files import Job, Plan
 from catok.cli.progress import Progress
-from catok.cli.terminal import complain, say
+from catok.cli.terminal import print_error, print_note
 from catok.data.folders import summarize
 
 
 @dataclass(frozen=True)
-class Done:
+class JobResult:
     """What one job came to: seconds of audio, a note if its input had to be converted, and more
     to say of it in the summary of a single job, such as its bitrate. `text`: what it wrote down.
     """
@@ -26,7 +26,7 @@ class Done:
     text: str = ""
 
 
-Work = Callable[[Job], Done]
+Work = Callable[[Job], JobResult]
 
 
 class Task(Protocol):
@@ -45,7 +45,7 @@ def work_through(
     verb: str,
     workers: int = 1,
     threads: int | None = None,
-    take: Callable[[Done], None] = lambda done: None,
+    take: Callable[[JobResult], None] = lambda done: None,
 ) -> int:
     """Do every job and return the exit code.
 
@@ -54,47 +54,49 @@ def work_through(
     a bar; several `workers` are processes, of `threads` each. `take` is given what every job came
     to, in this process, one at a time.
     """
-    done: list[Done] = []
+    done: list[JobResult] = []
     failed = incomplete = 0
     with Progress(total) as progress:
         outcomes = _outcomes(plan, task, progress, workers, threads)
         started = time.monotonic()
         for job, outcome in outcomes:
             for warning in outcome.warnings:
-                say(f"catok: warning: {warning}")
+                print_note(f"catok: warning: {warning}")
             result = _taken(outcome.result, take)
-            if isinstance(result, Done):
+            if isinstance(result, JobResult):
                 done.append(result)
                 incomplete += bool(outcome.warnings)
             elif not plan.many:
                 raise result
             else:
                 failed += 1
-                complain(error_line(result, job.name))
+                print_error(error_line(result, job.name))
     if plan.many or done:
-        _sum_up(plan, done, failed, incomplete, time.monotonic() - started, verb)
+        _print_summary(plan, done, failed, incomplete, time.monotonic() - started, verb)
     elif plan.kept:
-        say("catok: nothing to do, the output exists already")
+        print_note("catok: nothing to do, the output exists already")
     return 1 if failed else 0
 
 
-def pace(seconds: float, elapsed: float) -> str:
+def speed_text(seconds: float, elapsed: float) -> str:
     """How fast so much audio was worked off."""
     factor = elapsed / max(seconds, 1e-9)
     return f"{1 / max(factor, 1e-9):.1f} times real time (real-time factor {factor:.3f})"
 
 
-def _sum_up(
-    plan: Plan, done: list[Done], failed: int, incomplete: int, elapsed: float, verb: str
+def _print_summary(
+    plan: Plan, done: list[JobResult], failed: int, incomplete: int, elapsed: float, verb: str
 ) -> None:
     seconds = sum(item.seconds for item in done)
     where = f", {plan.where}" if plan.where and done else ""
     if not plan.many:
         (item,) = done
         if item.note:
-            say(f"catok: {item.note}")
+            print_note(f"catok: {item.note}")
         detail = f", {item.detail}" if item.detail else ""
-        say(f"catok: {verb} {seconds:.2f} s of audio{detail}, {pace(seconds, elapsed)}{where}")
+        print_note(
+            f"catok: {verb} {seconds:.2f} s of audio{detail}, {speed_text(seconds, elapsed)}{where}"
+        )
         return
     counts = {
         "skipped since they exist (--overwrite replaces them)": plan.kept,
@@ -107,15 +109,17 @@ def _sum_up(
     detail = f", {details.pop()}" if len(details) == 1 and any(details) else ""
     if plan.left_out:
         extra += f"; left out: {summarize(plan.left_out)}"
-    speed = f", {pace(seconds, elapsed)}" if done else ""
+    speed = f", {speed_text(seconds, elapsed)}" if done else ""
     of = len(plan.jobs) + plan.kept
     audio = f"{seconds:.1f} s of audio{detail}{speed}{where}"
-    say(f"catok: {verb} {len(done)} of {of} files, {audio}{extra}")
+    print_note(f"catok: {verb} {len(done)} of {of} files, {audio}{extra}")
 
 
-def _taken(result: Done | Exception, take: Callable[[Done], None]) -> Done | Exception:
+def _taken(
+    result: JobResult | Exception, take: Callable[[JobResult], None]
+) -> JobResult | Exception:
     """The result, or what went wrong when it was taken."""
-    if isinstance(result, Done):
+    if isinstance(result, JobResult):
         try:
             take(result)
         except BrokenPipeError:
@@ -129,7 +133,7 @@ def _taken(result: Done | Exception, take: Callable[[Done], None]) -> Done | Exc
 class Outcome:
     """The result or error of a job, and the warnings of audio that was not read whole."""
 
-    result: Done | Exception
+    result: JobResult | Exception
     warnings: tuple[str, ...] = ()
 
 
@@ -141,7 +145,7 @@ def _outcomes(
         return iter(())
     if workers == 1 or len(plan.jobs) == 1:
         work = task.start(progress)
-        return ((job, _tried(work, job)) for job in plan.jobs)
+        return ((job, _run_job(work, job)) for job in plan.jobs)
     return _shared_out(plan.jobs, task, progress, min(workers, len(plan.jobs)), threads)
 
 
@@ -152,7 +156,7 @@ def _shared_out(
 
     with WorkerPool(partial(_begun, task), workers, threads) as pool:
         for index, outcome in pool.imap_unordered(_numbered, enumerate(jobs)):
-            if isinstance(outcome.result, Done):
+            if isinstance(outcome.result, JobResult):
                 progress.advance(outcome.result.seconds)
             yield jobs[index], outcome
 
@@ -164,10 +168,10 @@ def _begun(task: Task) -> Work:
 
 def _numbered(work: Work, item: tuple[int, Job]) -> tuple[int, Outcome]:
     index, job = item
-    return index, _tried(work, job)
+    return index, _run_job(work, job)
 
 
-def _tried(work: Work, job: Job) -> Outcome:
+def _run_job(work: Work, job: Job) -> Outcome:
     from catok.audio import audio_warnings
 
     with audio_warnings() as warned:

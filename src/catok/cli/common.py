@@ -13,7 +13,7 @@ from tyro.conf import arg
 
 from catok.cli.arguments import check_count
 from catok.cli.folders import no_empty_folders
-from catok.cli.terminal import quietly, say
+from catok.cli.terminal import print_note, quietly
 
 _COMMON: dict[str, Any] = {
     "threads": Annotated[
@@ -77,7 +77,7 @@ def _warnings_in_words() -> Iterator[None]:
 
     def show(message: Warning | str, category: type[Warning], *where: Any) -> None:
         if category.__name__ == "AudioWarning":
-            say(f"catok: warning: {message}")
+            print_note(f"catok: warning: {message}")
         else:
             others(message, category, *where)
 

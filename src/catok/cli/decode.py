@@ -10,7 +10,7 @@ from catok.cli.common import command
 from catok.cli.options import BatchOptions, CodecOptions
 
 if TYPE_CHECKING:
-    from catok.cli.batch import Done, Work
+    from catok.cli.batch import JobResult, Work
     from catok.cli.files import Job
     from catok.cli.progress import Progress
 
@@ -56,7 +56,7 @@ class DecodeTask:
 
     def start(self, progress: "Progress") -> "Work":
         """Load the decoder."""
-        from catok.cli.batch import Done
+        from catok.cli.batch import JobResult
         from catok.cli.pipes import writable
         from catok.cli.recordings import bitrate
         from catok.codes import Encoded
@@ -64,10 +64,10 @@ class DecodeTask:
 
         tok = self.codec.load("decoder")
 
-        def work(job: "Job") -> "Done":
+        def work(job: "Job") -> "JobResult":
             encoded = Encoded.load(job.source, self.codec.quantizers)
             with writable(job.target, self.suffix) as target:
                 decode_file(tok, encoded, target, report=progress.advance)
-            return Done(float(encoded.duration), detail=bitrate(tok, encoded.num_quantizers))
+            return JobResult(float(encoded.duration), detail=bitrate(tok, encoded.num_quantizers))
 
         return work

@@ -10,7 +10,7 @@ from catok.cli.common import command
 from catok.cli.options import BatchOptions, CodecOptions, MixOptions
 
 if TYPE_CHECKING:
-    from catok.cli.batch import Done, Work
+    from catok.cli.batch import JobResult, Work
     from catok.cli.files import Job
     from catok.cli.progress import Progress
 
@@ -58,14 +58,14 @@ class EncodeTask:
 
     def start(self, progress: "Progress") -> "Work":
         """Load the encoder."""
-        from catok.cli.batch import Done
+        from catok.cli.batch import JobResult
         from catok.cli.pipes import writable
         from catok.cli.recordings import bitrate, conversion_note
         from catok.tokenizer.files import encode_file
 
         tok = self.codec.load("encoder")
 
-        def work(job: "Job") -> "Done":
+        def work(job: "Job") -> "JobResult":
             note = conversion_note(tok, job.source, job.name)
             with writable(job.target) as target:
                 encoded = encode_file(
@@ -77,6 +77,6 @@ class EncodeTask:
                     select=self.select,
                     report=progress.advance,
                 )
-            return Done(float(encoded.duration), note, bitrate(tok, encoded.num_quantizers))
+            return JobResult(float(encoded.duration), note, bitrate(tok, encoded.num_quantizers))
 
         return work

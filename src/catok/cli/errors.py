@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable
 
 from catok.cli.ending import ended_by_signals
-from catok.cli.terminal import complain, forget_output, shown
+from catok.cli.terminal import forget_output, print_error, shown
 from catok.extras import hint_for
 from catok.io.files import reason
 
@@ -53,17 +53,17 @@ def _reported(command: Callable[[], int]) -> int:
         finally:  # now, while a closed pipe can still be told from an error
             sys.stdout.flush()
     except KeyboardInterrupt:
-        complain("catok: interrupted")
+        print_error("catok: interrupted")
         return INTERRUPTED
     except BrokenPipeError:
         raise
     except UsageError as error:
-        complain(error_line(error))
+        print_error(error_line(error))
         return 2
     except (ValueError, OSError, MemoryError, ModuleNotFoundError) as error:
         if os.environ.get("CATOK_TRACEBACK", "0") not in ("", "0"):
             raise
-        complain(error_line(_explained(error)))
+        print_error(error_line(_explained(error)))
         return 1
 
 

@@ -10,7 +10,7 @@ from tyro.conf import arg
 from catok.cli import arguments as shared
 from catok.cli import terminal
 from catok.cli.common import command
-from catok.cli.terminal import complain, say, tell
+from catok.cli.terminal import print_error, print_note, print_result
 from catok.extras import require
 
 if TYPE_CHECKING:
@@ -158,18 +158,18 @@ def run(
     )
     left_out = find_audio(data).summary if Path(data).is_dir() else ""
     if left_out:
-        say(f"catok: {data}: left out {left_out}")
+        print_note(f"catok: {data}: left out {left_out}")
     command = shareable_command(sys.argv)
     with RecordingsBar() as display:
         summary = evaluate(evaluation, Path(out), command=command, report=display.show)
     page = write_report(Path(out), summary)
     for name, reason in summary.left_out.items():
-        say(f"catok: {name} is left out: {reason}")
+        print_note(f"catok: {name} is left out: {reason}")
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-    tell(headline(summary, width))
+    print_result(headline(summary, width))
     if summary.failed:
-        complain(f"catok: {summary.failed} of {summary.recordings} recordings have errors")
-    say(f"catok: report in {page}")
+        print_error(f"catok: {summary.failed} of {summary.recordings} recordings have errors")
+    print_note(f"catok: report in {page}")
     return 1 if summary.failed else 0
 
 
@@ -194,7 +194,7 @@ class RecordingsBar:
             self._bar.update(progress.done - self._bar.n)
         elif 10 * progress.done // progress.total > 10 * (progress.done - 1) // progress.total:
             line = f"catok: {progress.done} of {progress.total} recordings done"
-            say(line)
+            print_note(line)
 
 
 def headline(summary: "Summary", width: int | None = None) -> str:

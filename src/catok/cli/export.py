@@ -51,12 +51,12 @@ def run(
     from pathlib import Path
 
     from catok.cli.files import Existing
-    from catok.cli.terminal import say
+    from catok.cli.terminal import print_note
     from catok.extras import require
 
     require("export")
     if Existing(overwrite, skip_existing).keeps(Path(out) / "onnx.json", named=True):
-        say("catok: nothing to do, the output exists already")
+        print_note("catok: nothing to do, the output exists already")
         return 0
 
     from catok.export import Plan, export_parts, read_description
@@ -71,5 +71,5 @@ def run(
     written = read_description(out)
     size = sum(graph.size for graph in written.graphs.values()) + sum(written.weights.values())
     names = ", ".join(written.graphs)
-    say(f"catok: wrote {names} of {written.model_id} in {dtype}, {size / 1e6:.1f} MB")
+    print_note(f"catok: wrote {names} of {written.model_id} in {dtype}, {size / 1e6:.1f} MB")
     return 0

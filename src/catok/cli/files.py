@@ -133,7 +133,7 @@ def sources(inputs: tuple[str, ...], *reads: Collection[str]) -> Plan:
     return Plan([Job(item.source, None) for item in found], many, left_out)
 
 
-def plan(
+def plan_jobs(
     inputs: tuple[str, ...],
     out: str | None,
     reads: Collection[str],

@@ -18,18 +18,18 @@ def run(
     """Describe a .cat file, a model, or any folder that catok writes."""
     from pathlib import Path
 
-    from catok.cli.facts import as_json, as_lines, cat_facts
+    from catok.cli.descriptions import as_json, as_lines, describe_cat
     from catok.cli.pipes import spooled_input
-    from catok.cli.terminal import tell
+    from catok.cli.terminal import print_result
     from catok.io.files import is_pipe
 
     if target == "-" or is_pipe(target):
-        facts = cat_facts(spooled_input(target))
+        facts = describe_cat(spooled_input(target))
     elif Path(target).is_file() or Path(target).suffix == ".cat":
-        facts = cat_facts(target)
+        facts = describe_cat(target)
     else:
-        from catok.cli.folder_facts import folder_facts
+        from catok.cli.describe_folder import describe_folder
 
-        facts = folder_facts(target)
-    tell(as_json(facts) if json else as_lines(facts))
+        facts = describe_folder(target)
+    print_result(as_json(facts) if json else as_lines(facts))
     return 0

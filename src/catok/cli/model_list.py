@@ -70,9 +70,9 @@ def _code_space(folder: Path, kind: kinds.Kind | None) -> str:
     """Of a tokenizer its own, of a speech model that of its tokenizer."""
     try:
         if kind == kinds.TOKENIZER:
-            from catok.cli.model_facts import model_facts
+            from catok.cli.describe_model import describe_model
 
-            facts = {fact.key: fact.value for fact in model_facts(str(folder))}
+            facts = {fact.key: fact.value for fact in describe_model(str(folder))}
             return str(facts["weights"])
         return str(read_json(folder / "speech.json")["weight_hash"] or UNKNOWN)
     except (ValueError, OSError, KeyError):

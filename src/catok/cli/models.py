@@ -20,21 +20,23 @@ def run(
 
     from catok import extras
     from catok.cli.model_list import embedded, in_cache, table
-    from catok.cli.terminal import tell
+    from catok.cli.terminal import print_result
 
     models = [*embedded(), *in_cache()]
     lacking = {name: extras.missing(name) for name in extras.EXTRAS}
     if json:
         rows = [model._asdict() for model in models]
-        tell(json_format.dumps({"models": rows, "missing": lacking}, indent=2))
+        print_result(json_format.dumps({"models": rows, "missing": lacking}, indent=2))
         return 0
-    tell(table(["model", "kind", "code space", "size", "where"], [m.cells() for m in models]))
+    print_result(
+        table(["model", "kind", "code space", "size", "where"], [m.cells() for m in models])
+    )
     rows = []
     for name, packages in lacking.items():
         state = f"lacks {', '.join(packages)}" if packages else "installed"
         rows.append([name, state, extras.BRINGS[name]])
-    tell("\n" + table(["extra", "state", "for"], rows))
+    print_result("\n" + table(["extra", "state", "for"], rows))
     for name, packages in lacking.items():
         if packages:
-            tell(f"{name}: {extras.install(name)}")
+            print_result(f"{name}: {extras.install(name)}")
     return 0

@@ -67,4 +67,4 @@ class BatchOptions:
         arg.check_count("--workers", self.workers)
         existing = files.Existing(self.overwrite, self.skip_existing)
         part = files.Shard.parse(self.shard)
-        return files.plan(inputs, out, reads, writes, existing, part)
+        return files.plan_jobs(inputs, out, reads, writes, existing, part)

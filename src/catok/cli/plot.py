@@ -46,7 +46,7 @@ def run(
     from pathlib import Path
 
     from catok.cli import files
-    from catok.cli.terminal import say
+    from catok.cli.terminal import print_note
     from catok.extras import require
 
     for depth in quantizers:
@@ -57,23 +57,23 @@ def run(
     if source != "-" and Path(source).is_dir():
         raise ValueError(f"{source} is a folder: plot takes one file")
     existing = files.Existing(overwrite, skip_existing)
-    todo = files.plan((source,), out, files.READS_AUDIO | files.READS_CAT, WRITES, existing)
+    todo = files.plan_jobs((source,), out, files.READS_AUDIO | files.READS_CAT, WRITES, existing)
     if not todo.jobs:
-        say("catok: nothing to do, the output exists already")
+        print_note("catok: nothing to do, the output exists already")
         return 0
     (job,) = todo.jobs
 
+    from catok.cli.excerpt import Excerpt
     from catok.cli.figure import Codes, draw
     from catok.cli.loading import load_model
     from catok.cli.pipes import writable
     from catok.cli.recordings import bitrate
-    from catok.cli.stretch import Stretch
     from catok.cli.terminal import shown
     from catok.codes import Encoded
     from catok.io.cat_file import is_cat_file
 
     tok = load_model(model, device, "float32")
-    cut = Stretch(tok, start, seconds)
+    cut = Excerpt(tok, start, seconds)
     sounds, depths = [], quantizers
     if is_cat_file(job.source):
         encoded = cut.codes(Encoded.load(job.source))
@@ -96,5 +96,5 @@ def run(
         draw(target, suffix, shown(Path(job.name).name), sounds, codes)
     begin, end = sounds[0].span
     note = f"{end - begin:.2f} s of audio, {bitrate(tok, encoded.num_quantizers)}"
-    say(f"catok: drew {note}, in {job.target or 'standard output'}")
+    print_note(f"catok: drew {note}, in {job.target or 'standard output'}")
     return 0

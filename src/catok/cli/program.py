@@ -29,7 +29,7 @@ from catok.cli import (
     verify,
 )
 from catok.cli.errors import exit_code
-from catok.cli.terminal import open_standard_files, tell
+from catok.cli.terminal import open_standard_files, print_result
 
 COMMANDS = {
     "encode": encode.run,
@@ -74,13 +74,13 @@ def _parsed(arguments: list[str]) -> int:
     if "--version" in options:
         from catok import __version__
 
-        tell(f"catok {__version__}")
+        print_result(f"catok {__version__}")
         return 0
     if "--keys" in options and options[0] in KEYS:
         from catok.cli.keys import annotated_recipe
 
         module, name = KEYS[options[0]]
-        tell(annotated_recipe(getattr(import_module(module), name)))
+        print_result(annotated_recipe(getattr(import_module(module), name)))
         return 0
     return tyro.extras.subcommand_cli_from_dict(
         COMMANDS,

@@ -41,7 +41,7 @@ def run(
     from catok.cli.errors import UsageError
     from catok.cli.files import Existing
     from catok.cli.recipe_files import find_recipe, purpose, recipe_files, recipes_folder
-    from catok.cli.terminal import tell
+    from catok.cli.terminal import print_result
 
     existing, folder = Existing(overwrite, skip_existing), recipes_folder()
     if name is None:
@@ -50,7 +50,9 @@ def run(
         files = [file for file in recipe_files(folder) if file.suffix == ".toml"]
         names = [file.relative_to(folder).with_suffix("").as_posix() for file in files]
         width = max(map(len, names))
-        tell("\n".join(f"{n:{width}}  {purpose(f)}" for n, f in zip(names, files, strict=True)))
+        print_result(
+            "\n".join(f"{n:{width}}  {purpose(f)}" for n, f in zip(names, files, strict=True))
+        )
         return 0
     inside = folder / name.removeprefix("recipes/").rstrip("/")
     is_group = inside.is_dir() and ".." not in inside.parts
@@ -58,15 +60,17 @@ def run(
     if out is not None:
         return _copied(recipe_files(source), source, out, existing)
     if is_group:
-        tell("\n".join(file.relative_to(folder).as_posix() for file in recipe_files(source)))
+        print_result(
+            "\n".join(file.relative_to(folder).as_posix() for file in recipe_files(source))
+        )
     else:
-        tell(find_recipe(name).read_text(encoding="utf-8").rstrip("\n"))
+        print_result(find_recipe(name).read_text(encoding="utf-8").rstrip("\n"))
     return 0
 
 
 def _copied(files: list[Path], source: Path, out: str, existing: "Existing") -> int:
     from catok.cli.folders import make_folder
-    from catok.cli.terminal import say
+    from catok.cli.terminal import print_note
     from catok.io.files import replacing
 
     make_folder(Path(out))
@@ -81,5 +85,5 @@ def _copied(files: list[Path], source: Path, out: str, existing: "Existing") -> 
         copied += 1
     kept = len(files) - copied
     extra = f", {kept} skipped since they exist (--overwrite replaces them)" if kept else ""
-    say(f"catok: copied {copied} of {len(files)} files to {out}{extra}")
+    print_note(f"catok: copied {copied} of {len(files)} files to {out}{extra}")
     return 0

@@ -10,7 +10,7 @@ from catok.cli.common import command
 from catok.cli.options import BatchOptions, CodecOptions, MixOptions
 
 if TYPE_CHECKING:
-    from catok.cli.batch import Done, Work
+    from catok.cli.batch import JobResult, Work
     from catok.cli.files import Job
     from catok.cli.progress import Progress
 
@@ -60,14 +60,14 @@ class RoundtripTask:
 
     def start(self, progress: "Progress") -> "Work":
         """Load the model."""
-        from catok.cli.batch import Done
+        from catok.cli.batch import JobResult
         from catok.cli.pipes import writable
         from catok.cli.recordings import bitrate, conversion_note
         from catok.tokenizer.files import roundtrip_file
 
         tok = self.codec.load()
 
-        def work(job: "Job") -> "Done":
+        def work(job: "Job") -> "JobResult":
             note = conversion_note(tok, job.source, job.name)
             with writable(job.target, self.suffix) as target:
                 seconds = roundtrip_file(
@@ -80,6 +80,6 @@ class RoundtripTask:
                     report=progress.advance,
                 )
             count = self.codec.quantizers or tok.num_quantizers
-            return Done(seconds, note, bitrate(tok, count))
+            return JobResult(seconds, note, bitrate(tok, count))
 
         return work

@@ -10,7 +10,7 @@ from tyro.conf import arg, subcommand
 from catok.cli import versa
 from catok.cli.arguments import RECOGNISERS, SPEAKERS, check_exists
 from catok.cli.common import command
-from catok.cli.terminal import complain, say, tell
+from catok.cli.terminal import print_error, print_note, print_result
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -230,7 +230,7 @@ def _score_pending(
 
     kept = len(run.rows)
     if kept:
-        say(f"catok: {kept} of {kept + len(run.pending)} are there already")
+        print_note(f"catok: {kept} of {kept + len(run.pending)} are there already")
     with Progress(lambda: _seconds(audio)) as progress:
         for row in scored:
             run.add(row)
@@ -255,12 +255,12 @@ def _finish(rows: list["UtteranceScore"], facts: dict[str, Any], out: str, worst
     from catok.evaluation.protocols.results import summary_table, write_results
 
     where = write_results(out, rows, facts | {"catok": __version__}, worst)
-    tell(summary_table(rows))
+    print_result(summary_table(rows))
     not_scored = [row for row in rows if row.outcome != "scored"]
     if not_scored:
         first = f"{not_scored[0].id}: {not_scored[0].reason}"
-        complain(f"catok: {len(not_scored)} of {len(rows)} are not scored, {first}")
-    say(f"catok: all of it in {where.parent}")
+        print_error(f"catok: {len(not_scored)} of {len(rows)} are not scored, {first}")
+    print_note(f"catok: all of it in {where.parent}")
     return 1 if not_scored else 0
 
 

@@ -108,7 +108,7 @@ def run(
     )
 
     from catok.cli.loading import pick_device
-    from catok.cli.terminal import say
+    from catok.cli.terminal import print_note
     from catok.serving.app import create_app
     from catok.serving.guard import JsonLines
     from catok.serving.models import load_models
@@ -124,6 +124,6 @@ def run(
     app = create_app(load_models(settings, pick_device(settings.device)), settings)
     server = make_server(app, settings)
     address = f"[{settings.host}]" if ":" in settings.host else settings.host
-    say(f"catok: serving on http://{address}:{settings.port or '(a free port)'}")
+    print_note(f"catok: serving on http://{address}:{settings.port or '(a free port)'}")
     server.run()
     return 0 if server.started else 1

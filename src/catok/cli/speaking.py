@@ -11,11 +11,11 @@ from torch import Tensor
 
 from catok.audio import AudioWriter, save_audio
 from catok.cli import terminal
-from catok.cli.batch import pace
+from catok.cli.batch import speed_text
 from catok.cli.errors import error_line
 from catok.cli.files import Existing
 from catok.cli.folders import announce
-from catok.cli.utterances import Utterance
+from catok.cli.utterances import TextItem
 from catok.lm.tts import Speech, SpeechRequest, Synthesizer
 from catok.lm.tts.long_form import LongFormStream, silence
 from catok.lm.tts.prompt import SpeechPrompt
@@ -46,7 +46,7 @@ class SpeakOptions:
 
 
 @dataclass
-class Tally:
+class SpeechStats:
     """What a run came to. `first`: seconds until the first audio; `waited`: for text to come."""
 
     begun: float = field(default_factory=time.monotonic)
@@ -59,7 +59,7 @@ class Tally:
     skipped: int = 0
     detail: str = ""
 
-    def add(self, part: "Tally") -> None:
+    def add(self, part: "SpeechStats") -> None:
         """Count what was done of a part, perhaps by another process."""
         self.heard(part.seconds)
         self.spoken += part.spoken
@@ -75,7 +75,9 @@ class Tally:
 
     def line(self, of: int, where: str) -> str:
         """A summary, for stderr; `where` the audio went, "" for standard output."""
-        speed = f", {self.detail}, {pace(self.seconds, self._worked())}" if self.seconds else ""
+        speed = (
+            f", {self.detail}, {speed_text(self.seconds, self._worked())}" if self.seconds else ""
+        )
         speed += f", {where}" if where and self.seconds else ""
         counts = {
             "skipped since they exist (--overwrite replaces them)": self.skipped,
@@ -109,7 +111,7 @@ class Speaker:
         self.synth, self.options, self.best_of, self.detail = synth, options, best_of, detail
         self._request = synth.with_codes(options.request)
 
-    def stream(self, item: Utterance, seed: int) -> LongFormStream:
+    def stream(self, item: TextItem, seed: int) -> LongFormStream:
         """The utterance in pieces, while it is made."""
         return self.synth.synthesize_long(
             self._asked(item, item.text, seed),
@@ -118,7 +120,7 @@ class Speaker:
             best_of=self.best_of,
         )
 
-    def prompt(self, item: Utterance) -> SpeechPrompt | None:
+    def prompt(self, item: TextItem) -> SpeechPrompt | None:
         """The utterance for a batch; None if it is too long for one piece."""
         if len(split_text(item.text, self.options.max_length)) > 1:
             return None
@@ -130,23 +132,23 @@ class Speaker:
             return self.synth.synthesize_prompts(prompts)
         return self.best_of.synthesize_prompts(self.synth, prompts)
 
-    def seed(self, item: Utterance) -> int:
+    def seed(self, item: TextItem) -> int:
         """The utterance's own."""
         return item.seed(self._request.seed or 0)
 
-    def _asked(self, item: Utterance, text: str, seed: int) -> SpeechRequest:
+    def _asked(self, item: TextItem, text: str, seed: int) -> SpeechRequest:
         own: dict[str, Any] = item.fields.own_fields()
         if item.reference is not None:
             own |= {"reference": item.reference, "reference_text": item.reference_text}
         return replace(self._request, text=text, seed=seed, **own)
 
 
-def _line(item: Utterance) -> str:
+def _line(item: TextItem) -> str:
     return " ".join(item.text.split())
 
 
-def say(
-    speaker: Speaker, items: Iterable[tuple[Utterance, int]], writer: Writer, tally: Tally
+def speak_to_stream(
+    speaker: Speaker, items: Iterable[tuple[TextItem, int]], writer: Writer, stats: SpeechStats
 ) -> int:
     """Utterances, each with its seed, into one output with pauses between; how many there were.
 
@@ -154,29 +156,29 @@ def say(
     """
     rate = speaker.synth.sample_rate
     gap = silence(speaker.synth.tokenizer.channels, speaker.options.pause, rate)
-    count, before = 0, tally.seconds
-    for count, (item, seed) in enumerate(_awaited(items, tally), start=1):
+    count, before = 0, stats.seconds
+    for count, (item, seed) in enumerate(_awaited(items, stats), start=1):
         if count > 1 and gap.shape[1]:
             writer.write(gap)
         stream = speaker.stream(item, seed)
         for audio in stream:
             writer.write(audio)
-            tally.heard(audio.shape[1] / rate)
-        tally.spoken += 1
-        tally.cut += not stream.ended
-    if tally.seconds == before:
+            stats.heard(audio.shape[1] / rate)
+        stats.spoken += 1
+        stats.cut += not stream.ended
+    if stats.seconds == before:
         raise ValueError(NOTHING if count else "there is no text to speak: standard input is empty")
     return count
 
 
 def _awaited(
-    items: Iterable[tuple[Utterance, int]], tally: Tally
-) -> Iterator[tuple[Utterance, int]]:
+    items: Iterable[tuple[TextItem, int]], stats: SpeechStats
+) -> Iterator[tuple[TextItem, int]]:
     source = iter(items)
     while True:
         asked = time.monotonic()
         item = next(source, None)
-        tally.waited += time.monotonic() - asked
+        stats.waited += time.monotonic() - asked
         if item is None:
             return
         yield item
@@ -189,14 +191,14 @@ class Outputs:
     folder: Path
     suffix: str
 
-    def of(self, item: Utterance) -> Path:
+    def of(self, item: TextItem) -> Path:
         """The file of one utterance."""
         return self.folder / f"{item.id}{self.suffix}"
 
 
-def say_each(
+def speak_to_files(
     build: Callable[[], Speaker],
-    items: Sequence[Utterance],
+    items: Sequence[TextItem],
     unread: Mapping[str, str],
     outputs: Outputs,
     existing: Existing,
@@ -204,58 +206,60 @@ def say_each(
     batch: int,
     workers: int = 1,
     threads: int | None = None,
-) -> Tally:
+) -> SpeechStats:
     """Every utterance to its file, unless that exists; what fails is reported.
 
     `build` makes the speaker, in every one of several `workers`, which take `batch` utterances at a
     time. `unread`: ids of texts that could not be read, and why not.
     """
-    tally = Tally()
+    stats = SpeechStats()
     todo = [item for item in items if not existing.keeps(outputs.of(item), named=False)]
-    tally.skipped = len(items) - len(todo)
+    stats.skipped = len(items) - len(todo)
     for item in todo:
         announce(outputs.of(item).parent)
     for name, reason in unread.items():
-        _report(ValueError(reason), name, tally)
+        _report(ValueError(reason), name, stats)
     parts = [todo[start : start + batch] for start in range(0, len(todo), batch)]
     workers = max(1, min(workers, len(parts)))
     with terminal.bar(len(todo), unit="text") as bar, WorkerPool(build, workers, threads) as pool:
         if workers == 1 and todo:
             pool.call(_ready, None)  # what was loaded is not counted as time to speak
-            tally.begun = time.monotonic()
+            stats.begun = time.monotonic()
         for count, part in pool.imap_unordered(partial(_say_part, outputs), parts):
-            tally.add(part)
+            stats.add(part)
             bar.update(count)
-    return tally
+    return stats
 
 
 def _ready(speaker: Speaker, item: None) -> None:
     """Nothing to do but to be there."""
 
 
-def _say_part(outputs: Outputs, speaker: Speaker, items: Sequence[Utterance]) -> tuple[int, Tally]:
+def _say_part(
+    outputs: Outputs, speaker: Speaker, items: Sequence[TextItem]
+) -> tuple[int, SpeechStats]:
     """Some utterances, the short ones in one batch."""
-    tally = Tally(detail=speaker.detail)
-    waiting: list[tuple[Utterance, SpeechPrompt]] = []
+    stats = SpeechStats(detail=speaker.detail)
+    waiting: list[tuple[TextItem, SpeechPrompt]] = []
     for item in items:
         try:
             prompt = speaker.prompt(item)
             if prompt is None:
-                _long(speaker, item, outputs.of(item), tally)
+                _long(speaker, item, outputs.of(item), stats)
             else:
                 waiting.append((item, prompt))
         except (ValueError, OSError) as error:
-            _report(error, item.id, tally)
+            _report(error, item.id, stats)
     if waiting:
-        _short(speaker, waiting, outputs, tally)
-    return len(items), tally
+        _short(speaker, waiting, outputs, stats)
+    return len(items), stats
 
 
 def _short(
     speaker: Speaker,
-    waiting: Sequence[tuple[Utterance, SpeechPrompt]],
+    waiting: Sequence[tuple[TextItem, SpeechPrompt]],
     outputs: Outputs,
-    tally: Tally,
+    stats: SpeechStats,
 ) -> None:
     items, prompts = zip(*waiting, strict=True)
     for item, speech in zip(items, speaker.batch(prompts), strict=True):
@@ -264,22 +268,22 @@ def _short(
                 raise ValueError(NOTHING)
             save_audio(_made(outputs.of(item)), speech.audio, speech.sample_rate)
         except (ValueError, OSError) as error:
-            _report(error, item.id, tally)
+            _report(error, item.id, stats)
             continue
-        tally.heard(speech.seconds)
-        tally.spoken += 1
-        tally.cut += not speech.ended
+        stats.heard(speech.seconds)
+        stats.spoken += 1
+        stats.cut += not speech.ended
 
 
-def _long(speaker: Speaker, item: Utterance, target: Path, tally: Tally) -> None:
+def _long(speaker: Speaker, item: TextItem, target: Path, stats: SpeechStats) -> None:
     synth = speaker.synth
     with AudioWriter(_made(target), synth.sample_rate, synth.tokenizer.channels) as writer:
-        say(speaker, [(item, speaker.seed(item))], writer, tally)
+        speak_to_stream(speaker, [(item, speaker.seed(item))], writer, stats)
 
 
-def _report(error: Exception, name: str, tally: Tally) -> None:
-    tally.failed += 1
-    terminal.complain(error_line(error, name))
+def _report(error: Exception, name: str, stats: SpeechStats) -> None:
+    stats.failed += 1
+    terminal.print_error(error_line(error, name))
 
 
 def _made(target: Path) -> Path:

@@ -30,19 +30,19 @@ def shown(text: object) -> str:
     return _UNSAFE.sub(_escaped, str(text))
 
 
-def say(line: str) -> None:
+def print_note(line: str) -> None:
     """A line of information on standard error; nothing under --quiet."""
     if not _quiet:
-        complain(line)
+        print_error(line)
 
 
-def complain(line: str) -> None:
+def print_error(line: str) -> None:
     """A line on standard error that --quiet does not keep back: something went wrong."""
     tqdm.write(shown(line), file=sys.stderr)  # above the bars, if there are any
     sys.stderr.flush()
 
 
-def tell(text: str) -> None:
+def print_result(text: str) -> None:
     """Results on standard output, of one or several lines; as they are, if it is no terminal."""
     if sys.stdout.isatty():
         lines = text.split("\n")

@@ -129,7 +129,7 @@ def run(
         shared.check_count(option, value)
 
     from catok.audio import audio_warnings
-    from catok.cli.terminal import say
+    from catok.cli.terminal import print_note
     from catok.corpus import TokenizeConfig, tokenize
 
     config = TokenizeConfig(
@@ -146,7 +146,7 @@ def run(
         overwrite=overwrite,
     )
     with (
-        audio_warnings(lambda line: say(f"catok: warning: {line}")) as incomplete,
+        audio_warnings(lambda line: print_note(f"catok: warning: {line}")) as incomplete,
         _Bar() as progress,
     ):
         if ray is not None:
@@ -169,9 +169,9 @@ def run(
             tokenizer = load_model(model, device, dtype, part="encoder")
             summary = tokenize(tokenizer, inputs, out, config, report=progress.show)
     for line in summary_lines(summary, out):
-        say(f"catok: {line}")
+        print_note(f"catok: {line}")
     if incomplete:
-        say(f"catok: recordings not read whole: {len(incomplete)}")
+        print_note(f"catok: recordings not read whole: {len(incomplete)}")
     return 1 if summary.failures or summary.failed_before else 0
 
 

@@ -58,7 +58,7 @@ class Verify:
         from catok.audio import save_audio
         from catok.cli.folders import make_folder
         from catok.cli.loading import load_model
-        from catok.cli.terminal import complain, say, tell
+        from catok.cli.terminal import print_error, print_note, print_result
         from catok.corpus import sample_rows, verify
         from catok.corpus.ledger import TokenFolder
         from catok.corpus.verification import check_tokenizer, encoded_row
@@ -77,8 +77,8 @@ class Verify:
             for item in found:
                 if item.agreeing < 1:
                     wrong += 1
-                    complain(f"catok: {item.id}: {item.error or f'{item.agreeing:.2%} agree'}")
-            tell(f"{len(found) - wrong} of {len(found)} recordings have the same codes")
+                    print_error(f"catok: {item.id}: {item.error or f'{item.agreeing:.2%} agree'}")
+            print_result(f"{len(found) - wrong} of {len(found)} recordings have the same codes")
         if self.decode:
             if self.out is None and is_url(self.folder):
                 raise UsageError("name a folder of this machine for the recordings: --out")
@@ -89,7 +89,7 @@ class Verify:
                 audio = tok.decode(encoded_row(row, space))
                 target = place / f"{number:03d}-{Path(row.id).name}.wav"
                 save_audio(target, audio[0], tok.sample_rate)
-            say(f"catok: wrote {len(chosen)} recordings to {place}")
+            print_note(f"catok: wrote {len(chosen)} recordings to {place}")
         return 1 if wrong else 0
 
 
@@ -103,11 +103,11 @@ class Convert:
 
     def run(self) -> int:
         """Returns the exit code."""
-        from catok.cli.terminal import say
+        from catok.cli.terminal import print_note
         from catok.corpus import convert
 
         count = convert(self.folder, self.out, self.format)
-        say(f"catok: {count} shards of {self.format} in {self.out}")
+        print_note(f"catok: {count} shards of {self.format} in {self.out}")
         return 0
 
 
@@ -127,7 +127,7 @@ class Stats:
 
     def run(self) -> int:
         """Returns the exit code."""
-        from catok.cli.terminal import say, tell
+        from catok.cli.terminal import print_note, print_result
         from catok.corpus import save_histogram, token_stats
 
         stats = token_stats(self.folder)
@@ -147,10 +147,10 @@ class Stats:
                 float(sorted(stats.seconds)[int(share * (stats.rows - 1))]) for share in (0, 0.5, 1)
             )
             lines["seconds"] = f"{low:.2f} to {high:.2f}, median {middle:.2f}"
-        tell("\n".join(f"{name}\t{value}" for name, value in lines.items()))
+        print_result("\n".join(f"{name}\t{value}" for name, value in lines.items()))
         if self.histogram is not None:
             save_histogram(stats, self.histogram)
-            say(f"catok: wrote {self.histogram}")
+            print_note(f"catok: wrote {self.histogram}")
         return 0
 
 
@@ -166,10 +166,10 @@ class Push:
 
     def run(self) -> int:
         """Returns the exit code."""
-        from catok.cli.terminal import tell
+        from catok.cli.terminal import print_result
         from catok.corpus import push_to_hub
 
-        tell(push_to_hub(self.folder, self.repo, private=self.private))
+        print_result(push_to_hub(self.folder, self.repo, private=self.private))
         return 0
 
 

@@ -13,7 +13,7 @@ from tqdm import tqdm
 from catok.cli import terminal
 from catok.cli.arguments import DeviceName, check_exists
 from catok.cli.errors import INTERRUPTED
-from catok.cli.terminal import say
+from catok.cli.terminal import print_note
 from catok.io.lock import folder_lock
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def train(
         for path in filter(None, [*paths, valid]):
             besides = left_out(path)
             if besides and group.first:
-                say(f"catok: {path}: left out {besides}")
+                print_note(f"catok: {path}: left out {besides}")
         return Trainer(config, corpora, judged, out, device=place, group=group, report=report)
 
     return run_training(build, config.steps, out, device)
@@ -164,7 +164,7 @@ class Display:
     @staticmethod
     def _say(line: str) -> None:
         with suppress(OSError):
-            say(line)
+            print_note(line)
 
 
 def _plan(event: dict[str, Any]) -> str:

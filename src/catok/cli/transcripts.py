@@ -50,7 +50,7 @@ def recording_ids(inputs: Iterable[str], jobs: Iterable[Job]) -> dict[str, str]:
     return {name: found for found, name in names.items()}
 
 
-def written(
+def format_transcript(
     name: str, key: str, many: bool, transcript: "Transcript", seconds: float, kind: str
 ) -> str:
     """The transcript as it stands in the output, with the newline that ends it; `key`: its id."""

@@ -144,8 +144,8 @@ def run(
     from catok.cli.errors import UsageError
     from catok.cli.folders import make_folder
     from catok.cli.pipes import check_stdin, check_stdout
-    from catok.cli.terminal import say as note
-    from catok.cli.utterances import Utterance, read_utterances
+    from catok.cli.terminal import print_note as note
+    from catok.cli.utterances import TextItem, read_utterances
 
     if (text is None) == (file is None):
         raise UsageError("name the text to speak, or --file, but not both")
@@ -180,7 +180,7 @@ def run(
         shared.check_exists(reference)
     existing, suffixes = files.Existing(overwrite, skip_existing), files.audio_suffixes(format)
     lines = file is None and text == "-"
-    items, many, unread = [Utterance("speech", text or "")], False, {}
+    items, many, unread = [TextItem("speech", text or "")], False, {}
     if file is not None:
         shared.check_exists(file)
         items, many, unread = read_utterances(Path(file))
@@ -207,9 +207,9 @@ def run(
         return 0
 
     from catok.audio import AudioWriter
-    from catok.cli.live import LiveWriter
     from catok.cli.speaker_spec import SpeakerSpec
-    from catok.cli.speaking import Outputs, Tally, say, say_each
+    from catok.cli.speaking import Outputs, SpeechStats, speak_to_files, speak_to_stream
+    from catok.cli.wav_stream import WavStreamWriter
     from catok.lm.tts import SpeechRequest
 
     wanted = {
@@ -243,7 +243,7 @@ def run(
         candidates,
     )
     if many:
-        tally = say_each(
+        stats = speak_to_files(
             spec.build,
             items,
             unread,
@@ -253,22 +253,22 @@ def run(
             workers=workers,
             threads=threads,
         )
-        note(tally.line(len(items) + len(unread), f"in {out}"))
-        return 1 if tally.failed else 0
+        note(stats.line(len(items) + len(unread), f"in {out}"))
+        return 1 if stats.failed else 0
     speaker = spec.build()
     seeded = ((item, seed) for item in items)
     if lines:
         spoken = (line.strip() for line in sys.stdin)
         numbered = enumerate((line for line in spoken if line), start=1)
-        each = (Utterance(str(number), line) for number, line in numbered)
+        each = (TextItem(str(number), line) for number, line in numbered)
         seeded = ((item, item.seed(seed)) for item in each)
-    tally = Tally(detail=speaker.detail)
+    stats = SpeechStats(detail=speaker.detail)
     rate, channels = speaker.synth.sample_rate, speaker.synth.tokenizer.channels
     if target is None:
-        output = LiveWriter(sys.stdout.buffer, rate, channels, raw=raw)
+        output = WavStreamWriter(sys.stdout.buffer, rate, channels, raw=raw)
     else:
         output = AudioWriter(target, rate, channels)
     with output as writer:
-        count = say(speaker, seeded, writer, tally)
-    note(tally.line(count, "" if target is None else f"in {target}"))
+        count = speak_to_stream(speaker, seeded, writer, stats)
+    note(stats.line(count, "" if target is None else f"in {target}"))
     return 0

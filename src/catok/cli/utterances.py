@@ -14,7 +14,7 @@ from catok.io.files import reason
 
 
 @dataclass(frozen=True)
-class Utterance:
+class TextItem:
     """One text; `id` names its output. The rest stands in for the command's own options, where it
     says something.
     """
@@ -40,7 +40,7 @@ class _Line(PromptFields):
     reference_text: str | None = None
 
 
-def read_utterances(path: Path) -> tuple[list[Utterance], bool, dict[str, str]]:
+def read_utterances(path: Path) -> tuple[list[TextItem], bool, dict[str, str]]:
     """The utterances at a path, whether there may be many (each with an output of its own), and
     ids of texts in a folder that cannot be read, with the reasons.
 
@@ -58,7 +58,7 @@ def read_utterances(path: Path) -> tuple[list[Utterance], bool, dict[str, str]]:
         for file in files:
             name = file.relative_to(path).with_suffix("").as_posix()
             try:
-                found.append(Utterance(name, _text(file)))
+                found.append(TextItem(name, _text(file)))
             except ValueError as error:
                 unread[name] = str(error)
         return found, True, unread
@@ -69,7 +69,7 @@ def read_utterances(path: Path) -> tuple[list[Utterance], bool, dict[str, str]]:
 
         items = read_seed_tts_list(path)
         found = [
-            Utterance(
+            TextItem(
                 item.id,
                 item.text,
                 item.prompt_audio,
@@ -79,7 +79,7 @@ def read_utterances(path: Path) -> tuple[list[Utterance], bool, dict[str, str]]:
             for item in items
         ]
         return _unique(found, path), True, {}
-    return [Utterance(path.stem, _text(path))], False, {}
+    return [TextItem(path.stem, _text(path))], False, {}
 
 
 def _text(path: Path) -> str:
@@ -91,7 +91,7 @@ def _text(path: Path) -> str:
         ) from error
 
 
-def _from_json_lines(path: Path) -> Iterable[Utterance]:
+def _from_json_lines(path: Path) -> Iterable[TextItem]:
     for number, content in numbered_lines(path):
         where = f"{path}, line {number}"
         try:
@@ -104,12 +104,12 @@ def _from_json_lines(path: Path) -> Iterable[Utterance]:
             raise ValueError(str(error) if where in str(error) else f"{where}: {error}") from error
         reference = None if line.reference is None else path.parent / line.reference
         fields = PromptFields(**line.own_fields())
-        yield Utterance(line.id or str(number), line.text, reference, line.reference_text, fields)
+        yield TextItem(line.id or str(number), line.text, reference, line.reference_text, fields)
 
 
-def _unique(items: Iterable[Utterance], where: Path) -> list[Utterance]:
+def _unique(items: Iterable[TextItem], where: Path) -> list[TextItem]:
     """Raises ValueError when there are none, two of an id, or an id that leaves the folder."""
-    found: dict[str, Utterance] = {}
+    found: dict[str, TextItem] = {}
     for item in items:
         place = Path(item.id)
         if place.as_posix() in found:  # a/b and a//b are one file

@@ -110,7 +110,7 @@ def run(
     if make is not None:
         return _make(make, variants)
 
-    from catok.cli.terminal import bar, tell
+    from catok.cli.terminal import bar, print_result
     from catok.conformance.command import CommandPort
     from catok.conformance.judging import Limits
     from catok.conformance.report import as_text
@@ -134,7 +134,7 @@ def run(
         names = checks or None
         progress = stack.enter_context(bar(count_tasks(chosen, names), desc="tasks"))
         found = verify(port, chosen, names, Limits(min_equal, min_snr), progress.update)
-    tell(as_text(found))
+    print_result(as_text(found))
     _write(found, files)
     return 0 if found.passed else 1
 
@@ -144,12 +144,12 @@ def _variants(
 ) -> "list[Variant]":
     from tempfile import TemporaryDirectory
 
-    from catok.cli.terminal import say
+    from catok.cli.terminal import print_note
     from catok.conformance.kit import load_kit, make_kit
     from catok.conformance.targets import model_variant
 
     if model is not None:
-        say(f"computing the vectors of {model} in float64")
+        print_note(f"computing the vectors of {model} in float64")
         return [model_variant(model)]
     if kit is None:
         kit = stack.enter_context(TemporaryDirectory(prefix="catok-kit-"))
@@ -158,11 +158,11 @@ def _variants(
 
 
 def _make(folder: str, names: tuple[str, ...]) -> int:
-    from catok.cli.terminal import say
+    from catok.cli.terminal import print_note
     from catok.conformance.kit import make_kit
 
     make_kit(folder, *([names] if names else []))
-    say(f"wrote the kit to {folder}")
+    print_note(f"wrote the kit to {folder}")
     return 0
 
 

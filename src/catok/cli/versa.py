@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from tyro.conf import arg
 
 from catok.cli.common import command
-from catok.cli.terminal import complain, tell
+from catok.cli.terminal import print_error, print_result
 
 _NO_DEFAULT = ""
 
@@ -57,9 +57,9 @@ def export(
     else:
         raise UsageError("give --run, or --list and --audio")
     for name, system, reason in made.failures:
-        complain(f"catok: {' '.join(filter(None, (name, system)))}: {reason}")
+        print_error(f"catok: {' '.join(filter(None, (name, system)))}: {reason}")
     for folder in made.folders:
-        tell(str(folder))
+        print_result(str(folder))
     return 1 if made.failures else 0
 
 
@@ -97,7 +97,7 @@ def read_back(
         scored = versa_rows(folder)
         found += scored
         for name, value in versa_means(scored).items():
-            tell(f"{Path(folder).name}  {name}  {value:.4g}")
+            print_result(f"{Path(folder).name}  {name}  {value:.4g}")
     if rows is not None:
         found = join_versa_rows([row for _, row in read_jsonl(rows)], found)
     with replacing(out) as temporary:

@@ -5,8 +5,8 @@ from collections.abc import Callable, Collection
 from dataclasses import asdict
 from pathlib import Path
 
-from catok.cli.facts import Fact, bitrate
-from catok.cli.model_facts import model_facts
+from catok.cli.describe_model import describe_model
+from catok.cli.descriptions import Fact, bitrate
 from catok.io import kinds
 from catok.io.cat_file import read_header
 from catok.io.hub import find_folder
@@ -16,7 +16,7 @@ from catok.io.stored_weights import StoredWeights, weight_files
 from catok.io.text import read_text
 
 
-def folder_facts(name: str) -> list[Fact]:
+def describe_folder(name: str) -> list[Fact]:
     """What a folder is, what takes it, and what is in it, by the kind of it.
 
     `name`: an embedded model, a folder or a hub id. Raises ValueError where it is not found, is of
@@ -31,7 +31,7 @@ def folder_facts(name: str) -> list[Fact]:
         )
     facts = [Fact("kind", kind.text), Fact("use", kind.use)]
     if kind == kinds.TOKENIZER:
-        return [*facts, *model_facts(name)]
+        return [*facts, *describe_model(name)]
     facts += [Fact("name", name), Fact("folder", str(folder))]
     return [*facts, *_describer(kind)(folder)]
 

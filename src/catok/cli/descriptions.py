@@ -16,7 +16,7 @@ class Fact(NamedTuple):
     unit: str = ""
 
 
-def cat_facts(path_or_file: str | BinaryIO) -> list[Fact]:
+def describe_cat(path_or_file: str | BinaryIO) -> list[Fact]:
     """What a `.cat` file's header tells. Raises ValueError when it is damaged."""
     header = read_header(path_or_file)
     frame_rate = header.sample_rate / header.frame_size

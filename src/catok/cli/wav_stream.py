@@ -9,7 +9,7 @@ from torch import Tensor
 _UNKNOWN = 0xFFFFFFFF  # what players take for "until the stream ends"
 
 
-class LiveWriter:
+class WavStreamWriter:
     """Context that writes audio `[C, n]` to a pipe at once, as 16-bit little-endian PCM.
 
     `raw` leaves out the WAV header.
@@ -28,7 +28,7 @@ class LiveWriter:
         self._head = b""
         self.samples += audio.shape[1]
 
-    def __enter__(self) -> "LiveWriter":
+    def __enter__(self) -> "WavStreamWriter":
         return self
 
     def __exit__(

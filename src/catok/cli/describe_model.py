@@ -1,6 +1,6 @@
 """Facts about the folder of an audio tokenizer."""
 
-from catok.cli.facts import Fact, bitrate
+from catok.cli.descriptions import Fact, bitrate
 from catok.io.hub import find_folder
 from catok.io.stored_weights import StoredWeights
 from catok.modules.patch import PatchConfig
@@ -9,7 +9,7 @@ from catok.tokenizer.checkpoint import JUDGES, SEMANTIC, load_config, open_weigh
 from catok.tokenizer.model import CodecModel
 
 
-def model_facts(name: str) -> list[Fact]:
+def describe_model(name: str) -> list[Fact]:
     """What a model's folder tells, without loading more of its weights than the quantizer's."""
     folder = find_folder(name)
     config = load_config(folder)
