@@ -2,7 +2,6 @@
 
 import json
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -13,6 +12,7 @@ import pytest
 import soundfile
 import torch
 
+from catok import CausalAudioTokenizer
 from catok.corpus import (
     TokenDataset,
     TokenizeConfig,
@@ -25,15 +25,13 @@ from catok.corpus.ledger import TokenFolder
 from catok.corpus.storage import storage_at
 
 CONFIG = TokenizeConfig(shard_size=3, rows=2, frames=4)
-RUN = """
-import sys, torch
-torch.set_num_threads(1)
-from catok import CausalAudioTokenizer
-from catok.corpus import TokenizeConfig, tokenize
-model, speech, out = sys.argv[1:]
-tokenizer = CausalAudioTokenizer.from_pretrained(model)
-tokenize(tokenizer, [speech], out, TokenizeConfig(shard_size=3, rows=2, frames=4))
-"""
+
+
+def run(environment, model, speech, out):
+    """A run in a process of its own."""
+    os.environ |= environment
+    torch.set_num_threads(1)
+    tokenize(CausalAudioTokenizer.from_pretrained(model), [speech], out, CONFIG)
 
 
 @pytest.fixture(scope="module")
@@ -114,17 +112,18 @@ def test_shards_on_a_server_are_those_of_a_folder(small_model, server, speech, t
         tokenize(small_model, [speech], url, TokenizeConfig(num_quantizers=4))
 
 
-def test_a_killed_run_goes_on(small_model, server, speech, whole, tmp_path):
+def test_a_killed_run_goes_on(small_model, server, speech, whole, processes, tmp_path):
     small_model.save_pretrained(tmp_path / "small")
     url = "s3://tokens/killed"
-    command = [sys.executable, "-c", RUN, tmp_path / "small", speech, url]
-    run = subprocess.Popen(command)
-    while run.poll() is None and not storage_at(url).exists("shard-000001.parquet"):
+    aws = {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
+    process = processes.Process(target=run, args=(aws, tmp_path / "small", speech, url))
+    process.start()
+    while process.is_alive() and not storage_at(url).exists("shard-000001.parquet"):
         time.sleep(0.01)
-    run.send_signal(signal.SIGKILL)
-    run.wait()
+    process.kill()
+    process.join()
     if storage_at(url).exists(".lock"):  # its process is gone, so that nobody waits for it
-        assert json.loads(storage_at(url).read(".lock"))["process"] == run.pid
+        assert json.loads(storage_at(url).read(".lock"))["process"] == process.pid
     summary = tokenize(small_model, [speech], url, CONFIG)
     assert summary.kept + summary.recordings == 11
     assert remote_files(url) == local_files(whole)

@@ -8,7 +8,7 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing
 from dataclasses import dataclass
-from multiprocessing import get_context
+from multiprocessing import get_all_start_methods, get_context
 from typing import TypeVar
 
 import numpy as np
@@ -109,7 +109,12 @@ class Reader:
 
 
 def _pool(workers: int) -> ProcessPoolExecutor:
-    return ProcessPoolExecutor(workers, get_context("spawn"), _start)
+    """Processes forked from one that has imported this module and nothing else has run in."""
+    if "forkserver" not in get_all_start_methods():  # Windows
+        return ProcessPoolExecutor(workers, get_context("spawn"), _start)
+    context = get_context("forkserver")
+    context.set_forkserver_preload([__name__])
+    return ProcessPoolExecutor(workers, context, _start)
 
 
 def _start() -> None:
