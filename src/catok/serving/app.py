@@ -20,8 +20,12 @@ from catok.serving.metrics import Metrics
 from catok.serving.models import Models
 from catok.serving.routes import speech, status, tokens, transcriptions, voices
 from catok.serving.service import Service
+from catok.serving.sockets import realtime
+from catok.serving.sockets import speech as speech_socket
+from catok.serving.sockets import tokens as token_sockets
 
 ROUTERS = (speech.router, transcriptions.router, tokens.router, voices.router, status.router)
+SOCKETS = (speech_socket.router, token_sockets.router, realtime.router)
 
 
 def create_app(models: Models, config: ServerConfig) -> FastAPI:
@@ -39,6 +43,7 @@ def create_app(models: Models, config: ServerConfig) -> FastAPI:
         kind: Gate(kind, limit, config.queue_limit, config.queue_seconds)
         for kind, limit in limits.items()
     }
+    gates["session"] = Gate("session", config.session_limit, 0, 0.0)
     metrics.watch(service.scheduler, list(gates.values()))
 
     @asynccontextmanager
@@ -55,7 +60,7 @@ def create_app(models: Models, config: ServerConfig) -> FastAPI:
     )
     app.state.service, app.state.metrics, app.state.gates = service, metrics, gates
     app.state.stopping = False
-    for router in ROUTERS:
+    for router in (*ROUTERS, *SOCKETS):
         app.include_router(router)
     app.add_exception_handler(ApiError, _answered)
     app.add_exception_handler(ValueError, _answered)
@@ -83,6 +88,7 @@ async def drain(app: FastAPI) -> None:
     """Let nobody in, and wait until those inside are done or `stop_seconds` are over."""
     close_gates(app)
     gates: list[Gate] = list(app.state.gates.values())
+    gates.remove(app.state.gates["session"])  # a session that does nothing is not waited for
     config: ServerConfig = app.state.service.config
     deadline = asyncio.get_running_loop().time() + config.stop_seconds
     while any(gate.inside for gate in gates):

@@ -31,6 +31,7 @@ class ServerConfig:
     voice_names      names that clients use -> local voices
     speech_limit, transcription_limit, codec_limit
                      requests of each kind that are worked on at once
+    session_limit    WebSockets that are open at once
     queue_limit, queue_seconds
                      requests that may wait for their turn, and how long
     max_upload_megabytes, max_audio_seconds, max_text_length, max_batch, max_voices
@@ -39,6 +40,8 @@ class ServerConfig:
     max_seconds      where speech that does not end is cut off, for every sentence
     read_seconds, write_seconds
                      how long a client may send nothing of its body, or read nothing of an answer
+    config_seconds, idle_seconds
+                     how long a WebSocket may wait with its first message, and with the next one
     stop_seconds     how long a server that is stopped goes on with what runs
     log_texts        write texts and transcripts into the log
     """
@@ -59,6 +62,7 @@ class ServerConfig:
     speech_limit: int = 32
     transcription_limit: int = 16
     codec_limit: int = 64
+    session_limit: int = 128
     queue_limit: int = 64
     queue_seconds: float = 10.0
     max_upload_megabytes: float = 64.0
@@ -69,6 +73,8 @@ class ServerConfig:
     max_seconds: float = 60.0
     read_seconds: float = 30.0
     write_seconds: float = 30.0
+    config_seconds: float = 10.0
+    idle_seconds: float = 30.0
     stop_seconds: float = 30.0
     log_texts: bool = False
 
@@ -77,13 +83,14 @@ class ServerConfig:
         for name in ("speech_limit", "transcription_limit", "codec_limit", "max_text_length"):
             check_whole_number(name, getattr(self, name), at_least=1)
         check_whole_number("max_batch", self.max_batch, at_least=1)
+        check_whole_number("session_limit", self.session_limit, at_least=1)
         for name in ("queue_limit", "max_voices"):
             check_whole_number(name, getattr(self, name), at_least=0)
         check_number("queue_seconds", self.queue_seconds, at_least=0)
         check_number("stop_seconds", self.stop_seconds, at_least=0)
         for name in ("max_upload_megabytes", "max_audio_seconds", "max_seconds"):
             check_number(name, getattr(self, name), above=0)
-        for name in ("read_seconds", "write_seconds"):
+        for name in ("read_seconds", "write_seconds", "config_seconds", "idle_seconds"):
             check_number(name, getattr(self, name), above=0)
         if not self.tokenizer:
             raise ValueError("tokenizer must name an audio tokenizer")

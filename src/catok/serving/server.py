@@ -10,7 +10,7 @@ import uvicorn
 from fastapi import FastAPI
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from catok.serving.app import close_gates
+from catok.serving.app import drain
 from catok.serving.config import ServerConfig
 
 KEEP_ALIVE = 15  # seconds between two requests of one connection
@@ -26,8 +26,8 @@ class Server(uvicorn.Server):
         self._captured_signals.clear()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """As uvicorn's."""
-        close_gates(self.config.app)  # type: ignore[arg-type]
+        """As uvicorn's, once what runs is done: it would end WebSockets at once."""
+        await drain(self.config.app)  # type: ignore[arg-type]
         await super().shutdown(sockets)
 
 

@@ -17,7 +17,7 @@ from catok.audio import read_blocks
 from catok.lm.asr.decoding_config import DecodingConfig
 from catok.lm.asr.recognizer import Recognizer
 from catok.lm.asr.segments import Piece, PieceCutter, Segment
-from catok.lm.tts.long_form import PAUSE, silence
+from catok.lm.tts.long_form import PAUSE, LongFormPlan, silence
 from catok.lm.tts.reference import LONGEST, prepare_reference
 from catok.lm.tts.request import SpeechRequest
 from catok.lm.tts.synthesizer import Synthesizer
@@ -125,6 +125,12 @@ class Service:
         """Speech of a text of any length; references are codes."""
         return Utterance(self, request, pause)
 
+    def speak_sentences(
+        self, request: SpeechRequest, sentences: AsyncIterable[str], *, pause: float = PAUSE
+    ) -> "Utterance":
+        """The same of sentences as they are written; the text of the request itself is not said."""
+        return Utterance(self, request, pause, sentences)
+
     # recognition
 
     async def transcribe(
@@ -183,8 +189,15 @@ class Utterance(AsyncIterator[Tensor]):
     `columns`: the codes `[K, F]` of each piece so far. `ended`: every piece so far ended by itself.
     """
 
-    def __init__(self, service: Service, request: SpeechRequest, pause: float) -> None:
+    def __init__(
+        self,
+        service: Service,
+        request: SpeechRequest,
+        pause: float,
+        sentences: AsyncIterable[str] | None = None,
+    ) -> None:
         self._service, self._request, self._pause = service, request, pause
+        self._sentences = sentences
         self.columns: list[Tensor] = []
         self.ended = True
         self._audio = self._pieces()
@@ -206,9 +219,10 @@ class Utterance(AsyncIterator[Tensor]):
 
     async def _pieces(self) -> AsyncGenerator[Tensor, None]:
         service, synth = self._service, self._service.need_synthesizer()
-        plan = await service.off_loop(lambda: synth.plan_long(self._request))
         gap = silence(synth.tokenizer.channels, self._pause, synth.sample_rate)
-        for number in range(len(plan.texts)):
+        make = synth.plan_long if self._sentences is None else synth.plan_pieces
+        plan = await service.off_loop(lambda: make(self._request))
+        async for number in _numbers(plan, self._sentences):
             if number and gap.shape[1]:
                 yield gap
             prompt = await service.off_loop(lambda n=number: synth.prompt(plan.piece(n)))
@@ -221,6 +235,16 @@ class Utterance(AsyncIterator[Tensor]):
             self.columns.append(job.codes)
             self.ended = self.ended and job.ended
             plan.made(number, job.codes, job.ended)
+
+
+async def _numbers(
+    plan: LongFormPlan, sentences: AsyncIterable[str] | None
+) -> AsyncGenerator[int, None]:
+    for number in range(len(plan.texts)):
+        yield number
+    if sentences is not None:
+        async for sentence in sentences:
+            yield plan.add(sentence)
 
 
 async def through(job: Job, pieces: AsyncIterable[Tensor]) -> AsyncGenerator[Tensor, None]:

@@ -33,9 +33,14 @@ class LongFormPlan:
     """
 
     def __init__(self, request: SpeechRequest, texts: Sequence[str], least_frames: int) -> None:
-        self.texts = tuple(texts)
+        self.texts = list(texts)
         self._request, self._least_frames = request, least_frames
         self._voice: SpeechRequest | None = None
+
+    def add(self, text: str) -> int:
+        """One piece more, of a text that is still being written; its number."""
+        self.texts.append(text)
+        return len(self.texts) - 1
 
     def piece(self, number: int) -> SpeechRequest:
         """The request for a piece, once those before it are made."""

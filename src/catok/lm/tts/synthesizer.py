@@ -97,7 +97,10 @@ class Synthesizer(FromPretrained):
     ) -> LongFormPlan:
         """The pieces of a text of any length, for who makes them himself."""
         request = as_request(request)
-        texts = split_text(request.text, max_length)
+        return self.plan_pieces(request, split_text(request.text, max_length))
+
+    def plan_pieces(self, request: SpeechRequest, texts: Sequence[str] = ()) -> LongFormPlan:
+        """The same for pieces that are given, or added later, instead of the request's text."""
         seed = draw_seeds(1)[0] if request.seed is None else request.seed
         least_frames = math.ceil(SHORTEST * self.tokenizer.frame_rate)
         return LongFormPlan(replace(self.with_codes(request), seed=seed), texts, least_frames)

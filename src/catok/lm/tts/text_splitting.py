@@ -71,6 +71,49 @@ def sentences(paragraph: str) -> list[str]:
     return [sentence.strip() for sentence in found if sentence.strip()]
 
 
+def split_sentences(text: str, max_length: int = MAX_LENGTH) -> list[str]:
+    """The text's sentences, each in pieces of at most `max_length`; none where there is no text."""
+    splitter = SentenceSplitter(max_length)
+    return [*splitter.push(text), *splitter.finish()]
+
+
+class SentenceSplitter:
+    """Sentences of a text that is being written, each as soon as it is known where it ends.
+
+    That is when the next one has begun. However the text comes in pieces, they are the same.
+    """
+
+    def __init__(self, max_length: int = MAX_LENGTH) -> None:
+        """Raises ValueError for a `max_length` below 10."""
+        check_whole_number("max_length in letters", max_length, at_least=10)
+        self._max_length = max_length
+        self._rest = ""
+
+    def push(self, text: str) -> list[str]:
+        """The next characters; sentences that end before the last of them, cut where too long."""
+        *whole, last = _PARAGRAPH.split(self._rest + text)
+        found = [piece for paragraph in whole for piece in self._pieces(paragraph)]
+        space = last[len(last.rstrip()) :]
+        *known, open_one = sentences(last) or [""]
+        for sentence in known:
+            found.extend(_cut(sentence, self._max_length))
+        if len(open_one) > 4 * self._max_length:  # it will be cut: the first cuts are known
+            *pieces, _, _ = _cut(open_one, self._max_length)
+            for piece in pieces:
+                open_one = open_one[len(piece) :].lstrip()
+            found.extend(pieces)
+        self._rest = open_one + space
+        return found
+
+    def finish(self) -> list[str]:
+        """The text ends here: what is left, and readiness for the next."""
+        rest, self._rest = self._rest, ""
+        return self._pieces(rest)
+
+    def _pieces(self, paragraph: str) -> list[str]:
+        return [piece for each in sentences(paragraph) for piece in _cut(each, self._max_length)]
+
+
 def length(text: str) -> int:
     """Letters of a text, wide ones three times."""
     return sum(3 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)

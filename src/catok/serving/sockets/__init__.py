@@ -1,0 +1,1 @@
+"""WebSockets: one idea a file."""

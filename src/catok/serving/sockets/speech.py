@@ -1,0 +1,165 @@
+"""`/v1/audio/speech/stream`: text in as it is written, audio out as it is spoken.
+
+A client first says `session.config`, then `input.text` as often as it likes and `input.done`. Every
+sentence is spoken as soon as it is known where it ends. The connection stays for the next text
+until `session.close`. The audio between `audio.start` of the first sentence and `session.done` is
+one file of the format.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Any, Literal
+
+from fastapi import APIRouter
+from starlette.websockets import WebSocket
+from torch import Tensor
+
+from catok.lm.tts.text_splitting import SentenceSplitter
+from catok.serving.bodies import checked
+from catok.serving.errors import ApiError
+from catok.serving.formats import AudioEncoder, audio_encoder
+from catok.serving.routes.speech import SpeechBody, shaper_of, speech_request
+from catok.serving.sockets.session import Session, run_session
+
+router = APIRouter()
+LONGEST_TEXT = 128 << 10  # characters of one utterance
+WAITING = 64  # sentences
+
+
+class SessionConfig(SpeechBody):
+    """The first message: what a request for speech may say, without its text."""
+
+    type: Literal["session.config"]
+    input: str = ""
+    response_format: Literal["mp3", "opus", "aac", "flac", "wav", "pcm"] = "pcm"
+
+
+@router.websocket("/v1/audio/speech/stream")
+async def speech_stream(socket: WebSocket) -> None:
+    """Speak what is written."""
+    await run_session(socket, _talk)
+
+
+async def _talk(session: Session) -> None:
+    first = await session.receive(session.config.config_seconds)
+    if not isinstance(first, dict):
+        raise ApiError(400, "the first message must be session.config")
+    config = checked(SessionConfig, first)
+    shaper = shaper_of(session.service, config)
+    await session.send(
+        {
+            "type": "session.started",
+            "session_id": session.id,
+            "format": config.response_format,
+            "sample_rate": shaper.sample_rate,
+            "channels": shaper.channels,
+        }
+    )
+    utterance = 0
+    while True:
+        message = await session.receive()
+        if isinstance(message, bytes):
+            raise ApiError(400, "text comes in messages of type input.text")
+        if message["type"] == "session.close":
+            return
+        texts = _Texts(session.config.max_text_length)
+        async with session.entered("speech"), asyncio.TaskGroup() as group:
+            spoken = group.create_task(_speak(session, config, texts, utterance))
+            while not await _written(message, texts):
+                session.busy = texts.waiting > 0
+                message = await session.receive()
+                session.busy = True
+            await spoken
+        utterance += 1
+
+
+async def _written(message: Any, texts: "_Texts") -> bool:
+    """Take a message; whether the text ends with it."""
+    if not isinstance(message, dict) or message["type"] not in ("input.text", "input.done"):
+        raise ApiError(400, "expected input.text or input.done")
+    text = message.get("text", "")
+    if not isinstance(text, str):
+        raise ApiError(400, "text must be text", param="text")
+    await texts.write(text)
+    if message["type"] == "input.done":
+        await texts.end()
+        return True
+    return False
+
+
+class _Texts:
+    """Sentences of a text that is being written. A writer who is far ahead has to wait."""
+
+    def __init__(self, longest: int) -> None:
+        self._splitter = SentenceSplitter()
+        self._queue: asyncio.Queue[str | None] = asyncio.Queue(WAITING)
+        self._longest, self._length = max(longest, LONGEST_TEXT), 0
+        self.waiting = 0
+
+    async def write(self, text: str) -> None:
+        self._length += len(text)
+        if self._length > self._longest:
+            raise ApiError(413, f"a text has at most {self._longest} characters", param="text")
+        for sentence in self._splitter.push(text):
+            await self._put(sentence)
+
+    async def end(self) -> None:
+        for sentence in self._splitter.finish():
+            await self._put(sentence)
+        await self._queue.put(None)
+
+    async def _put(self, sentence: str) -> None:
+        self.waiting += 1
+        await self._queue.put(sentence)
+
+    async def __aiter__(self) -> AsyncGenerator[str, None]:
+        while (sentence := await self._queue.get()) is not None:
+            yield sentence
+            self.waiting -= 1
+
+
+async def _speak(session: Session, config: SessionConfig, texts: _Texts, number: int) -> None:
+    service = session.service
+    shaper = shaper_of(service, config)
+    encoder = audio_encoder(config.response_format, shaper.sample_rate, shaper.channels)
+    asked = await speech_request(service, config, None)
+    place = {"utterance_index": number, "sentence_index": -1}
+
+    async def announced() -> AsyncGenerator[str, None]:
+        async for sentence in texts:
+            await _sentence_done(session, place)
+            place["sentence_index"] += 1
+            start = {"type": "audio.start", **place, "text": sentence}
+            await session.send(start | {"format": config.response_format})
+            yield sentence
+        await _sentence_done(session, place)
+
+    utterance = service.speak_sentences(asked, announced(), pause=config.pause)
+    rate = service.need_synthesizer().sample_rate
+    async with aclosing(utterance) as audio:
+        async for each in audio:
+            session.metrics.audio.labels("speech").inc(each.shape[1] / rate)
+            await _send(session, encoder, shaper.push(each))
+    await _send(session, encoder, shaper.finish())
+    if data := encoder.finish():
+        await session.send_bytes(data)
+    await session.send(
+        {
+            "type": "session.done",
+            "utterance_index": number,
+            "sentences": place["sentence_index"] + 1,
+            "seed": asked.seed,
+            "output_tokens": utterance.output_tokens,
+        }
+    )
+
+
+async def _sentence_done(session: Session, place: dict[str, int]) -> None:
+    if place["sentence_index"] >= 0:
+        await session.send({"type": "audio.done", **place})
+
+
+async def _send(session: Session, encoder: AudioEncoder, audio: Tensor) -> None:
+    if data := encoder.write(audio):
+        await session.send_bytes(data)
