@@ -1,5 +1,6 @@
-"""The snippets of docs/serving.md, against a real server with the models of the package."""
+"""The snippets of docs/serving*.md, against a real server with the models of the package."""
 
+import asyncio
 import os
 import re
 import shlex
@@ -8,12 +9,17 @@ from dataclasses import fields
 from pathlib import Path
 
 import pytest
+import torch
 
-from catok import Encoded, load_audio
+from catok import CausalAudioTokenizer, Encoded, load_audio
 from catok.serving import ServerConfig, load_models
+from catok.serving.formats import as_pcm, from_pcm
 from tests.serving.client import running
 
-PAGE = (Path(__file__).parents[2] / "docs" / "serving.md").read_text()
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "serving.md").read_text()
+SOCKETS = ROOT / "docs" / "serving-sockets.md"
+EXAMPLE = ROOT / "examples" / "speech.flac"
 
 
 def blocks(language):
@@ -25,6 +31,22 @@ def address():
     config = ServerConfig()
     with running(load_models(config, "cpu"), max_seconds=3.0) as (address, _):
         yield address
+
+
+def test_codes_over_a_websocket(address):
+    (code,) = re.findall(r"^```py\n(.*?)^```", SOCKETS.read_text(), re.M | re.S)
+    names = {}
+    exec(
+        compile(
+            code.replace("ws://127.0.0.1:8000", address.replace("http", "ws")), SOCKETS, "exec"
+        ),
+        names,
+    )
+    tok = CausalAudioTokenizer.from_pretrained("tiny")
+    audio = from_pcm(as_pcm(load_audio(EXAMPLE)[0][:, :50_000]), 1)
+    parts = asyncio.run(names["encode"](as_pcm(audio)))
+    codes = torch.cat([torch.tensor(part) for part in parts], dim=1)
+    assert torch.equal(codes, tok.encode(audio[None], num_quantizers=8).codes[0])
 
 
 def test_curl(address, tmp_path):
