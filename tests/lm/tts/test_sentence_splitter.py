@@ -8,7 +8,7 @@ from catok.lm.tts.text_splitting import SentenceSplitter, length, split_sentence
 
 TEXT = (
     "Hello, Dr. Smith. How are you? I am e.g. fine.\n\nA new paragraph... yes! «Quoted.» And 3.5 "
-    "is a number\n \n" + "word, " * 300 + "end. 你好。世界！" + "x" * 700 + " The last one"
+    "is a number\n \n" + "word, " * 300 + "end. 你好。世界\uff01" + "x" * 700 + " The last one"
 )
 
 

@@ -17,7 +17,7 @@ from pydantic import BaseModel, Field
 from starlette.websockets import WebSocket
 from torch import Tensor
 
-from catok.lm.asr.config import DecodingConfig
+from catok.lm.asr.decoding_config import DecodingConfig
 from catok.lm.asr.transcript import join_texts
 from catok.serving.bodies import checked
 from catok.serving.errors import ApiError
