@@ -32,6 +32,7 @@ EXTRAS = {
         "transformers",
         "uvicorn",
         "websockets",
+        "wyoming",
     ),
 }
 """Extra -> the packages it brings."""

@@ -33,6 +33,14 @@ def run(
         int | None,
         arg(metavar="N", help="0 for a free one.", help_behavior_hint=_default("8000")),
     ] = None,
+    wyoming_port: Annotated[
+        int | None,
+        arg(
+            metavar="N",
+            help="Where to listen for Home Assistant.",
+            help_behavior_hint=_default("nowhere"),
+        ),
+    ] = None,
     model: Annotated[
         str | None,
         arg(
@@ -99,6 +107,7 @@ def run(
         config,
         host=host,
         port=port,
+        wyoming_port=wyoming_port,
         tokenizer=model,
         tts=tts,
         asr=asr,

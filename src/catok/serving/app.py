@@ -49,10 +49,18 @@ def create_app(models: Models, config: ServerConfig) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         service.start()
+        wyoming = None
+        if config.wyoming_port:
+            from catok.serving.wyoming import start_wyoming
+
+            port = config.wyoming_port
+            wyoming = await start_wyoming(service, gates, metrics, config.host, port)
         try:
             yield
         finally:
             await drain(app)
+            if wyoming is not None:
+                wyoming.close()
             await asyncio.to_thread(service.stop)
 
     app = FastAPI(

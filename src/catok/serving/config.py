@@ -19,6 +19,7 @@ class ServerConfig:
     """Everything that decides what a server does. Raises ValueError on values out of range.
 
     host, port       where it listens
+    wyoming_port     the same for Wyoming (Home Assistant), 0 for not at all; it knows no key
     tokenizer        audio tokenizer of encode and decode, as `from_pretrained` takes it
     tts, asr         speech models, or "" for none
     tts_tokenizer    audio tokenizer of a released speech model, which does not name its own
@@ -48,6 +49,7 @@ class ServerConfig:
 
     host: str = "127.0.0.1"
     port: int = 8000
+    wyoming_port: int = 0
     tokenizer: str = "tiny"
     tts: str = "tiny-tts"
     asr: str = "tiny-asr"
@@ -79,7 +81,8 @@ class ServerConfig:
     log_texts: bool = False
 
     def __post_init__(self) -> None:
-        check_whole_number("port", self.port, at_least=0, at_most=65_535)
+        for name in ("port", "wyoming_port"):
+            check_whole_number(name, getattr(self, name), at_least=0, at_most=65_535)
         for name in ("speech_limit", "transcription_limit", "codec_limit", "max_text_length"):
             check_whole_number(name, getattr(self, name), at_least=1)
         check_whole_number("max_batch", self.max_batch, at_least=1)

@@ -41,6 +41,7 @@ class Synthesizer(FromPretrained):
         self.prompt_builder = PromptBuilder(speech.model.config, speech.text)
         config = speech.config
         self.sampling = config.sampling if config else SamplingConfig()
+        self.languages = config.languages if config else ()
         available = speech.model.config.n_vq
         self.default_quantizers = check_quantizers(config and config.num_quantizers, available)
 

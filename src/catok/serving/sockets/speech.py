@@ -15,16 +15,14 @@ from fastapi import APIRouter
 from starlette.websockets import WebSocket
 from torch import Tensor
 
-from catok.lm.tts.text_splitting import SentenceSplitter
 from catok.serving.bodies import checked
 from catok.serving.errors import ApiError
-from catok.serving.formats import AudioEncoder, audio_encoder
-from catok.serving.routes.speech import SpeechBody, shaper_of, speech_request
+from catok.serving.formats import CONTENT_TYPES, AudioEncoder, audio_encoder
+from catok.serving.routes.speech import Format, SpeechBody, shaper_of, speech_request
+from catok.serving.sentence_queue import SentenceQueue
 from catok.serving.sockets.session import Session, run_session
 
 router = APIRouter()
-LONGEST_TEXT = 128 << 10  # characters of one utterance
-WAITING = 64  # sentences
 
 
 class SessionConfig(SpeechBody):
@@ -32,7 +30,7 @@ class SessionConfig(SpeechBody):
 
     type: Literal["session.config"]
     input: str = ""
-    response_format: Literal["mp3", "opus", "aac", "flac", "wav", "pcm"] = "pcm"
+    response_format: Format = "pcm"
 
 
 @router.websocket("/v1/audio/speech/stream")
@@ -46,6 +44,8 @@ async def _talk(session: Session) -> None:
     if not isinstance(first, dict):
         raise ApiError(400, "the first message must be session.config")
     config = checked(SessionConfig, first)
+    if config.response_format not in CONTENT_TYPES:
+        raise ApiError(400, f"no stream of {config.response_format}", param="response_format")
     shaper = shaper_of(session.service, config)
     await session.send(
         {
@@ -63,7 +63,7 @@ async def _talk(session: Session) -> None:
             raise ApiError(400, "text comes in messages of type input.text")
         if message["type"] == "session.close":
             return
-        texts = _Texts(session.config.max_text_length)
+        texts = SentenceQueue(session.config.max_text_length)
         async with session.entered("speech"), asyncio.TaskGroup() as group:
             spoken = group.create_task(_speak(session, config, texts, utterance))
             while not await _written(message, texts):
@@ -74,7 +74,7 @@ async def _talk(session: Session) -> None:
         utterance += 1
 
 
-async def _written(message: Any, texts: "_Texts") -> bool:
+async def _written(message: Any, texts: "SentenceQueue") -> bool:
     """Take a message; whether the text ends with it."""
     if not isinstance(message, dict) or message["type"] not in ("input.text", "input.done"):
         raise ApiError(400, "expected input.text or input.done")
@@ -88,38 +88,9 @@ async def _written(message: Any, texts: "_Texts") -> bool:
     return False
 
 
-class _Texts:
-    """Sentences of a text that is being written. A writer who is far ahead has to wait."""
-
-    def __init__(self, longest: int) -> None:
-        self._splitter = SentenceSplitter()
-        self._queue: asyncio.Queue[str | None] = asyncio.Queue(WAITING)
-        self._longest, self._length = max(longest, LONGEST_TEXT), 0
-        self.waiting = 0
-
-    async def write(self, text: str) -> None:
-        self._length += len(text)
-        if self._length > self._longest:
-            raise ApiError(413, f"a text has at most {self._longest} characters", param="text")
-        for sentence in self._splitter.push(text):
-            await self._put(sentence)
-
-    async def end(self) -> None:
-        for sentence in self._splitter.finish():
-            await self._put(sentence)
-        await self._queue.put(None)
-
-    async def _put(self, sentence: str) -> None:
-        self.waiting += 1
-        await self._queue.put(sentence)
-
-    async def __aiter__(self) -> AsyncGenerator[str, None]:
-        while (sentence := await self._queue.get()) is not None:
-            yield sentence
-            self.waiting -= 1
-
-
-async def _speak(session: Session, config: SessionConfig, texts: _Texts, number: int) -> None:
+async def _speak(
+    session: Session, config: SessionConfig, texts: SentenceQueue, number: int
+) -> None:
     service = session.service
     shaper = shaper_of(service, config)
     encoder = audio_encoder(config.response_format, shaper.sample_rate, shaper.channels)
