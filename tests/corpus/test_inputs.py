@@ -190,6 +190,44 @@ def test_inputs_from_a_server(small_model, audio, server, tmp_path, name):
     check(small_model, audio, [f"{server}/{name}"], tmp_path / "out")
 
 
+def write_kaldi(audio, folder):
+    """Audio in a folder beside the tables; the first recording is a part of one twice as long."""
+    (folder / "wav").mkdir(parents=True)
+    files = sorted(audio.glob("*.wav"))
+    for file in files[1:]:
+        (folder / "wav" / file.name).write_bytes(file.read_bytes())
+    samples, rate = soundfile.read(files[0])
+    soundfile.write(folder / "wav/long.wav", np.concatenate((samples, samples)), rate)
+    names = {file.stem: f"wav/{file.name}" for file in files[1:]} | {"long": "wav/long.wav"}
+    (folder / "wav.scp").write_text("".join(f"{key} {value}\n" for key, value in names.items()))
+    lengths = {file.stem: soundfile.info(file).duration for file in files}
+    lines = [f"{name} {name} 0 {length}" for name, length in lengths.items()]
+    lines[0] = lines[0].replace("u0 u0", "u0 long")
+    (folder / "segments").write_text("\n".join(lines))
+    (folder / "text").write_text("".join(f"u{n} text {n}\n" for n in range(5)))
+    (folder / "utt2spk").write_text("".join(f"u{n} s{n}\n" for n in range(5)))
+
+
+@pytest.mark.parametrize("scheme", ["", "file://"])
+def test_kaldi_folders(small_model, audio, tmp_path, scheme):
+    write_kaldi(audio, tmp_path / "kaldi")
+    rows = check(small_model, audio, [f"{scheme}{tmp_path}/kaldi"], tmp_path / "out")
+    assert [row["speaker"] for row in rows] == [f"s{n}" for n in range(5)]
+
+
+def test_cuts_and_shar_by_url(small_model, audio, tmp_path):
+    write_cuts(audio, tmp_path)
+    check(small_model, audio, [f"file://{tmp_path}/all.jsonl.gz"], tmp_path / "of_cuts")
+    config = TokenizeConfig(format="shar")
+    out = tmp_path / "out"
+    check(small_model, audio, [f"file://{tmp_path}/shar"], out, config=config)
+    assert len(list(out.glob("codes.*.tar"))) == 3  # as the input's
+    tokenize(small_model, [tmp_path / "shar"], tmp_path / "here", config)
+    assert [file.read_bytes() for file in sorted(out.glob("c*s.*"))] == [
+        file.read_bytes() for file in sorted((tmp_path / "here").glob("c*s.*"))
+    ]
+
+
 def test_what_a_server_does_not_have(server, small_model, tmp_path):
     with pytest.raises(ValueError, match="none.jsonl"):
         read_inputs([f"{server}/none.jsonl"])
@@ -280,20 +318,42 @@ def test_a_lost_audio_column_is_said(tmp_path):
         list(second.blocks(24_000, 1))
 
 
+MOSS = ("text", "instruction", "tokens", "quality", "sound_event", "ambient_sound", "language")
+
+
+def read_as_moss_tts(line):
+    """What moss_tts_delay/finetuning/dataset.py of OpenMOSS/MOSS-TTS reads, at 58b20a0."""
+    codes = torch.as_tensor(line["audio_codes"], dtype=torch.long)  # [T, n_vq]
+    assert codes.ndim == 2
+    references = [line.get(key) for key in ("reference", "reference_audio", "ref_audio")]
+    return codes, {key: line[key] for key in MOSS if line.get(key) is not None}, references
+
+
+def read_as_qwen3_tts(line):
+    """What finetuning/dataset.py of QwenLM/Qwen3-TTS reads, at 0c10f25."""
+    codes = torch.tensor(line["audio_codes"], dtype=torch.long)  # [T, 16]
+    codes[:, 0]
+    return codes, line["audio"], line["text"], line["ref_audio"], line.get("language", "Auto")
+
+
 def test_jsonl_has_the_keys_of_published_scripts(small_model, audio, tmp_path):
-    """What they read of a line: MOSS-TTS `text`, `audio_codes` [T][n_vq], also `audio`, `language`
-    and `instruction`; Qwen3-TTS `audio`, `text`, `ref_audio`, `audio_codes` [T][16]."""
     line = {
         "audio": str(audio / "u1.wav"),
         "text": "What is said.",
-        "language": "en",
+        "language": "English",
         "ref_audio": str(audio / "u0.wav"),
         "instruction": "Speak low.",
     }
     (tmp_path / "list.jsonl").write_text(json.dumps(line))
-    config = TokenizeConfig(format="jsonl")
+    config = TokenizeConfig(format="jsonl", num_quantizers=6)
     tokenize(small_model, [tmp_path / "list.jsonl"], tmp_path / "out", config)
     (made,) = map(json.loads, (tmp_path / "out" / "shard-000000.jsonl").read_text().splitlines())
-    assert {key: made[key] for key in line} == line
     samples, _ = load_audio(audio / "u1.wav", sample_rate=24_000)
-    assert made["audio_codes"] == small_model.encode(samples[None]).codes[0].T.tolist()
+    expected = small_model.encode(samples[None], num_quantizers=6).codes[0].T
+    codes, fields, references = read_as_moss_tts(made)
+    assert torch.equal(codes, expected)
+    assert fields == {key: line[key] for key in ("text", "instruction", "language")}
+    assert references == [None, None, line["ref_audio"]]
+    codes, *fields = read_as_qwen3_tts(made)
+    assert torch.equal(codes, expected)
+    assert fields == [line[key] for key in ("audio", "text", "ref_audio", "language")]

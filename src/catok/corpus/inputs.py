@@ -14,6 +14,7 @@ from catok.audio import audio_info
 from catok.corpus.formats.base import RESERVED
 from catok.corpus.inputs_lhotse import find_shar, is_cuts, read_cuts, read_shar
 from catok.corpus.inputs_parquet import find_tables, read_table
+from catok.corpus.inputs_url import KALDI, is_shar, read_folder_url, read_shar_url
 from catok.corpus.recording import Recording
 from catok.data.entry import Entry
 from catok.data.folders import AUDIO_SUFFIXES
@@ -34,7 +35,7 @@ def read_inputs(inputs: Sequence[str | Path], *, content: bool = False) -> list[
 
     An input is a folder, a JSON-lines manifest, a Kaldi directory, an audio file, WebDataset
     archives (see `catok.data`), a Shar folder, a manifest of lhotse cuts, Parquet tables with audio
-    in the layout of Hugging Face's `datasets`, or an URL of such a file or of a folder of them.
+    in the layout of Hugging Face's `datasets`, or a URL of any of these.
     Where an id comes twice, later ones get a number: "a", "a-2". Columns that are named as shards'
     own, such as "codes", are called "input_codes". `content`: read all audio once for
     a hash of it, by which a replaced recording is told.
@@ -95,29 +96,33 @@ def _read_url(url: str) -> Iterator[Recording]:
         files = list_url(url)
     except OSError as error:
         raise ValueError(reason(error)) from error
+    if is_shar(files):
+        yield from read_shar_url(files)
+        return
     found = False
-    texts = {os.path.splitext(f.url)[0] for f in files if f.url.endswith(".txt")}
     for file in files:
-        stem, suffix = os.path.splitext(file.name)
-        if suffix.lower() in AUDIO_SUFFIXES:
-            columns = {"audio": file.url}
-            if (place := os.path.splitext(file.url)[0]) in texts:
-                columns["text"] = read_url(f"{place}.txt").read().decode("utf-8-sig").strip()
-            yield Recording(stem, file.url, columns=columns, version=file.version)
-        elif suffix == ".parquet":
+        if file.name.endswith(".parquet"):
             yield from read_table(file.url, file.version)
-        elif suffix == ".tar" or (file.url == url and file.name.endswith(LISTS)):
+        elif file.name.endswith(".tar") or (file.url == url and file.name.endswith(LISTS)):
             with tempfile.TemporaryDirectory() as place:
                 copy = Path(place, os.path.basename(file.name))
                 copy.write_bytes(read_url(file.url).read())
-                if suffix == ".tar":
+                if copy.suffix == ".tar":
                     yield from _read_archive(copy, file.url, file.version)
+                elif is_cuts(str(copy)):
+                    for item in read_cuts(str(copy)):
+                        yield replace(item, version=file.version)
                 else:
                     yield from _of_list(copy, file.url)
         else:
             continue
         found = True
-    if not found:
+    if len(files) == 1 and files[0].url == url and Path(url).suffix.lower() in AUDIO_SUFFIXES:
+        yield _of_file(Entry(Path(files[0].name), name=url), files[0].version)
+    elif any(f.name in KALDI or Path(f.name).suffix.lower() in AUDIO_SUFFIXES for f in files):
+        for entry, version in read_folder_url(url, files):
+            yield _of_file(entry, version)
+    elif not found:
         raise ValueError(f"{url} holds no audio, archives or tables: check the address")
 
 
@@ -130,7 +135,7 @@ def _of_list(copy: Path, url: str) -> Iterator[Recording]:
             yield _of_file(replace(entry, name=url_in(url, entry.name)))
 
 
-def _of_file(entry: Entry) -> Recording:
+def _of_file(entry: Entry, version: str = "") -> Recording:
     remote = is_url(entry.name)
     stem = entry.name.rpartition("/")[2] if remote else entry.name
     name = entry.id or os.path.splitext(stem)[0]
@@ -141,7 +146,7 @@ def _of_file(entry: Entry) -> Recording:
     audio = entry.name if remote else str(entry.audio)
     columns["audio"] = audio
     try:
-        version = url_version(audio) if remote else stat_version(audio)
+        version = version or (url_version(audio) if remote else stat_version(audio))
     except (OSError, ValueError) as error:
         return Recording(name, audio, columns=columns, error=reason(error))
     part = (entry.offset, entry.duration) if entry.offset is not None else (None, None)
