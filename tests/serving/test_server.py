@@ -184,6 +184,23 @@ def test_keys_sizes_and_times_are_bounded(models):
         eventually(lambda: is_idle(app))
 
 
+def test_a_body_that_trickles_holds_no_place(models):
+    with running(models, read_seconds=0.3) as (address, app):
+        with socket.create_connection(address_of(address)) as connection:
+            connection.sendall(head("/v1/audio/encode", 10**6, "audio/pcm"))
+            connection.settimeout(0.05)
+            answer = b""
+            for _ in range(100):
+                connection.sendall(b"\0\0")
+                try:
+                    answer = connection.recv(100)
+                    break
+                except TimeoutError:
+                    continue
+            assert answer.startswith(b"HTTP/1.1 408")
+        eventually(lambda: is_idle(app))
+
+
 def test_half_a_request_is_not_waited_for(models, monkeypatch):
     monkeypatch.setattr("catok.serving.server.KEEP_ALIVE", -0.8)
     with (

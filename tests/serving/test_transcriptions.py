@@ -95,16 +95,20 @@ def test_long_recordings_come_in_segments(models):
     assert len(deltas) >= 4 and deltas[-1]["text"] == expected.text
 
 
-def test_codes_are_understood_too(models):
-    encoded = models.tokenizer.encode(noise(30_000)[None])
+@pytest.mark.parametrize("seconds", [1.25, 31])
+def test_codes_are_read_as_they_are(models, seconds):
+    encoded = models.tokenizer.encode(noise(int(seconds * 24_000))[None], num_quantizers=3)
+    expected = models.recognizer.transcribe_codes(encoded, DecodingConfig("ctc"))
     file = io.BytesIO()
     encoded.save(file)
 
     async def talk(client):
-        return await client.post(URL, files={"file": ("a.cat", file.getvalue())}, data=QUICK)
+        files = {"file": ("a.cat", file.getvalue())}
+        return await client.post(URL, files=files, data={"method": "ctc"})
 
     answer = ask(models, talk)
-    assert answer.status_code == 200 and answer.json()["usage"]["seconds"] == 1.25
+    assert answer.status_code == 200 and answer.json()["usage"]["seconds"] == seconds
+    assert answer.json()["text"] == expected.text
 
 
 @pytest.mark.parametrize(

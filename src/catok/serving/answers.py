@@ -8,7 +8,6 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
 from typing import Any
 
-import torch
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Send
 from torch import Tensor
@@ -19,8 +18,9 @@ from catok.serving.formats import (
     CONTENT_TYPES,
     SUFFIXES,
     audio_encoder,
-    encode_whole,
+    whole_encoder,
 )
+from catok.serving.service import Service
 from catok.serving.shaping import AudioShaper
 
 CAT = "application/x-catok"
@@ -55,12 +55,17 @@ async def shaped(audio: AsyncIterator[Tensor], shaper: AudioShaper) -> AsyncGene
 
 
 async def whole_audio(
-    audio: AsyncIterator[Tensor], shaper: AudioShaper, format: str, headers: dict[str, str]
+    service: Service,
+    audio: AsyncIterator[Tensor],
+    shaper: AudioShaper,
+    format: str,
+    headers: dict[str, str],
 ) -> Response:
     """All of it, with its true length."""
-    parts = [torch.zeros(shaper.channels, 0, dtype=torch.float32, device="cpu")]
-    parts += [each async for each in shaped(audio, shaper)]
-    data = encode_whole(format, torch.cat(parts, dim=1), shaper.sample_rate)
+    encoder = whole_encoder(format, shaper.sample_rate, shaper.channels)
+    async for each in shaped(audio, shaper):
+        encoder.write(each)
+    data = await service.off_loop(encoder.finish)
     named = {"Content-Disposition": f'attachment; filename="audio.{SUFFIXES[format]}"'}
     return Response(data, media_type=CONTENT_TYPES[format], headers=headers | named)
 

@@ -23,12 +23,19 @@ IN_MEMORY = MEGABYTE  # bytes of a file; beyond them it lies in a nameless tempo
 async def read_json(request: Request) -> dict[str, Any]:
     """The object in a request's body."""
     data = await request.body()
+    if len(data) < IN_MEMORY:
+        return parse_object(data)
+    return await request.app.state.service.off_loop(lambda: parse_object(data))
+
+
+def parse_object(data: bytes) -> dict[str, Any]:
+    """A JSON object. Raises ApiError on anything else."""
     try:
         found = json.loads(data)
     except (ValueError, RecursionError):
-        raise ApiError(400, "the body is no valid JSON") from None
+        raise ApiError(400, "this is no valid JSON") from None
     if not isinstance(found, dict):
-        raise ApiError(400, "the body must be a JSON object")
+        raise ApiError(400, "this must be a JSON object")
     return found
 
 

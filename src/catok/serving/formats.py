@@ -52,16 +52,16 @@ def audio_encoder(format: str, sample_rate: int, channels: int) -> AudioEncoder:
     return CompressedEncoder(format, sample_rate, channels)
 
 
-def encode_whole(format: str, audio: Tensor, sample_rate: int) -> bytes:
-    """All of an answer `[C, T]`: its header says how long it is."""
-    channels, samples = audio.shape
-    if format == "wav":
-        return wav_header(sample_rate, channels, samples) + as_pcm(audio)
+def whole_encoder(format: str, sample_rate: int, channels: int) -> AudioEncoder:
+    """An encoder for an answer that is sent when it is complete: its header says how long it is.
+
+    `finish` gives all of it. Raises ValueError as `audio_encoder` does.
+    """
+    if format in ("wav", "pcm"):
+        return WholePcmEncoder(sample_rate, channels, header=format == "wav")
     if format in _CODECS:
-        encoder = CompressedEncoder(format, sample_rate, channels, seekable=True)
-        encoder.write(audio)
-        return encoder.finish()
-    return audio_encoder(format, sample_rate, channels).write(audio)
+        return CompressedEncoder(format, sample_rate, channels, seekable=True)
+    return audio_encoder(format, sample_rate, channels)
 
 
 def as_pcm(audio: Tensor) -> bytes:
@@ -103,6 +103,25 @@ class PcmEncoder:
         """The header, where there was no audio at all."""
         data, self._header = self._header, b""
         return data
+
+
+class WholePcmEncoder:
+    """16-bit samples, given out at the end behind a header with their number."""
+
+    def __init__(self, sample_rate: int, channels: int, *, header: bool) -> None:
+        self._rate, self._channels, self._header = sample_rate, channels, header
+        self._parts: list[bytes] = []
+
+    def write(self, audio: Tensor) -> bytes:
+        """Nothing yet."""
+        self._parts.append(as_pcm(audio))
+        return b""
+
+    def finish(self) -> bytes:
+        """All of it."""
+        samples = sum(map(len, self._parts)) // (2 * self._channels)
+        head = wav_header(self._rate, self._channels, samples) if self._header else b""
+        return b"".join([head, *self._parts])
 
 
 class CompressedEncoder:

@@ -26,6 +26,8 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 log = logging.getLogger("catok.serving")
+PACE = 4096  # bytes per second of a body, at least, once `read_seconds` are over
+LIVE_PACE = 256  # the same of codes as they are made
 OPEN = ("/health", "/ready", "/metrics")  # without a key
 _ID = re.compile(rb"[\w-]{1,64}")
 
@@ -76,6 +78,7 @@ class _Exchange:
         self._watching: asyncio.Task[None] | None = None
         self._body_read = False
         self._received = self._sent = 0
+        self._begun = self._asked = self._waited = 0.0  # waited: while we took our time
         self._status = 0
         self._finished = False
 
@@ -129,22 +132,35 @@ class _Exchange:
         if self._body_read:
             await self._gone.wait()
             return {"type": "http.disconnect"}
+        if not self._begun:
+            self._begun = time.monotonic()
+        self._waited += time.monotonic() - self._asked if self._asked else 0.0
         try:
             message = await asyncio.wait_for(self._receive(), self._config.read_seconds)
         except TimeoutError:
             seconds = self._config.read_seconds
             raise ApiError(408, f"nothing of the body came for {seconds:g} s") from None
+        self._asked = time.monotonic()
         if message["type"] == "http.disconnect":
             self._gone.set()
             self._body_read = True
             return message
         self._received += len(message.get("body", b""))
+        self._check_pace()
         if self._received > self._config.max_upload_bytes:
             raise self._too_large()
         if not message.get("more_body", False):
             self._body_read = True
             self._watching = asyncio.create_task(self._watch())
         return message
+
+    def _check_pace(self) -> None:
+        """Raises ApiError on a body that trickles: it would hold its place for ever."""
+        kind = dict(self._scope["headers"]).get(b"content-type", b"")
+        pace = LIVE_PACE if kind.startswith(b"application/x-ndjson") else PACE
+        late = time.monotonic() - self._begun - self._waited - self._config.read_seconds
+        if late > self._received / pace:
+            raise ApiError(408, f"the body comes at less than {pace} bytes per second")
 
     async def _watch(self) -> None:
         while (await self._receive())["type"] != "http.disconnect":

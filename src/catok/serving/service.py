@@ -14,8 +14,10 @@ import torch
 from torch import Tensor
 
 from catok.audio import read_blocks
+from catok.codes import Encoded
 from catok.lm.asr.decoding_config import DecodingConfig
 from catok.lm.asr.recognizer import Recognizer
+from catok.lm.asr.segmentation import frame_loudness
 from catok.lm.asr.segments import Piece, PieceCutter, Segment
 from catok.lm.tts.long_form import PAUSE, LongFormPlan, silence
 from catok.lm.tts.reference import LONGEST, prepare_reference
@@ -146,20 +148,55 @@ class Service:
                 cutter.hear(block)
                 yield block
 
-        tasks: list[asyncio.Task[Segment]] = []
-
-        def begin(pieces: list[Piece]) -> None:
-            for piece in pieces:
-                tasks.append(asyncio.create_task(self._segment(piece, config)))
-
-        try:
+        async def pieces() -> AsyncGenerator[Piece, None]:
             async with aclosing(through(job, heard())) as codes:
                 async for each in codes:
-                    begin(cutter.push(each))
+                    for piece in cutter.push(each):
+                        yield piece
+            nothing = torch.zeros(recognizer.depth(config), 0, dtype=torch.int64, device="cpu")
+            for piece in cutter.finish(nothing):
+                yield piece
+
+        async with aclosing(self._recognized(pieces(), config)) as segments:
+            async for segment in segments:
+                yield segment
+
+    async def transcribe_codes(
+        self, encoded: Encoded, config: DecodingConfig
+    ) -> AsyncGenerator[Segment, None]:
+        """The same of the codes of a recording, which are read as they are."""
+        recognizer = self.need_recognizer()
+        codes, tokenizer = recognizer.bare(encoded), recognizer.tokenizer
+        loudness: Tensor | None = None
+        if recognizer.is_long(codes.shape[1], config):
+            job = await self.scheduler.decode(tokenizer)
+            size = tokenizer.frame_size
+            async with aclosing(through(job, _once(codes))) as audio:
+                loudness = torch.cat([frame_loudness(each, size) async for each in audio])
+        cuts = recognizer.pieces(codes.shape[1], loudness, config)
+        depth, rate = min(recognizer.depth(config), len(codes)), tokenizer.frame_rate
+        seconds = float(encoded.duration)
+
+        async def pieces() -> AsyncGenerator[Piece, None]:
+            for start, end in cuts:
+                ends = min(end / rate, seconds)
+                yield Piece(start / rate, ends, codes[:depth, start:end])
+
+        async with aclosing(self._recognized(pieces(), config)) as segments:
+            async for segment in segments:
+                yield segment
+
+    async def _recognized(
+        self, pieces: AsyncGenerator[Piece, None], config: DecodingConfig
+    ) -> AsyncGenerator[Segment, None]:
+        """Segments in order; a few pieces are recognised at once."""
+        tasks: list[asyncio.Task[Segment]] = []
+        try:
+            async with aclosing(pieces):
+                async for piece in pieces:
+                    tasks.append(asyncio.create_task(self._segment(piece, config)))
                     while tasks and (tasks[0].done() or len(tasks) > PIECES_AHEAD):
                         yield await tasks.pop(0)
-            nothing = torch.zeros(recognizer.depth(config), 0, dtype=torch.int64, device="cpu")
-            begin(cutter.finish(nothing))
             while tasks:
                 yield await tasks.pop(0)
         finally:

@@ -8,6 +8,7 @@ client says becomes a path.
 import json
 import re
 import secrets
+import threading
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -76,7 +77,8 @@ class Voices:
     ) -> None:
         """Reads the folder. Raises ValueError on what is no voice, and on a name for none."""
         self._synthesizer, self._folder, self._most = synthesizer, folder, most
-        self._voices: dict[str, Voice] = {}
+        self._voices: dict[str, Voice] = {}  # replaced whole: others may be reading it
+        self._lock = threading.Lock()
         if folder is not None:
             self._read(folder)
         unknown = sorted(set(names.values()) - {*self._voices, DEFAULT})
@@ -129,25 +131,27 @@ class Voices:
 
     def add(self, name: str, codes: Tensor, text: str, consent: str, language: str) -> Voice:
         """Keep a voice that a client sent; in the folder, if there is one."""
-        self.check_name(name)
         rows = tuple(tuple(row) for row in codes.tolist())
         made = f"voice_{secrets.token_hex(12)}"
         hash = self._synthesizer.tokenizer.weight_hash
         voice = Voice(made, name, rows, text, consent, language, hash, int(time.time()))
-        if self._folder is not None:
-            with replacing(self._folder / f"{made}.json") as temporary:
-                Path(temporary).write_text(json.dumps(asdict(voice)))
-        self._voices[name] = voice
+        with self._lock:
+            self.check_name(name)
+            if self._folder is not None:
+                with replacing(self._folder / f"{made}.json") as temporary:
+                    Path(temporary).write_text(json.dumps(asdict(voice)))
+            self._voices = {**self._voices, name: voice}
         return voice
 
     def remove(self, name: str) -> Voice:
         """Forget a voice that a client added, its file too. Raises ApiError on any other."""
-        for voice in self._voices.values():
-            if name in (voice.name, voice.id) and voice.is_uploaded:
-                if self._folder is not None:
-                    (self._folder / f"{voice.id}.json").unlink(missing_ok=True)
-                del self._voices[voice.name]
-                return voice
+        with self._lock:
+            for voice in self.all():
+                if name in (voice.name, voice.id) and voice.is_uploaded:
+                    if self._folder is not None:
+                        (self._folder / f"{voice.id}.json").unlink(missing_ok=True)
+                    self._voices = {k: v for k, v in self._voices.items() if v is not voice}
+                    return voice
         raise ApiError(404, "there is no such voice that could be removed", code="voice_not_found")
 
     def _read(self, folder: Path) -> None:

@@ -22,7 +22,7 @@ from catok.tokenizer.model import CodecModel
 
 ROWS = 256
 STEP_SIZES = (1, 4, 16)  # frames of every row in one step
-MOST_FRAMES = 256  # of all rows in one step, so that none takes long
+MOST_FRAMES = 64  # of all rows in one step, so that none takes long
 
 
 class PoolFull(RuntimeError):

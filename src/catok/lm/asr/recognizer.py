@@ -99,7 +99,7 @@ class Recognizer(FromPretrained):
         config = config or DecodingConfig()
         if isinstance(codes, Tensor | Encoded):
             return self.transcribe_codes([codes], config)[0]
-        bare = [self._bare(each) for each in codes]
+        bare = [self.bare(each) for each in codes]
         loudness = [self._loudness(each, config) for each in bare]
         found: dict[int, Transcript] = {}
         depths = [min(self.depth(config), len(each)) for each in bare]
@@ -123,7 +123,7 @@ class Recognizer(FromPretrained):
         config = config or DecodingConfig()
         if is_cat_file(source):
             encoded = Encoded.load(source)
-            codes, seconds = self._bare(encoded), float(encoded.duration)
+            codes, seconds = self.bare(encoded), float(encoded.duration)
             cuts = self.pieces(codes.shape[1], self._loudness(codes, config), config)
             depth = min(self.depth(config), len(codes))
             rate = self.tokenizer.frame_rate
@@ -182,6 +182,10 @@ class Recognizer(FromPretrained):
             return [(0, frames)]
         return cut_points(loudness, frames, limit, window)
 
+    def is_long(self, frames: int, config: DecodingConfig) -> bool:
+        """Whether a recording of so many frames is cut."""
+        return frames > self._limits(config)[0]
+
     def recognize(self, pieces: Sequence[Tensor], config: DecodingConfig) -> list[Transcript]:
         """Pieces, codes `[K, F]` of one K that will be read, together and uncut."""
         depth = len(pieces[0])
@@ -221,7 +225,7 @@ class Recognizer(FromPretrained):
             first += len(places)
         return results
 
-    def _bare(self, codes: Tensor | Encoded) -> Tensor:
+    def bare(self, codes: Tensor | Encoded) -> Tensor:
         """Codes `[K, F]` of one recording on the CPU, K at most the model's."""
         if isinstance(codes, Encoded):
             self.tokenizer.check_code_space(codes)
@@ -241,8 +245,7 @@ class Recognizer(FromPretrained):
 
     def _loudness(self, codes: Tensor, config: DecodingConfig) -> Tensor | None:
         """Loudness of every frame of what the codes sound like; None where nothing is to be cut."""
-        limit, _ = self._limits(config)
-        if codes.shape[1] <= limit:
+        if not self.is_long(codes.shape[1], config):
             return None
         decoder, size = self.tokenizer.stream_decoder(), self.tokenizer.frame_size
         pieces = codes.split(LONG_FRAMES, dim=1)

@@ -96,6 +96,7 @@ class SpeechBody(BaseModel):
 @router.post("/v1/audio/speech")
 async def speech(request: Request, service: ServiceOf) -> Response:
     """Speak a text: whole, as a stream of audio, or as server-sent events."""
+    await enter(request, "speech")
     upload = None
     if is_form(request):
         form = await read_form(request, service.config)
@@ -106,7 +107,6 @@ async def speech(request: Request, service: ServiceOf) -> Response:
         body = checked(SpeechBody, await read_json(request))
     check_text(body.input, service)
     note_text(request, "speech", body.input)
-    await enter(request, "speech")
     asked = await speech_request(service, body, upload)
     utterance = service.speak(asked, pause=body.pause)
     request.state.resources.push_async_callback(utterance.aclose)
@@ -136,7 +136,7 @@ async def speech(request: Request, service: ServiceOf) -> Response:
         return await _as_codes(service, audio, utterance, headers)
     kind = body.stream_format or ("audio" if body.stream else None)
     if kind is None:
-        answer = await whole_audio(audio, shaper, format, headers)
+        answer = await whole_audio(service, audio, shaper, format, headers)
         for name, value in usage().items():
             answer.headers[f"X-Usage-{name.title().replace('_', '-')}"] = str(value)
         return answer
@@ -169,12 +169,12 @@ class BatchBody(BaseModel):
 @router.post("/v1/audio/speech/batch")
 async def batch(request: Request, service: ServiceOf) -> Response:
     """Speak several texts together. One that fails does not end the others."""
+    await enter(request, "speech")
     fields = await read_json(request)
     items = checked(BatchBody, fields).items
     if len(items) > service.config.max_batch:
         raise ApiError(400, f"items: at most {service.config.max_batch} texts", param="items")
     shared = {name: value for name, value in fields.items() if name != "items"}
-    await enter(request, "speech")
     results: list[dict[str, Any] | None] = [None] * len(items)
 
     async def one(index: int) -> None:
@@ -188,7 +188,7 @@ async def batch(request: Request, service: ServiceOf) -> Response:
                 if body.response_format == "cat":
                     raise ApiError(400, "a batch gives audio only", param="response_format")
                 shaper = shaper_of(service, body)
-                answer = await whole_audio(utterance, shaper, body.response_format, {})
+                answer = await whole_audio(service, utterance, shaper, body.response_format, {})
             finally:
                 await utterance.aclose()
             results[index] = {

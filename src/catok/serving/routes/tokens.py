@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 import torch
 from fastapi import APIRouter, Query
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from torch import Tensor
 
 from catok.codes import Encoded
@@ -23,9 +23,11 @@ from catok.serving.answers import (
 )
 from catok.serving.bodies import (
     is_form,
+    parse_object,
     pcm_blocks,
     pcm_shape,
     read_form,
+    read_json,
     spooled,
     upload_of,
 )
@@ -67,7 +69,8 @@ async def encode(
     lengths = torch.tensor([counter.samples], device="cpu")
     encoded = tokenizer.encoded(torch.cat(parts, dim=1)[None], lengths)
     if response_format == "json":
-        return JSONResponse(as_json(encoded))
+        text = await service.off_loop(lambda: json.dumps(as_json(encoded)))
+        return Response(text, media_type="application/json")
     data = await service.off_loop(lambda: saved(encoded))
     named = {"Content-Disposition": 'attachment; filename="audio.cat"'}
     return Response(data, media_type=CAT, headers=named)
@@ -101,7 +104,7 @@ async def decode(
     headers = audio_headers(shaper)
     sound = await begun(counted(), lambda _: None)
     if not stream:
-        return await whole_audio(sound, shaper, response_format, headers)
+        return await whole_audio(service, sound, shaper, response_format, headers)
     parts = stream_bytes(sound, shaper, response_format)
     return LiveResponse(parts, media_type=CONTENT_TYPES[response_format], headers=headers)
 
@@ -190,7 +193,7 @@ async def _codes_of(
     if kind in (LINES, "application/jsonl"):
         return _from_lines(request, service, num_quantizers), None
     if kind == "application/json":
-        rows, samples, hash = parse_codes(await _json_of(request, service), service)
+        rows, samples, hash = parse_codes(await read_json(request), service)
         if hash and hash != service.models.tokenizer.weight_hash:
             raise ApiError(400, "these codes are of another model", param="weight_hash")
         return _given(service, _prefix(rows, num_quantizers)), samples
@@ -205,21 +208,6 @@ async def _codes_of(
     encoded = await service.off_loop(lambda: Encoded.load(source, num_quantizers))
     service.models.tokenizer.check_code_space(encoded)
     return _given(service, encoded.codes[0]), int(encoded.sample_lengths)
-
-
-async def _json_of(request: Request, service: Service) -> dict[str, Any]:
-    data = await request.body()
-    return await service.off_loop(lambda: _object(data))
-
-
-def _object(data: bytes) -> dict[str, Any]:
-    try:
-        found = json.loads(data)
-    except (ValueError, RecursionError):
-        raise ApiError(400, "the body is no valid JSON") from None
-    if not isinstance(found, dict):
-        raise ApiError(400, "the body must be a JSON object")
-    return found
 
 
 def parse_codes(data: dict[str, Any], service: Service) -> tuple[Tensor, int | None, str]:
@@ -279,7 +267,7 @@ async def _from_lines(
 def _line_codes(line: bytes, num_quantizers: int | None) -> list[Tensor]:
     if not line.strip():
         return []
-    data = _object(line)
+    data = parse_object(line)
     if "codes" not in data:
         return []
     return [_prefix(code_rows(data["codes"]), num_quantizers)]

@@ -19,8 +19,9 @@ from catok.lm.asr.subtitles import subrip, webvtt
 from catok.serving.answers import LiveResponse, event
 from catok.serving.bodies import checked, fields_of, is_form, read_form, upload_of
 from catok.serving.errors import ApiError, as_api_error
+from catok.serving.metrics import Metrics
 from catok.serving.routes.common import ServiceOf, enter, metrics_of, note_text
-from catok.serving.service import Service
+from catok.serving.service import Service, too_long
 
 router = APIRouter()
 
@@ -53,13 +54,13 @@ async def transcriptions(request: Request, service: ServiceOf) -> Response:
     """Write down what is said in an audio file, or in a `.cat` file."""
     if not is_form(request):
         raise ApiError(400, "send a multipart form with the recording as file", param="file")
+    await enter(request, "transcription")
     form = await read_form(request, service.config)
     file = upload_of(form, "file")
     if file is None:
         raise ApiError(400, "the form holds no file: send the recording as file", param="file")
     body = checked(TranscriptionBody, fields_of(form))
     config = decoding_config(body, service)
-    await enter(request, "transcription")
     segments = _segments(request, service, file.file, config)  # type: ignore[arg-type]
     request.state.resources.push_async_callback(segments.aclose)
     if body.stream:
@@ -99,30 +100,27 @@ async def _segments(
     if is_cat_file(file):
         data = file.read()
         encoded = await service.off_loop(lambda: Encoded.load(io.BytesIO(data)))
-        source = service.decode(_codes(service, encoded), int(encoded.sample_lengths))
-        if tokenizer is not service.models.tokenizer:
-            raise ApiError(400, "this server transcribes audio only, no codes", param="file")
+        if float(encoded.duration) > service.config.max_audio_seconds:
+            raise too_long(service.config.max_audio_seconds)
+        metrics.audio.labels("transcription").inc(float(encoded.duration))
+        found = service.transcribe_codes(encoded, config)
     else:
         source = service.read(file, tokenizer.sample_rate, tokenizer.channels)
+        found = service.transcribe(_counted(source, tokenizer.sample_rate, metrics), config)
 
-    async def counted() -> AsyncGenerator[Tensor, None]:
-        async with aclosing(source) as blocks:
-            async for block in blocks:
-                seconds = block.shape[1] / tokenizer.sample_rate
-                metrics.audio.labels("transcription").inc(seconds)
-                yield block
-
-    async with aclosing(service.transcribe(counted(), config)) as segments:
+    async with aclosing(found) as segments:
         async for segment in segments:
             note_text(request, "transcript", segment.transcript.text)
             yield segment
 
 
-async def _codes(service: Service, encoded: Encoded) -> AsyncGenerator[Tensor, None]:
-    service.models.tokenizer.check_code_space(encoded)
-    if float(encoded.duration) > service.config.max_audio_seconds:
-        raise ApiError(413, "the recording is too long", code="audio_too_long")
-    yield encoded.codes[0]
+async def _counted(
+    source: AsyncGenerator[Tensor, None], sample_rate: int, metrics: Metrics
+) -> AsyncGenerator[Tensor, None]:
+    async with aclosing(source) as blocks:
+        async for block in blocks:
+            metrics.audio.labels("transcription").inc(block.shape[1] / sample_rate)
+            yield block
 
 
 def _answer(found: list[Segment], body: TranscriptionBody, service: Service) -> Response:

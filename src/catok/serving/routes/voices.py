@@ -37,6 +37,7 @@ async def add(request: Request, service: ServiceOf) -> Response:
     voices = _voices(service)
     if not is_form(request):
         raise ApiError(400, "send a multipart form with audio_sample, name and consent")
+    await enter(request, "speech")
     form = await read_form(request, service.config)
     fields = {k: v for k, v in fields_of(form).items() if isinstance(v, str)}
     if any(len(value) > LONGEST for value in fields.values()):
@@ -53,7 +54,6 @@ async def add(request: Request, service: ServiceOf) -> Response:
     file = upload_of(form, "audio_sample", "file", "audio")
     if file is None:
         raise ApiError(400, "the form holds no audio_sample", param="audio_sample")
-    await enter(request, "speech")
     codes = await service.reference_of_file(file.file)
     text = (fields.get("ref_text") or fields.get("text") or "").strip()
     language = fields.get("language", "").strip()
