@@ -2,66 +2,39 @@
 
 import json
 import os
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable
 from contextlib import nullcontext
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from torch import nn
 
 from catok.export.description import DESCRIPTION, Description, GraphFile
 from catok.export.graphs import GRAPHS, build
-from catok.export.linear import Precision
+from catok.export.plan import Plan
 from catok.export.weights import INLINE_LIMIT, ExternalWeights, InlineWeights
 from catok.extras import require
 from catok.io.files import StrPath, replacing
 from catok.tokenizer.model import CodecModel
 from catok.tokenizer.tokenizer import CausalAudioTokenizer
 
-Dtype = Literal["float32", "float16", "int8"]
 BYTES = {"float32": 4.0, "float16": 2.0, "int8": 1.0, "int4": 0.625}
 """Of a weight, by its precision."""
 
 
-@dataclass(frozen=True)
-class Plan:
-    """What to write: the graphs by name (None: all), and how linear layers are stored.
-
-    `dtype` is that of all of them but for `exceptions`, by name.
-    """
-
-    dtype: Dtype = "float32"
-    graphs: Collection[str] | None = None
-    exceptions: tuple[tuple[str, Precision], ...] = ()
-
-    def __post_init__(self) -> None:
-        known = [name for names in GRAPHS.values() for name in names]
-        unknown = sorted(set(self.graphs or ()) - set(known))
-        if unknown or (self.graphs is not None and not self.graphs):
-            raise ValueError(f"graphs must be some of {known}, got {unknown}")
-
-    def precision(self, name: str) -> Precision:
-        """Of the linear layer of that name."""
-        return dict(self.exceptions).get(name, self.dtype)
-
-    def of_half(self, half: str) -> list[str]:
-        """The graphs to write of the encoder or the decoder."""
-        return [name for name in GRAPHS[half] if self.graphs is None or name in self.graphs]
-
-
-def export_tokenizer(model: CausalAudioTokenizer, folder: StrPath, plan: Plan = Plan()) -> None:
+def export_tokenizer(
+    model: CausalAudioTokenizer, folder: StrPath, plan: Plan | None = None
+) -> None:
     """Write a loaded tokenizer's graphs and onnx.json into `folder`, which is made.
 
-    Of a model of which only half is loaded, that half's graphs. A folder of graphs that is there
-    is replaced when all is written. Raises ValueError where the package onnx is missing or the
-    folder cannot be written.
+    `plan`: by default all graphs in float32; of a model of which only half is loaded, that half's.
+    A folder of graphs that is there is replaced when all is written. Raises ValueError where the
+    package onnx is missing or the folder cannot be written.
     """
     export_parts([model], folder, plan)
 
 
 def export_parts(
-    models: Iterable[CausalAudioTokenizer], folder: StrPath, plan: Plan = Plan()
+    models: Iterable[CausalAudioTokenizer], folder: StrPath, plan: Plan | None = None
 ) -> None:
     """As `export_tokenizer`, of a model that comes in halves, each of which is let go of.
 
@@ -72,7 +45,7 @@ def export_parts(
     folder.mkdir(parents=True, exist_ok=True)
     with replacing(folder / DESCRIPTION) as temporary:
         place = Path(temporary).parent  # on the same disk, and removed if this fails
-        description = _write(models, place, plan)
+        description = _write(models, place, plan or Plan())
         Path(temporary).write_text(json.dumps(description.to_dict(), indent=1) + "\n")
         (folder / DESCRIPTION).unlink(missing_ok=True)
         for name in {*(f"{name}.onnx" for names in GRAPHS.values() for name in names),
@@ -95,7 +68,7 @@ def _write(models: Iterable[CausalAudioTokenizer], place: Path, plan: Plan) -> D
             graphs |= _write_half(model, half, place, plan)
             if (place / f"{half}.weights").exists():
                 weights[f"{half}.weights"] = (place / f"{half}.weights").stat().st_size
-            for name in _linear_names(model, half):
+            for name in linear_names(model, half):
                 precision = plan.precision(name)
                 counts[precision] = counts.get(precision, 0) + 1
     if model is None or not graphs:
@@ -122,7 +95,7 @@ def _write_half(model: CodecModel, half: str, place: Path, plan: Plan) -> dict[s
     modules = dict(model.named_modules())
     size = sum(
         BYTES[plan.precision(name)] * modules[name].weight.numel()  # type: ignore[union-attr]
-        for name in _linear_names(model, half)
+        for name in linear_names(model, half)
     )
     external = size > INLINE_LIMIT
     files = {}
@@ -136,7 +109,8 @@ def _write_half(model: CodecModel, half: str, place: Path, plan: Plan) -> dict[s
     return files
 
 
-def _linear_names(model: CodecModel, half: str) -> Sequence[str]:
+def linear_names(model: CodecModel, half: str) -> list[str]:
+    """The names of a half's linear layers, which have a precision."""
     return [
         name
         for name, module in model.named_modules()
