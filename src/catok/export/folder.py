@@ -17,7 +17,7 @@ from catok.io.files import StrPath, replacing
 from catok.tokenizer.model import CodecModel
 from catok.tokenizer.tokenizer import CausalAudioTokenizer
 
-BYTES = {"float32": 4.0, "float16": 2.0, "int8": 1.0, "int4": 0.625}
+BYTES = {"float32": 4.0, "float16": 2.0, "int8": 1.0, "int4": 0.54}
 """Of a weight, by its precision."""
 
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from catok.export.graph import CONTRIB, Graph
 
 Precision = Literal["float32", "float16", "int8", "int4"]
-BLOCK = 32  # weights that share a scale, with 4 bits
+BLOCK = 128  # weights that share a scale, with 4 bits
 
 
 def linear(graph: Graph, x: str, weight: Tensor, name: str, precision: Precision) -> str:
@@ -43,10 +43,18 @@ def _int8(graph: Graph, x: str, weight: Tensor, name: str) -> str:
         graph("Max", peak, graph.constant(1e-12, np.float32)),
         graph.constant(1 / 127, np.float32),
     )
-    rows = graph("QuantizeLinear", x, row_scale, axis=0, output_dtype=3)  # int8, zero is 0
-    stored = graph.weight(name, quantized.t().contiguous().numpy())
-    product = graph("Cast", graph("MatMulInteger", rows, stored), to=1)
-    product = graph("Mul", product, graph.weight(f"{name}.scale", scale.numpy()))
+    # unsigned with zero at 128: onnxruntime has no fast product of signed activations everywhere
+    zero = graph("Expand", graph.constant(128, np.uint8), graph("Shape", row_scale))
+    rows = graph("QuantizeLinear", x, row_scale, zero, axis=0)
+    product = graph(
+        "MatMulIntegerToFloat",
+        rows,
+        graph.weight(name, quantized.t().contiguous().numpy()),
+        graph.constant(1, np.float32),
+        graph.weight(f"{name}.scale", scale.numpy()),
+        graph.constant(128, np.uint8),
+        domain=CONTRIB,
+    )
     return graph("Mul", product, graph.unsqueeze(row_scale, 1))
 
 

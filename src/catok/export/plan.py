@@ -59,15 +59,15 @@ class Plan:
                 largest = max(sizes, key=sizes.__getitem__)
                 for index in sizes:
                     where = f"{half}.{index}"
-                    exceptions += [
+                    exceptions.extend(
                         (f"{where}.{end}_proj", "float32") for end in ("input", "output")
-                    ]
+                    )
                     stage = stages[index]
                     if dtype == "int4" and index != largest:
                         assert isinstance(stage, TransformerConfig)
-                        exceptions += [
+                        exceptions.extend(
                             (f"{where}.transformer.layers.{layer}.{kind}", "int8")
                             for layer in range(stage.layers)
                             for kind in KINDS
-                        ]
+                        )
         return cls(dtype, graphs, tuple(exceptions))

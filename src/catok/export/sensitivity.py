@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from catok.export.folder import linear_names
 from catok.export.linear import Precision, rounded
 from catok.export.plan import Dtype, Plan
+from catok.modules.stack import CausalStack
 from catok.tokenizer.tokenizer import CausalAudioTokenizer
 
 LADDERS: Mapping[Dtype, tuple[Precision, ...]] = {
@@ -52,14 +53,14 @@ def measure(model: CausalAudioTokenizer, audio: Tensor, dtype: Dtype) -> list[Gr
     latents = model.quantizer.decode(model.encode(audio).codes)
     found = []
     for half, given in (("encoder", waveform), ("decoder", latents)):
-        side = model.side(half)
+        side: CausalStack = getattr(model, half)
         wanted = side(given)
         for name, layers in _groups(model, half).items():
-            noise = {}
+            noise: dict[Precision, float] = {"float32": 0.0}
             for precision in LADDERS[dtype][:-1]:
                 with quantized(model, dict.fromkeys(layers, precision)):
                     noise[precision] = _power(side(given) - wanted) / _power(wanted)
-            found.append(Group(name, tuple(layers), noise | {"float32": 0.0}))
+            found.append(Group(name, tuple(layers), noise))
     return found
 
 
@@ -83,7 +84,7 @@ def choose(
             level[max(members, key=noise).name] += 1
         for group in members:
             if level[group.name]:
-                exceptions += [(name, ladder[level[group.name]]) for name in group.layers]
+                exceptions.extend((name, ladder[level[group.name]]) for name in group.layers)
     return Plan(dtype, graphs, tuple(exceptions))
 
 

@@ -166,14 +166,14 @@ class _Stage:
             mixed = self._linear(normed, self._qkv(block), f"{where}.self_attn.in_proj")
             mixed = graph.reshape(attention(mixed), -1, width)
             out = block.self_attn.out_proj.weight
-            mixed = self._linear(mixed, out, f"{where}.self_attn.out_proj")
-            x = graph("Add", x, self._scaled(mixed, block.layer_scale_1, f"{where}.layer_scale_1"))
+            mixed = self._branch(mixed, out, block.layer_scale_1, f"{where}.self_attn.out_proj")
+            x = graph("Add", x, mixed)
             inside, outside = block.ffn[0], block.ffn[2]
             assert isinstance(inside, nn.Linear) and isinstance(outside, nn.Linear)
             normed = self._norm(x, block.norm2, f"{where}.norm2")
             hidden = graph("Gelu", self._linear(normed, inside.weight, f"{where}.ffn.0"))
-            hidden = self._linear(hidden, outside.weight, f"{where}.ffn.2")
-            x = graph("Add", x, self._scaled(hidden, block.layer_scale_2, f"{where}.layer_scale_2"))
+            scale = block.layer_scale_2
+            x = graph("Add", x, self._branch(hidden, outside.weight, scale, f"{where}.ffn.2"))
         x = self._projection(x, stage.output_proj, "output_proj")
         out = graph.constant([stage.config.output_dim])
         return graph("Reshape", x, graph("Concat", self._batch, self._steps, out, axis=0))
@@ -197,10 +197,18 @@ class _Stage:
         bias = self._graph.weight(f"{name}.bias", _array(layer.bias))
         return self._graph("LayerNormalization", x, scale, bias, epsilon=layer.eps)
 
-    def _scaled(self, x: str, layer: LayerScale, where: str) -> str:
-        name = f"{self._name}.{where}.scale"
-        return self._graph("Mul", x, self._graph.weight(name, _array(layer.scale)))
+    def _branch(self, x: str, weight: Tensor, scale: LayerScale, where: str) -> str:
+        """The end of a residual branch. Its gains go into the weights, except for those in float16,
+        which would leave that format's range.
+        """
+        gains = scale.scale.detach()
+        if self._precision(f"{self._name}.{where}") != "float16":
+            return self._linear(x, weight * gains[:, None], where)
+        name = f"{self._name}.{where}.layer_scale"
+        return self._graph(
+            "Mul", self._linear(x, weight, where), self._graph.weight(name, _array(gains))
+        )
 
 
-def _array(parameter: nn.Parameter) -> np.ndarray:
+def _array(parameter: Tensor) -> np.ndarray:
     return parameter.detach().float().cpu().numpy()
