@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from catok.lm.loss import IGNORED, combine, pretraining_weights, shared_weights
+from catok.lm.loss import IGNORED, combine
 from tests.lm.conftest import random_tokens
 
 
@@ -104,11 +104,7 @@ def test_a_few_steps_lower_the_loss(small):
     assert losses[-1] < 0.7 * losses[0]
 
 
-def test_weights():
-    assert shared_weights(32) == [1.0] * 33
-    assert shared_weights(4, 2, 8) == [2, 2, 2, 2, 2]
-    assert pretraining_weights(8) == [1, 3, 3, 3, 2, 2, 2, 1, 1]
-    assert pretraining_weights(2) == [1, 3, 3]
+def test_weights_that_do_not_fit_are_refused():
     with pytest.raises(ValueError, match="3 numbers"):
         combine(torch.ones(3), torch.ones(3), [1, 1])
     with pytest.raises(ValueError, match="at least 0"):

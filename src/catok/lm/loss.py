@@ -56,14 +56,3 @@ def combine(
     audio[0] = 0
     losses = {"loss": mean(weights[:channels]), "text": per_channel[0], "audio": mean(audio)}
     return TokenLoss(losses, per_channel, targets)
-
-
-def shared_weights(n_vq: int, text: float = 1.0, audio: float = 32.0) -> list[float]:
-    """A weight for text and one for all audio channels, shared evenly (official fine-tuning)."""
-    return [text] + [audio / n_vq] * n_vq
-
-
-def pretraining_weights(n_vq: int) -> list[float]:
-    """1, 3, 3, 3, 2, 2, 2, then 1: text and the coarse codebooks (MOSS-TTS report, equation 9)."""
-    first = [1.0, 3.0, 3.0, 3.0, 2.0, 2.0, 2.0]
-    return (first + [1.0] * n_vq)[: 1 + n_vq]
