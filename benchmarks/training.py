@@ -17,7 +17,7 @@ import torch
 from common import machine, table, write_json
 from torch import Tensor
 
-from catok.training import Trainer, TrainStage, load_recipe, read_cuts
+from catok.training import MelLoss, Trainer, TrainStage, load_recipe, read_cuts
 from catok.training.codec.losses.adversarial import generator_loss
 from catok.training.codec.losses.feature_matching import feature_matching_loss
 
@@ -78,7 +78,8 @@ def time_parts(trainer: Trainer, audio: Tensor) -> dict[str, float]:
     with casting():
         latents = codec.encoder(codec.interleave(audio)).detach().float()
     made = audio + 0.01 * torch.randn_like(audio)
-    drawn = learner.generator.mel.draw_scales()  # all scales are timed, and the drawn ones' share
+    mel_loss = MelLoss(codec.sample_rate, learner.config.mel)
+    drawn = mel_loss.draw_scales()  # all scales are timed, and the drawn ones' share
     share = len(drawn) / len(learner.config.mel.windows)
 
     def run(module: Callable, data: Tensor) -> Callable[[], None]:
@@ -94,7 +95,7 @@ def time_parts(trainer: Trainer, audio: Tensor) -> dict[str, float]:
         (result.latents.mean() + sum(result.losses.values())).backward()
 
     def mel() -> None:
-        learner.generator.mel(made.clone().requires_grad_(), audio).backward()
+        mel_loss(made.clone().requires_grad_(), audio).backward()
 
     parts = {
         "encoder": median(run(codec.encoder, codec.interleave(audio))),
@@ -112,21 +113,21 @@ def time_parts(trainer: Trainer, audio: Tensor) -> dict[str, float]:
 def judge_twice(trainer: Trainer, made: Tensor, audio: Tensor, casting: Callable) -> None:
     """What a step does with the discriminators: once for the codec, once for themselves."""
     learner = trainer.learner
-    judges, seconds = learner.judges, learner.config.adversary.crop_seconds
-    assert judges is not None
+    discriminators, seconds = learner.discriminators, learner.config.gan.crop_seconds
+    assert discriminators is not None
     span = slice(None if seconds is None else round(seconds * trainer.codec.sample_rate))
     fake = made[..., span].clone().requires_grad_()
-    judges.requires_grad_(False)
+    discriminators.requires_grad_(False)
     with casting():
         with torch.no_grad():
-            real = judges(audio[..., span])
-        features = judges(fake)
+            real = discriminators(audio[..., span])
+        features = discriminators(fake)
     (generator_loss(features) + feature_matching_loss(real, features)).backward()
-    judges.requires_grad_(True)
+    discriminators.requires_grad_(True)
     with casting():
-        scores = judges(torch.cat([audio[..., span], fake.detach()]))
+        scores = discriminators(torch.cat([audio[..., span], fake.detach()]))
     torch.stack([maps[-1].float().square().mean() for maps in scores]).sum().backward()
-    judges.zero_grad()
+    discriminators.zero_grad()
 
 
 def median(work: Callable[[], object], runs: int = 9) -> float:

@@ -3,8 +3,8 @@
     python -m research.grow --model tiny-tts --layers 8 --codebooks 12 --out runs/grown
 
 New temporal layers stand between those that are there, evenly spread, and pass their input on
-unchanged until they are trained (`catok train-lm --set model=runs/grown`). Codebooks are left out
-from the finest: what remains computes what the model did with so many (`num_quantizers`).
+unchanged until they are trained (`catok train-lm --set init_from=runs/grown`). Codebooks are left
+out from the finest: what remains computes what the model did with so many (`num_quantizers`).
 """
 
 import argparse

@@ -144,10 +144,10 @@ class Estimate:
         self.config, self.gpus = config, gpus
         self.seconds = config.data.crop_seconds
         with torch.device("meta"):
-            self.codec = CausalAudioTokenizer(TokenizerConfig.preset(config.tokenizer))
-            judges = DiscriminatorConfig.preset(config.adversary.discriminators)
+            self.codec = CausalAudioTokenizer(TokenizerConfig.preset(config.architecture))
+            judges = DiscriminatorConfig.preset(config.gan.discriminators)
             self.judges = Discriminators(judges)
-        self.semantic = config.semantic if config.weights.semantic else None
+        self.semantic = config.semantic if config.weights["semantic"] else None
         if self.semantic is not None and self.semantic.language_model:
             self.semantic = QWEN
         self.maps = judge_counts(self.judges.config, self.codec.sample_rate, self.codec.channels)
@@ -168,7 +168,7 @@ class Estimate:
         """Operations of training on one second of audio, by part."""
         config = self.config
         lm = bool(config.semantic and config.semantic.gradient_checkpointing)
-        judged = min(config.adversary.crop_seconds or self.seconds, self.seconds) / self.seconds
+        judged = min(config.gan.crop_seconds or self.seconds, self.seconds) / self.seconds
         return Cost(
             codec=self.cost.codec * (FORWARD_BACKWARD + RECOMPUTED * config.checkpoint_activations),
             semantic=self.cost.semantic * (FORWARD_BACKWARD + RECOMPUTED * lm),
@@ -193,7 +193,7 @@ class Estimate:
             tokens_per_second(s) * s.config.width * s.config.layers for s in stages_of(codec)
         )
         kept = 4 if config.checkpoint_activations else BLOCK_BYTES
-        pair = 2 * rows * min(config.adversary.crop_seconds or self.seconds, self.seconds)
+        pair = 2 * rows * min(config.gan.crop_seconds or self.seconds, self.seconds)
         return {
             "weights, gradients, moments": OPTIMIZER_BYTES
             * (total / self.gpus if sharded else total),

@@ -42,12 +42,13 @@ from torch.utils.flop_counter import FlopCounterMode
 from catok.training.codec.config import TrainConfig
 from catok.training.codec.data.batch import Batch
 from catok.training.codec.data.config import DataConfig
-from catok.training.codec.learner import Learner
+from catok.training.codec.learner import CodecLearner
 from catok.training.codec.networks import build_networks
-from catok.training.codec.runstate import RunState
-from catok.training.engine.checkpoint import load_run
+from catok.training.codec.publish import publish_codec
+from catok.training.codec.recipe import override_recipe
+from catok.training.engine.checkpoint import RunCheckpoint, load_run
 from catok.training.engine.distributed import Group
-from catok.training.engine.recipe import override_recipe
+from catok.training.engine.schedule import scheduled_learning_rate
 
 STATE = "state"
 COOL, LAST_RATE = 0.75, 0.02  # from this share of the time the rate falls to this share
@@ -101,10 +102,10 @@ class DeviceCorpus:
         )
 
 
-def flops_per_second(learner: Learner, batch: Batch) -> float:
+def flops_per_second(learner: CodecLearner, batch: Batch) -> float:
     """Matrix arithmetic of one training step per second of audio, forward and backward."""
     with FlopCounterMode(display=False) as counter:
-        learner.is_sound([batch], 0)
+        learner.is_finite([batch], 0)
     learner.optimizer.zero_grad(set_to_none=True)
     return counter.get_total_flops() / (batch.audio.shape[0] * batch.audio.shape[2] / RATE)
 
@@ -133,10 +134,10 @@ def share_of_rate(done: float) -> float:
     return min(1.0, LAST_RATE + (1 - LAST_RATE) * max(0.0, (1 - done) / (1 - COOL)))
 
 
-def restored(config: TrainConfig, state: dict[str, Any], device: torch.device) -> Learner:
+def restored(config: TrainConfig, state: dict[str, Any], device: torch.device) -> CodecLearner:
     """The learner of a grown state, in its first stage, on the device."""
     torch.manual_seed(config.seed)
-    learner = Learner(config, build_networks(config), Group(), device)
+    learner = CodecLearner(config, build_networks(config), Group(), device)
     learner.enter(config.stages[0])
     learner.load_state_dict(state)
     return learner
@@ -150,11 +151,11 @@ def train(args: argparse.Namespace, began: float) -> dict[str, Any]:
     stage = replace(was.stages[-1], steps=10_000_000)
     config = override_recipe(
         replace(was, stages=(stage,), autocast=True, compile=device.type == "cuda"),
-        [*args.set, "optimizer.final_rate=1.0"],
+        [*args.set, "optimizer.min_lr_ratio=1.0"],
     )
     args.out.mkdir(parents=True, exist_ok=True)
     (args.out / "tokenizer.json").write_text(json.dumps(state["codec"]))
-    config = replace(config, tokenizer=str(args.out / "tokenizer.json"))
+    config = replace(config, architecture=str(args.out / "tokenizer.json"), init_from=None)
     rate, first = matrix_rate(device), int(state["step"])
     plain = restored(replace(config, compile=False, accumulate=1), state, device)
     corpus = DeviceCorpus(
@@ -168,23 +169,24 @@ def train(args: argparse.Namespace, began: float) -> dict[str, Any]:
     until, peak = began + args.seconds - args.reserve, config.optimizer.learning_rate
     step, heard, said, line = first, 0.0, loaded, {}
     while (now := time.monotonic()) < until:
-        done = (now - loaded) / max(1e-9, until - loaded)
-        assert learner.stage is not None
-        learner.stage = replace(learner.stage, learning_rate=peak * share_of_rate(done))
+        rate_now = peak * share_of_rate((now - loaded) / max(1e-9, until - loaded))
+        learner.learning_rate = lambda step, now=rate_now: scheduled_learning_rate(
+            step - first, stage.steps, config.optimizer, now
+        )  # with a warm-up
         batches = [
             corpus.batch(step * config.accumulate + n, rows, frame)
             for n in range(config.accumulate)
         ]
-        numbers = learner.step(batches, step, step - first)  # with a warm-up
+        result = learner.step(batches, step)
         step += 1
-        if "bad" in numbers:
-            print(json.dumps({"step": step, "bad": 1}), flush=True)
+        if not result.finite:
+            print(json.dumps({"step": step, "finite": False}), flush=True)
             continue
         heard += config.accumulate * rows * batches[0].audio.shape[2] / RATE
         now = time.monotonic()
         if now - said > args.every or step == first + 1:
             speed = heard / (now - loaded)
-            line = {"step": step, "seconds": round(now - began, 1)} | numbers
+            line = {"step": step, "seconds": round(now - began, 1)} | result.metrics
             line |= {
                 "audio_per_second": round(speed, 1),
                 "flop_share": round(speed * needed / rate, 4),
@@ -192,7 +194,6 @@ def train(args: argparse.Namespace, began: float) -> dict[str, Any]:
             print(json.dumps(line), flush=True)
             said = now
     state = learner.state_dict() | {
-        "format": state["format"],
         "step": step,
         "config": was.to_dict(),
         "codec": state["codec"],
@@ -213,9 +214,8 @@ def grow_back(args: argparse.Namespace) -> dict[str, Any]:
     learner = restored(config, state, torch.device("cpu"))
     accelerated = state.get("accelerated", {})
     args.run.mkdir(parents=True, exist_ok=True)
-    kept = RunState(args.run, config, Group())
-    kept.save(learner, int(state["step"]))
-    kept.publish(learner, args.run / "model")
+    RunCheckpoint(args.run, "codec", config, Group()).save(learner, int(state["step"]))
+    publish_codec(learner, args.run / "model")
     return {"step": int(state["step"])} | accelerated
 
 

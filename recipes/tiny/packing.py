@@ -159,7 +159,7 @@ def shrink(state: dict[str, Any]) -> dict[str, Any]:
     for key, value in state.items():
         if key.endswith("optimizer"):
             small[key] = {name: _small_moments(moments) for name, moments in value.items()}
-        elif key in ("generator", "judges", "average"):
+        elif key in ("model", "discriminators", "ema"):
             small[key] = {name: _half(tensor) for name, tensor in value.items()}
         else:
             small[key] = value
@@ -172,7 +172,7 @@ def grow(small: dict[str, Any]) -> dict[str, Any]:
     for key, value in small.items():
         if key.endswith("optimizer"):
             state[key] = {name: _whole_moments(moments) for name, moments in value.items()}
-        elif key in ("generator", "judges", "average"):
+        elif key in ("model", "discriminators", "ema"):
             state[key] = {name: _whole(tensor) for name, tensor in value.items()}
         else:
             state[key] = value

@@ -25,7 +25,7 @@ from catok.modules.stack import StageConfig
 from catok.modules.transformer import TransformerConfig
 from catok.training import Corpora, TrainConfig, load_recipe, override_recipe, read_cuts
 from catok.training.codec.data import open_source
-from catok.training.codec.init_from_data import initialise_from_audio
+from catok.training.codec.init_from_data import initialize_from_audio
 
 RECIPE = Path(__file__).with_name("train.toml")
 HEAD = 32  # width of an attention head: every width must be a multiple
@@ -87,8 +87,8 @@ def parameters(tok: CausalAudioTokenizer) -> int:
 def first_model(config: TrainConfig, width: int, corpora: Corpora, folder: Path) -> Path:
     """An untrained model of this width, begun as `catok train` begins one, in a folder."""
     torch.manual_seed(config.seed)
-    tok = CausalAudioTokenizer(resized(TokenizerConfig.preset(config.tokenizer), width))
-    if config.initialise == "principal":
+    tok = CausalAudioTokenizer(resized(TokenizerConfig.preset(config.architecture), width))
+    if config.initialize == "principal":
         source = open_source(
             config.data,
             corpora,
@@ -98,7 +98,7 @@ def first_model(config: TrainConfig, width: int, corpora: Corpora, folder: Path)
             seed=config.seed + 1,
         )
         audio = torch.cat([source.batch(step).audio for step in range(FIRST_CROPS)])
-        initialise_from_audio(tok, audio, torch.Generator().manual_seed(config.seed))
+        initialize_from_audio(tok, audio, torch.Generator().manual_seed(config.seed))
     tok.save_pretrained(folder)
     return folder
 
@@ -107,7 +107,7 @@ def point_config(config: TrainConfig, point: Point, model: Path, steps: int) -> 
     """The recipe of one point."""
     return replace(
         config,
-        tokenizer=str(model),
+        architecture=str(model),
         stages=(replace(config.stages[0], steps=steps),),
         data=replace(config.data, batch_size=point.batch),
     )

@@ -15,7 +15,7 @@ from research.study import DEPTHS, listed, markdown
 
 from catok import CausalAudioTokenizer, load_audio
 from catok.io.hub import find_folder
-from catok.tokenizer.checkpoint import JUDGES
+from catok.tokenizer.checkpoint import DISCRIMINATORS
 from catok.training import Discriminators
 from catok.training.codec.losses.adversarial import pair_loss
 
@@ -23,7 +23,7 @@ from catok.training.codec.losses.adversarial import pair_loss
 @torch.no_grad()
 def judge(
     tok: CausalAudioTokenizer,
-    judges: Discriminators,
+    discriminators: Discriminators,
     files: Iterable[Path],
     *,
     seconds: float,
@@ -38,7 +38,7 @@ def judge(
         first = (audio.shape[1] - samples) // 2
         for depth, found in losses.items():
             pair = torch.cat([audio[None], tok.decode(codes[:, :depth])[..., : audio.shape[1]]])
-            found.append(float(pair_loss(judges(pair[..., first : first + samples]))))
+            found.append(float(pair_loss(discriminators(pair[..., first : first + samples]))))
     return {depth: sum(found) / len(found) for depth, found in losses.items()}
 
 
@@ -54,11 +54,11 @@ def main(arguments: list[str] | None = None) -> None:
     torch.set_num_threads(args.threads)
     folder = find_folder(args.model, companions=True)
     tok = CausalAudioTokenizer.from_pretrained(folder)
-    judges = Discriminators.from_pretrained(folder / JUDGES)
+    discriminators = Discriminators.from_pretrained(folder / DISCRIMINATORS)
     rows: list[list[str]] = [["loss", *(f"{depth} codebooks" for depth in DEPTHS)]]
     for manifest in args.data:
         chosen = [r for r in listed(manifest) if (r.seconds or 0.0) >= 1.0][: args.count]
-        found = judge(tok, judges, [r.path for r in chosen], seconds=args.seconds)
+        found = judge(tok, discriminators, [r.path for r in chosen], seconds=args.seconds)
         cells = [f"{loss:.3f}" for loss in found.values()]
         rows.append([f"{Path(manifest).stem}, {len(chosen)} recordings", *cells])
     print(markdown(rows))

@@ -29,8 +29,8 @@ from research.tiny.work import Work
 
 from catok import CausalAudioTokenizer
 from catok.training.codec.data import read_cuts
+from catok.training.codec.recipe import load_recipe
 from catok.training.codec.trainer import Trainer
-from catok.training.engine.recipe import load_recipe
 
 RECIPE = Path(__file__).parents[2] / "recipes/tiny/train.toml"
 CHECKPOINTS = (1 / 16, 1 / 8, 1 / 4, 1 / 2, 3 / 4, 1)
@@ -92,8 +92,8 @@ class Run:
             if learner.stage is not None:
                 rate = peak * share_of_rate(self.work.nominal / budget)
                 learner.stage = replace(learner.stage, learning_rate=rate)
-            numbers = self.trainer.train_step(batches)
-            for key, value in numbers.items():
+            result = self.trainer.train_step(batches)
+            for key, value in result.metrics.items():
                 losses[key] = 0.99 * losses.get(key, value) + 0.01 * value
             self.work.count()
             while done_rows < len(CHECKPOINTS) and (
@@ -115,7 +115,7 @@ class Run:
 
     def measure(self, number: int, losses: dict[str, float]) -> None:
         """Append a row for checkpoint `number`; the last one with word errors."""
-        self.trainer.state.publish(self.trainer.learner, self.folder / "model")
+        self.trainer.publish(self.folder / "model")
         tok = CausalAudioTokenizer.from_pretrained(self.folder / "model")
         transcriber = None
         if number == len(CHECKPOINTS) - 1:

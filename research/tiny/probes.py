@@ -17,7 +17,7 @@ SPECTRUM = ["weights.compressed_spectrum=10", "compressed_spectrum.windows_per_s
 WEIGHTED = ["weights.weighted_waveform=5"]
 CHEAP = ["mel.scales_per_step=1"]
 NEW = [*LOUDNESS, *CHEAP, *SPECTRUM, "weights.waveform=0"]
-START = [*NEW, 'initialise="orthogonal"']
+START = [*NEW, 'initialize="orthogonal"']
 
 Stage = tuple[int, int]  # width, layers
 
@@ -101,10 +101,10 @@ class Probe:
     def overrides(self, folder: Path) -> list[str]:
         """KEY=VALUE of the whole recipe; writes tokenizer.json to `folder` if a shape asks so."""
         stages = f"stages=[{{steps={NEVER}}}]"
-        shared = [stages, "optimizer.final_rate=1.0", "autocast=true", "save_minutes=1e9"]
+        shared = [stages, "optimizer.min_lr_ratio=1.0", "autocast=true", "save_minutes=1e9"]
         if self.shape is not None:
             (folder / "tokenizer.json").write_text(json.dumps(self.shape.settings()))
-            shared.append(f'tokenizer="{folder / "tokenizer.json"}"')
+            shared.append(f'architecture="{folder / "tokenizer.json"}"')
         return [*shared, *self.set]
 
 
@@ -112,9 +112,9 @@ def adversarial(every: int, after: int) -> list[str]:
     """Discriminators in one step of `every`, `after` so many steps without them."""
     return [
         f"stages=[{{steps={after}}}, {{steps={NEVER}, adversarial=true}}]",
-        'adversary.discriminators="small"',
-        "adversary.crop_seconds=0.36",
-        f"adversary.every={every}",
+        'gan.discriminators="small"',
+        "gan.crop_seconds=0.36",
+        f"gan.every={every}",
         "weights.adversarial=1",
         "weights.feature=4",
     ]
@@ -132,7 +132,7 @@ PROBES: dict[str, Probe] = {
         today(),
     ),
     "random": Probe(
-        "PyTorch's random weights, codes at random", [*NEW, 'initialise="random"'], today()
+        "PyTorch's random weights, codes at random", [*NEW, 'initialize="random"'], today()
     ),
     "batch": Probe("three times the batch", [*START, "data.batch_size=16"], today()),
     "scale 1": Probe("layer scale 1", START, today(1.0)),
@@ -146,7 +146,7 @@ PROBES: dict[str, Probe] = {
     "even": Probe("2 + 2 + 2 + 3 blocks", START, Shape(PATCHES, EVEN, EVEN, OUTPUTS)),
     "weighted": Probe(
         "weighted waveform error, not compressed spectrum",
-        [*LOUDNESS, *CHEAP, *WEIGHTED, "weights.waveform=0", 'initialise="orthogonal"'],
+        [*LOUDNESS, *CHEAP, *WEIGHTED, "weights.waveform=0", 'initialize="orthogonal"'],
         today(),
     ),
     "both": Probe("compressed spectrum and weighted error", [*START, *WEIGHTED], today()),

@@ -24,7 +24,7 @@ from catok.tokenizer.tokenizer import CausalAudioTokenizer
 from catok.training import Trainer, load_recipe, read_cuts
 
 RECIPES = Path(__file__).parents[2] / "recipes" / "tiny"
-SETTINGS = ["stages=[{steps=1000000}]", "optimizer.final_rate=1.0", "ema=0.99", "autocast=false"]
+SETTINGS = ["stages=[{steps=1000000}]", "optimizer.min_lr_ratio=1.0", "ema=0.99", "autocast=false"]
 LOUDNESS = ['mel.magnitude="loudness"', "mel.normalized=true", "mel.floor=1e-6", "weights.mel=45"]
 
 VARIANTS: dict[str, list[str]] = {
@@ -42,19 +42,26 @@ VARIANTS: dict[str, list[str]] = {
     "bfloat16 autocast": ["autocast=true"],
     "rate 5e-4": ["optimizer.learning_rate=5e-4"],
     "rate 2e-3": ["optimizer.learning_rate=2e-3"],
-    "random first weights": ['initialise="random"'],
+    "random first weights": ['initialize="random"'],
     "no waveform loss": ["weights.waveform=0.0"],
     "narrow-band recordings too": ["data.min_band_edge=0.0"],
     "discriminators from the start": [
         "stages=[{steps=1000000, adversarial=true}]",
-        'adversary.discriminators="small"',
-        "adversary.crop_seconds=0.36",
+        'gan.discriminators="small"',
+        "gan.crop_seconds=0.36",
     ],
     "finest stage 128 wide": [],
     "a block more at 100 Hz": [],
     "a block less at 12.5 Hz": [],
-    "soap": [],
-    "schedule-free": ["ema=0.0"],
+    "soap": [
+        'optimizer.name="python=pytorch_optimizer:SOAP"',
+        "optimizer.options={max_precondition_dim=512, betas=[0.95, 0.95]}",
+    ],
+    "schedule-free": [
+        "ema=0.0",
+        'optimizer.name="python=pytorch_optimizer:ScheduleFreeAdamW"',
+        "optimizer.options={betas=[0.9, 0.99]}",
+    ],
 }
 
 # width and layers of the encoder's Transformer stages, finest first; the decoder mirrors it
@@ -93,38 +100,23 @@ class Deadline:
             os.kill(os.getpid(), signal.SIGTERM)
 
 
-def other_optimizer(name: str, optimizer: torch.optim.Optimizer, rate: float) -> Any:
-    """SOAP or schedule-free AdamW for the parameter groups of `optimizer`."""
-    import pytorch_optimizer
-
-    groups = [
-        {key: group[key] for key in ("params", "weight_decay", "rate")}
-        for group in optimizer.param_groups
-    ]
-    if name == "soap":
-        return pytorch_optimizer.SOAP(groups, lr=rate, max_precondition_dim=512)
-    return pytorch_optimizer.ScheduleFreeAdamW(groups, lr=rate, betas=(0.9, 0.99))
-
-
 def run(name: str, folder: Path, args: argparse.Namespace) -> dict[str, Any]:
     """Train and measure one, unless that was done before."""
     if (folder / "result.json").is_file():
         return json.loads((folder / "result.json").read_text())
     overrides = [*SETTINGS, f"log_every={args.log_every}", *VARIANTS[name], *args.set]
     if name in SHAPES:
-        overrides.append(f'tokenizer="{preset(SHAPES[name], folder)}"')
+        overrides.append(f'architecture="{preset(SHAPES[name], folder)}"')
     config = load_recipe(RECIPES / "train.toml", overrides)
     deadline = Deadline(60 * args.minutes)
     corpora = [(read_cuts(args.data), None)]
     trainer = Trainer(config, corpora, [], folder / "run", report=deadline.show)
-    if name in ("soap", "schedule-free"):
-        learner, rate = trainer.learner, config.optimizer.learning_rate
-        learner.optimizer = other_optimizer(name, learner.optimizer, rate)
     deadline.begin()
     trainer.run()
     if name == "schedule-free":  # its weights are another point than the one that learns
-        trainer.learner.optimizer.eval()
-        trainer.state.publish(trainer.learner, folder / "run" / "model")
+        optimizer: Any = trainer.learner.optimizer
+        optimizer.eval()
+        trainer.publish(folder / "run" / "model")
     tok = CausalAudioTokenizer.from_pretrained(folder / "run" / "model")
     facts = {"name": name, "minutes": args.minutes, "steps": deadline.step}
     facts["parameters"] = sum(p.numel() for p in tok.parameters())

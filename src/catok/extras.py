@@ -6,6 +6,7 @@
 import importlib
 import importlib.util
 from types import ModuleType
+from typing import Any
 
 EXTRAS = {
     "train": ("lhotse", "scipy", "urllib3", "G722", "tensorboard", "transformers"),
@@ -90,3 +91,34 @@ def _is_installed(name: str) -> bool:
         return importlib.util.find_spec(name) is not None
     except (ImportError, ValueError):  # ValueError: someone has barred the import
         return False
+
+
+PYTHON = "python="  # before a class of one's own, as `--metrics` and `--baselines` take it
+
+
+def parse_python(text: str) -> tuple[str, str]:
+    """From "python=module:Class[:SETTINGS]": "module:Class" and the settings, "" for none.
+
+    "module.Class" is taken as well. Raises ValueError on anything else.
+    """
+    first, colon, rest = text.removeprefix(PYTHON).partition(":")
+    if colon and (_is_installed(first) or "." not in first or ":" in rest):
+        module, (name, _, settings) = first, rest.partition(":")
+    else:
+        module, _, name = first.rpartition(".")
+        settings = rest
+    if not module or not name.isidentifier():
+        raise ValueError(f"cannot read {text!r}: write {PYTHON}module:Class")
+    return f"{module}:{name}", settings
+
+
+def import_object(path: str) -> Any:
+    """The class or function at "module:name". Raises ValueError without one."""
+    module, _, name = path.partition(":")
+    try:
+        return getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ValueError(
+            f"cannot import {path} ({error}): write {PYTHON}module:Class, and set PYTHONPATH to "
+            "the folder that the module is in"
+        ) from error

@@ -109,7 +109,7 @@ def test_threads_are_set(catok, recording, capsys):
         ["evaluate", "--data", "in", "--out", "out", "--baselines", "nothing:1"],
         ["score", "asr", "--data", "in", "--out", "out", "--asr", "catok:./gone"],
         ["train", "tiny/train", "--data", "in", "--out", "out"],
-        ["train", "tiny/train", "--data", "in", "--out", "out", "--set", "tokenizer='./gone'"],
+        ["train", "tiny/train", "--data", "in", "--out", "out", "--set", "init_from='./gone'"],
         ["finetune", "./gone", "--data", "in", "--out", "out"],
         ["train-lm", "lm/tts-small", "--data", "in", "--out", "out"],
     ],

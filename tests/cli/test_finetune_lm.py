@@ -56,7 +56,7 @@ def test_a_model_goes_on_with_a_voice(model, voice, tmp_path, capsys):
 
 def test_the_recipe_is_that_of_the_model(model):
     recipe = finetune_lm_recipe(model, steps=7)
-    assert (recipe.steps, recipe.model, recipe.tasks) == (7, str(model), {"tts": 1.0})
+    assert (recipe.steps, recipe.init_from, recipe.tasks) == (7, str(model), {"tts": 1.0})
     assert recipe.tokenizer == str(model / "codec")
     assert recipe.data.language == "en"  # of recordings that say none
     assert recipe.data.no_text > 0  # it is guided

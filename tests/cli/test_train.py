@@ -19,7 +19,7 @@ from catok.io.lock import folder_lock
 from .conftest import noise
 
 RECIPE = """
-tokenizer = "{model}"
+init_from = "{model}"
 log_every = 1
 validate_every = 2
 [[stages]]
@@ -177,7 +177,8 @@ def test_errors(settings, recipe, tmp_path, capsys):
     out = ["--out", str(tmp_path / "run"), "--device", "cpu"]
     assert "no data: pass --data" in error(recipe, *out)
     assert "none" in error(recipe, *out, "--data", str(tmp_path / "none"))
-    assert "no model folder" in error(*settings, "--set", "tokenizer=none")
+    assert "no folder 'none'" in error(*settings, "--set", "init_from=none")
+    assert 'init_from = "tiny" a trained one' in error(*settings, "--set", "tokenizer=tiny")
     assert "is a file" in error(*settings[:5], "--out", str(tmp_path / "recipe.toml"))
 
 

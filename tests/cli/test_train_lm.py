@@ -14,7 +14,7 @@ from .conftest import noise
 
 RECIPE = """
 steps = 2
-model = "{model}"
+architecture = "{model}"
 tokenizer = "{tokenizer}"
 log_every = 1
 validate_every = 2

@@ -10,8 +10,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from catok.training.codec.config import AdversaryConfig, LossWeights, TrainStage
-from catok.training.codec.learner import Learner
+from catok.training.codec.config import GanConfig, TrainStage
+from catok.training.codec.learner import CodecLearner
 from catok.training.codec.networks import build_networks
 from catok.training.engine.distributed import Group
 from tests.conftest import build, small_settings
@@ -19,11 +19,11 @@ from tests.training.conftest import CONFIG, small_presets
 
 __all__ = ["small_presets"]  # an autouse fixture
 NAME = os.environ.get("GPU_CHECK_DEVICE", "cuda")
-JUDGED = replace(
+ADVERSARIAL = replace(
     CONFIG,
     stages=(TrainStage(100, adversarial=True),),
-    adversary=AdversaryConfig("toy"),
-    weights=LossWeights(waveform=1.0, compressed_spectrum=1.0, weighted_waveform=1.0),
+    gan=GanConfig("toy"),
+    weights={"waveform": 1.0, "compressed_spectrum": 1.0, "weighted_waveform": 1.0},
     ema=0.9,
 )
 
@@ -75,9 +75,9 @@ def audio():
 def new_learner():
     """Builds the same new learner on any device."""
 
-    def make(device, config=JUDGED):
+    def make(device, config=ADVERSARIAL):
         torch.manual_seed(0)
-        made = Learner(config, build_networks(config), Group(), torch.device(device))
+        made = CodecLearner(config, build_networks(config), Group(), torch.device(device))
         made.enter(config.stages[0])
         return made
 

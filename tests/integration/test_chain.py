@@ -47,7 +47,7 @@ def valid(place) -> list[dict]:
 @pytest.fixture(scope="module")
 def tokenizer(place) -> Path:
     """The folder of a trained tokenizer."""
-    named = f"tokenizer={TOY / 'tokenizer.json'}"
+    named = f"architecture={TOY / 'tokenizer.json'}"
     data = ["--data", place / "train", "--out", place / "codec", *DEVICE]
     catok("train", TOY / "codec.toml", *data, "--set", named, f"seed={SEED}")
     return place / "codec" / "model"
@@ -59,7 +59,7 @@ def train_lm(place, tokenizer) -> Callable[[str], Path]:
 
     def train(name: str) -> Path:
         data = ["--data", place / "train" / "all.jsonl", "--out", place / name, *DEVICE]
-        named = [f"model={TOY / 'lm.json'}", f"tokenizer={tokenizer}", f"seed={SEED}"]
+        named = [f"architecture={TOY / 'lm.json'}", f"tokenizer={tokenizer}", f"seed={SEED}"]
         catok("train-lm", TOY / f"{name}.toml", *data, "--set", *named)
         return place / name / "model"
 

@@ -10,8 +10,7 @@ from recipes.tiny import accelerator, packing
 
 from catok import CausalAudioTokenizer, save_audio
 from catok.training.codec.config import (
-    AdversaryConfig,
-    LossWeights,
+    GanConfig,
     OptimizerConfig,
     TrainConfig,
     TrainStage,
@@ -101,15 +100,15 @@ def test_damaged_and_missing_pieces_are_refused(tmp_path):
 def test_second_moments_survive_in_8_bits():
     squares = torch.logspace(-16, -2, 1000)
     moments = {"step": torch.tensor(7.0), "exp_avg": torch.ones(1000), "exp_avg_sq": squares}
-    state = {"optimizer": {"w": moments}, "generator": {"w": torch.randn(10)}, "step": 3}
+    state = {"optimizer": {"w": moments}, "model": {"w": torch.randn(10)}, "step": 3}
     small = packing.shrink(state)
     assert small["optimizer"]["w"]["codes"].dtype == torch.uint8
-    assert small["generator"]["w"].dtype == torch.float16
+    assert small["model"]["w"].dtype == torch.float16
     found = packing.grow(small)
     ratio = found["optimizer"]["w"]["exp_avg_sq"] / squares
     assert float(ratio.min()) > 0.9 and float(ratio.max()) < 1.1
     assert found["step"] == 3 and float(found["optimizer"]["w"]["step"]) == 7
-    assert torch.allclose(found["generator"]["w"], state["generator"]["w"], atol=1e-3)
+    assert torch.allclose(found["model"]["w"], state["model"]["w"], atol=1e-3)
 
 
 def test_crops_are_of_their_track_and_the_same_for_the_same_step():
@@ -140,12 +139,12 @@ def test_a_run_goes_there_and_back(manifest, tmp_path, capsys):
     sizes.write_text(json.dumps(small_settings()))
     config = TrainConfig(
         stages=(TrainStage(3), TrainStage(1000)),
-        tokenizer=str(sizes),
+        architecture=str(sizes),
         data=DataConfig(crop_seconds=0.32, batch_size=2),
         optimizer=OptimizerConfig(learning_rate=3e-3, warmup_steps=2),
         mel=MelLossConfig(windows=(64,), mel_bins=(10,)),
-        weights=LossWeights(waveform=1.0),
-        adversary=AdversaryConfig("small"),
+        weights={"waveform": 1.0},
+        gan=GanConfig("small"),
         ema=0.9,
     )
     run, pack, out = tmp_path / "run", tmp_path / "pack", tmp_path / "out"

@@ -24,7 +24,7 @@ def load(name: str) -> LMTrainConfig:
 @pytest.mark.parametrize("file", FILES, ids=lambda f: str(f.relative_to(FOLDER)))
 def test_every_recipe_loads(file):
     config = LMTrainConfig.from_dict(read_recipe(file))
-    model = TokenLMConfig.preset(config.model)
+    model = TokenLMConfig.preset(config.architecture)
     assert len(config.channel_weights) in (0, model.channels)
 
 
@@ -69,7 +69,7 @@ def test_the_study_from_end_to_end(small_model, tmp_path, monkeypatch, capsys):
     data, out = str(tmp_path / "all.jsonl"), tmp_path / "runs"
     command = ["--data", data, "--test", data, "--out", str(out), "--steps", "2", "--count", "2"]
     command += ["--valid", data, "--max-seconds", "0.4"]
-    command += ["--metrics", "--set", f'model="{tmp_path}/model.json"', "channel_weights=[]"]
+    command += ["--metrics", "--set", f'architecture="{tmp_path}/model.json"', "channel_weights=[]"]
     command += [f'tokenizer="{tmp_path}/codec"', "autocast=false"]
     run.main(command)
     results = json.loads((out / "psd.json").read_text())

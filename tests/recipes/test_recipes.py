@@ -9,8 +9,8 @@ import pytest
 from catok import TokenizerConfig
 from catok.training.codec.discriminators.ensemble import DiscriminatorConfig
 from catok.training.codec.losses.mel import WINDOWS, MelLossConfig
+from catok.training.codec.recipe import load_recipe
 from catok.training.codec.semantic.config import SemanticConfig
-from catok.training.engine.recipe import load_recipe
 
 RECIPES = Path(__file__).parents[2] / "recipes"
 SPEECH = {RECIPES / "toy" / "asr.toml", RECIPES / "toy" / "tts.toml", *(RECIPES / "lm").rglob("*")}
@@ -25,12 +25,12 @@ def ablation(name: str):
 @pytest.mark.parametrize("file", FILES, ids=lambda f: str(f.relative_to(RECIPES)))
 def test_every_recipe_loads(file):
     config = load_recipe(file)
-    if config.tokenizer.endswith(".json"):
-        sizes = json.loads((RECIPES.parent / config.tokenizer).read_text())
+    if config.architecture.endswith(".json"):
+        sizes = json.loads((RECIPES.parent / config.architecture).read_text())
         TokenizerConfig.from_dict(sizes)
     else:
-        TokenizerConfig.preset(config.tokenizer)
-    DiscriminatorConfig.preset(config.adversary.discriminators)
+        TokenizerConfig.preset(config.architecture)
+    DiscriminatorConfig.preset(config.gan.discriminators)
 
 
 def test_the_papers_numbers():
@@ -43,7 +43,7 @@ def test_the_papers_numbers():
     assert devices * config.accumulate * first.batch_size == 1536
     assert devices * config.accumulate * second.batch_size == 768
     assert 1536 * config.data.crop_seconds / 3600 == pytest.approx(5, rel=0.05)
-    used = {name: weight for name, weight in asdict(config.weights).items() if weight}
+    used = {name: weight for name, weight in config.weights.items() if weight}
     assert used == {
         "semantic": 20.0,
         "mel": 15.0,
@@ -56,7 +56,7 @@ def test_the_papers_numbers():
     assert config.mel.scales_per_step is None
     assert (config.quantizer_dropout.probability, config.quantizer_dropout.lengths) == (1.0, ())
     assert config.semantic == SemanticConfig.preset("qwen2.5-0.5b", gradient_checkpointing=True)
-    assert config.autocast and config.initialise == "random" and config.revival.after == 0
+    assert config.autocast and config.initialize == "random" and config.revival.after == 0
 
 
 def test_other_clusters_keep_their_products():
@@ -74,7 +74,7 @@ def test_ablations_differ_from_the_full_recipe_in_one_thing():
         "no_dropout": {"quantizer_dropout"},
         "partial": {"stages"},
         "encodec_mel": {"mel"},
-        "random_init": {"initialise"},
+        "random_init": {"initialize"},
     }
     for name, keys in changed.items():
         other = ablation(name).to_dict()

@@ -17,13 +17,13 @@ SMALL = [
     "data.batch_seconds=2.0",
     "data.min_band_edge=0.0",
     "data.domain_weights.speech=1.0",
-    "adversary.crop_seconds=0.1",
+    "gan.crop_seconds=0.1",
     "semantic.hidden_size=16",
     "semantic.layers=1",
     "semantic.heads=2",
     "semantic.key_value_heads=1",
     "semantic.intermediate_size=16",
-    'initialise="random"',
+    'initialize="random"',
 ]
 
 

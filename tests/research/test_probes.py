@@ -8,15 +8,15 @@ from research.tiny import corpus, curves, probe, work
 from research.tiny.probes import PROBES
 
 from catok import CausalAudioTokenizer, TokenizerConfig
-from catok.training.engine.recipe import load_recipe
+from catok.training.codec.recipe import load_recipe
 
 
 @pytest.mark.parametrize("name", PROBES)
 def test_every_probe_is_a_recipe(name, tmp_path):
     config = load_recipe(probe.RECIPE, PROBES[name].overrides(tmp_path))
-    assert config.autocast and config.optimizer.final_rate == 1.0
-    if config.tokenizer.endswith(".json"):
-        TokenizerConfig.from_dict(json.loads(Path(config.tokenizer).read_text()))
+    assert config.autocast and config.optimizer.min_lr_ratio == 1.0
+    if config.architecture.endswith(".json"):
+        TokenizerConfig.from_dict(json.loads(Path(config.architecture).read_text()))
 
 
 def test_todays_shape_is_the_presets_and_the_largest_fits_25_megabytes():

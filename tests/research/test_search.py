@@ -21,7 +21,7 @@ def test_runs_of_equal_time_are_measured_and_not_run_again(tmp_path, capsys):
     (tmp_path / "all.jsonl").write_text("\n".join(lines) + "\n")
     data, out = str(tmp_path / "all.jsonl"), tmp_path / "out"
     names = ["as is", "a block more at 100 Hz"]
-    settings = ["data.crop_seconds=0.32", "data.min_band_edge=0.0", 'initialise="random"']
+    settings = ["data.crop_seconds=0.32", "data.min_band_edge=0.0", 'initialize="random"']
     command = ["--data", data, "--test", data, "--out", str(out), "--minutes", "0"]
     command += ["--log-every", "1", "--count", "1", "--only", *names, "--set", *settings]
     search.main(command)

@@ -10,33 +10,33 @@ from catok import save_audio
 from catok.training.codec import networks
 from catok.training.codec.codebooks.revival import RevivalConfig
 from catok.training.codec.config import (
-    AdversaryConfig,
-    LossWeights,
-    OptimizerConfig,
+    GanConfig,
     TrainConfig,
     TrainStage,
 )
 from catok.training.codec.data import Batch, DataConfig, read_cuts
 from catok.training.codec.discriminators import ensemble
-from catok.training.codec.learner import Learner
+from catok.training.codec.learner import CodecLearner
 from catok.training.codec.losses.mel import MelLossConfig
 from catok.training.codec.networks import build_networks
 from catok.training.codec.semantic.config import SemanticConfig
 from catok.training.codec.trainer import Trainer
+from catok.training.engine.config import OptimizerConfig, ParameterGroup
 from catok.training.engine.distributed import Group
 from tests.conftest import small_settings
 
-TOY_JUDGES = ensemble.DiscriminatorConfig(
+TOY_DISCRIMINATORS = ensemble.DiscriminatorConfig(
     periods=(2, 3), fft_sizes=(128,), period_channels=(4, 8), band_channels=4
 )
 
+CODEBOOKS = ParameterGroup(r"codebook\.weight$", lr_scale=4.0)
 CONFIG = TrainConfig(
     stages=(TrainStage(12),),
-    tokenizer="small",
+    architecture="small",
     data=DataConfig(crop_seconds=0.32, batch_size=2, gain_db=(-3.0, 0.0)),
-    optimizer=OptimizerConfig(learning_rate=3e-3, warmup_steps=4, codebook_rate=4.0),
+    optimizer=OptimizerConfig(learning_rate=3e-3, warmup_steps=4, groups=(CODEBOOKS,)),
     mel=MelLossConfig(windows=(64, 512), mel_bins=(10, 40), scales_per_step=1),
-    adversary=AdversaryConfig("toy"),
+    gan=GanConfig("toy"),
     log_every=1,
     validate_every=6,
 )
@@ -48,8 +48,8 @@ EVERYTHING = replace(
     ema=0.9,
     semantic=SemanticConfig.preset("mini"),
     revival=RevivalConfig(after=2),
-    weights=LossWeights(waveform=1.0),
-    adversary=AdversaryConfig("toy", crop_seconds=0.16),
+    weights={"waveform": 1.0},
+    gan=GanConfig("toy", crop_seconds=0.16),
     validate_every=4,
 )
 
@@ -103,7 +103,7 @@ def small_presets(monkeypatch):
     monkeypatch.setattr(networks.TokenizerConfig, "preset", staticmethod(with_small))
     names = staticmethod(lambda: [*known, "small"])
     monkeypatch.setattr(networks.TokenizerConfig, "presets", names)
-    monkeypatch.setitem(ensemble.PRESETS, "toy", TOY_JUDGES)
+    monkeypatch.setitem(ensemble.PRESETS, "toy", TOY_DISCRIMINATORS)
 
 
 @pytest.fixture
@@ -126,7 +126,7 @@ def learner():
 
     def make(config=CONFIG):
         torch.manual_seed(config.seed)
-        made = Learner(config, build_networks(config), Group(), torch.device("cpu"))
+        made = CodecLearner(config, build_networks(config), Group(), torch.device("cpu"))
         made.enter(config.stages[0])
         return made
 

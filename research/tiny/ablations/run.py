@@ -46,7 +46,7 @@ def run(name: str, config: TrainConfig, args: argparse.Namespace) -> dict[str, A
     if done.is_file():
         return json.loads(done.read_text())
     seconds = train(config, [(read_cuts(args.data), None)], folder)
-    reads = config.semantic is not None and config.weights.semantic
+    reads = config.semantic is not None and config.weights["semantic"]
     head = SemanticHead.from_pretrained(folder / "model" / "semantic") if reads else None
     tok = CausalAudioTokenizer.from_pretrained(folder / "model")
     result = {

@@ -47,7 +47,7 @@ def recipe(name: str, start: str, steps: int, overrides: list[str]) -> TrainConf
     config = override_recipe(load_recipe(HERE / "full.toml"), overrides)
     freeze = CODEC if name == "frozen" else ()
     stage = TrainStage(steps, freeze=freeze)
-    return replace(config, tokenizer=str(find_folder(start)), stages=(stage,))
+    return replace(config, init_from=str(find_folder(start)), stages=(stage,))
 
 
 def prepared(args: argparse.Namespace) -> str:

@@ -5,7 +5,7 @@ from catok.io.hub import find_folder
 from catok.io.stored_weights import StoredWeights
 from catok.modules.patch import PatchConfig
 from catok.modules.stack import StageConfig
-from catok.tokenizer.checkpoint import JUDGES, SEMANTIC, load_config, open_weights
+from catok.tokenizer.checkpoint import DISCRIMINATORS, SEMANTIC, load_config, open_weights
 from catok.tokenizer.model import CodecModel
 
 
@@ -23,7 +23,7 @@ def describe_model(name: str) -> list[Fact]:
     )
     depths = [2**n for n in range(model.num_quantizers.bit_length())]
     depths = sorted({*depths, model.num_quantizers})
-    companions = [name for name in (JUDGES, SEMANTIC) if (folder / name).is_dir()]
+    companions = [name for name in (DISCRIMINATORS, SEMANTIC) if (folder / name).is_dir()]
     return [
         Fact("model", name),
         Fact("folder", str(folder)),

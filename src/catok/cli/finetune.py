@@ -59,7 +59,7 @@ def run(
     from catok.io.hub import find_folder
     from catok.io.kinds import TOKENIZER, check_kind
     from catok.training.codec.finetune import finetune_recipe
-    from catok.training.engine.recipe import load_recipe, override_recipe
+    from catok.training.codec.recipe import load_recipe, override_recipe
 
     parts = tuple(part.strip() for part in freeze.split(",") if part.strip())
     folder = find_folder(model, companions=True).absolute()  # never the name of a preset
@@ -68,5 +68,5 @@ def run(
     if path is not None:
         usual = load_recipe(path, ["stages=[{steps=1}]"])  # it need not have any
         reader = usual.semantic or config.semantic
-        config = replace(usual, tokenizer=str(folder), stages=config.stages, semantic=reader)
+        config = replace(usual, init_from=str(folder), stages=config.stages, semantic=reader)
     return train(override_recipe(config, list(set)), data, valid, out, device)

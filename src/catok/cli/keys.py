@@ -6,6 +6,14 @@ import types
 from dataclasses import MISSING, Field, fields, is_dataclass
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
+_NAMES = {
+    int: "whole number",
+    float: "number",
+    bool: "true or false",
+    str: "text",
+    Any: "anything",
+}
+
 
 def annotated_recipe(config: type) -> str:
     """The keys of a configuration (a dataclass), by their tables, in TOML.
@@ -22,11 +30,13 @@ def _table(config: type, name: str, form: str, absent: bool, tables: list[str]) 
     """Append the table `name` (empty: the top) and those below it; `form`: its header."""
     hints = get_type_hints(config)
     members = fields(config)
-    own = [member for member in members if _inner(hints[member.name]) is None]
-    doc = [f"# {line}".rstrip() for line in inspect.cleandoc(config.__doc__ or "").splitlines()]
-    keys = [form] * bool(form), [_line(member, hints[member.name]) for member in own]
-    head, rest = ([_commented(line) for line in part] if absent else part for part in keys)
-    tables.append("\n".join([*head, *doc, *rest]))
+    lines = [form] * bool(form)
+    for part, names in _parts(config):
+        doc = inspect.cleandoc(part.__doc__ or "").splitlines()
+        lines += [f"# {line}".rstrip() for line in doc]
+        keys = [member for member in members if member.name in names]
+        lines += [_line(m, hints[m.name]) for m in keys if _inner(hints[m.name]) is None]
+    tables.append("\n".join(map(_commented, lines) if absent else lines))
     for member in members:
         inner = _inner(hints[member.name])
         if inner is None:
@@ -35,6 +45,16 @@ def _table(config: type, name: str, form: str, absent: bool, tables: list[str]) 
         header = f"[[{place}]]" if get_origin(hints[member.name]) is tuple else f"[{place}]"
         missing = absent or member.default is None or _is_empty(member)
         _table(inner, place, header, missing, tables)
+
+
+def _parts(config: type) -> list[tuple[type, set[str]]]:
+    """The dataclasses that a configuration is made of, itself first, and the keys of each."""
+    parts, seen = [], set[str]()
+    for kind in config.__mro__:
+        if is_dataclass(kind):
+            parts.append((kind, set(inspect.get_annotations(kind)) - seen))
+            seen |= parts[-1][1]
+    return parts
 
 
 def _inner(hint: Any) -> type | None:
@@ -78,7 +98,7 @@ def _type_name(hint: Any) -> str:
         return f"[{', '.join(map(_type_name, arguments))}]"
     if origin is dict:
         return f"table of {_type_name(arguments[1])}"
-    return {int: "whole number", float: "number", bool: "true or false", str: "text"}[hint]
+    return _NAMES[hint]
 
 
 def _toml(value: Any) -> str:

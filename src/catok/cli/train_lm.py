@@ -74,14 +74,14 @@ def train_lm(
         parts.tokenizer.to(place)
         if valid is not None:  # before the training data is encoded, which takes long
             check_corpus(valid, parts, config.data)
-        with Encoding("training data", group.first) as encoding:
+        with Encoding("training data", group.is_main) as encoding:
             folder = None if tokens is None else f"{tokens}/train"
             train = open_corpus(
                 data, parts, config.data, tokens=folder, group=group, report=encoding.show
             )
         judged = None
         if valid is not None:
-            with Encoding("validation data", group.first) as encoding:
+            with Encoding("validation data", group.is_main) as encoding:
                 folder = None if tokens is None else f"{tokens}/valid"
                 judged = open_corpus(
                     valid, parts, config.data, tokens=folder, group=group, report=encoding.show

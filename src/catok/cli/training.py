@@ -69,7 +69,7 @@ def train(
         judged = [(read_cuts(valid), None)] if valid is not None else []
         for path in filter(None, [*paths, valid]):
             besides = left_out(path)
-            if besides and group.first:
+            if besides and group.is_main:
                 print_note(f"catok: {path}: left out {besides}")
         return Trainer(config, corpora, judged, out, device=place, group=group, report=report)
 
@@ -82,18 +82,18 @@ def run_training(build: Builder, steps: int, out: str, device: DeviceName) -> in
     from catok.cli.loading import pick_device
     from catok.training.engine import distributed
 
-    group, place = distributed.join(pick_device(device))
+    group, place = distributed.init_distributed(pick_device(device))
     display = Display(steps)
     with (
         audio_warnings(display.warn) as incomplete,
-        folder_lock(out) if group.first else nullcontext(),
+        folder_lock(out) if group.is_main else nullcontext(),
     ):
         trainer = build(group, place, display.show)
-        if group.first:
+        if group.is_main:
             display.begin(trainer.step, out)
         trainer.run()
-        distributed.leave(group)
-    if group.first:
+        distributed.shutdown(group)
+    if group.is_main:
         display.end(trainer.step, trainer.folder / "model", len(incomplete))
     return 0 if trainer.step >= steps else INTERRUPTED
 
@@ -151,7 +151,7 @@ class Display:
         speed = f"{event['audio_per_second']:.1f} audio s/s"
         names = ("mel", "total", "discriminator")
         numbers = [f"{name} {event[name]:.4f}" for name in names if name in event]
-        if "bad" in event:
+        if event.get("finite") is False:
             self._say(f"step {step}: skipped, its losses or gradients are not finite")
         if self._bar is not None:
             self._bar.set_postfix_str("  ".join([*numbers, speed]), refresh=False)

@@ -42,45 +42,6 @@ def package_file(package: str, path: str, install: str = INSTALL) -> Path:
     raise ValueError(f"{package} is not installed: {install}")
 
 
-PYTHON = "python="  # before a class of one's own, as `--metrics` and `--baselines` take it
-
-
-def parse_python(text: str) -> tuple[str, str]:
-    """From "python=module:Class[:SETTINGS]": "module:Class" and the settings, "" for none.
-
-    "module.Class" is taken as well. Raises ValueError on anything else.
-    """
-    first, colon, rest = text.removeprefix(PYTHON).partition(":")
-    if colon and (_is_module(first) or "." not in first or ":" in rest):
-        module, (name, _, settings) = first, rest.partition(":")
-    else:
-        module, _, name = first.rpartition(".")
-        settings = rest
-    if not module or not name.isidentifier():
-        raise ValueError(f"cannot read {text!r}: write {PYTHON}module:Class")
-    return f"{module}:{name}", settings
-
-
-def import_object(path: str) -> Any:
-    """The class or function at "module:name". Raises ValueError without one."""
-    module, _, name = path.partition(":")
-    try:
-        return getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise ValueError(
-            f"cannot import {path} ({error}): write {PYTHON}module:Class, and set PYTHONPATH to "
-            "the folder that the module is in"
-        ) from error
-
-
-def _is_module(name: str) -> bool:
-    """Whether there is a module of that name; the packages that hold it are imported."""
-    try:
-        return importlib.util.find_spec(name) is not None
-    except (ImportError, ValueError):
-        return False
-
-
 @contextmanager
 def pretrained_loader(
     what: str, source: str | Path, advice: str = ""

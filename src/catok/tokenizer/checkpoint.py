@@ -29,7 +29,7 @@ from catok.tokenizer.released import (
 )
 
 FORMAT = 1
-JUDGES, SEMANTIC = "discriminators", "semantic"  # sub-folders that only training needs
+DISCRIMINATORS, SEMANTIC = "discriminators", "semantic"  # sub-folders that only training needs
 
 
 def save_folder(

@@ -5,19 +5,22 @@ from typing import TYPE_CHECKING
 from catok.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from catok.training.codec.config import OptimizerConfig, TrainConfig, TrainStage
+    from catok.training.codec.config import TrainConfig, TrainStage
     from catok.training.codec.data import Corpora, read_cuts
     from catok.training.codec.data.config import DataConfig
     from catok.training.codec.discriminators.ensemble import DiscriminatorConfig, Discriminators
+    from catok.training.codec.losses.base import Loss, LossConfig, LossInputs
     from catok.training.codec.losses.compressed_spectrum import CompressedSpectrumConfig
     from catok.training.codec.losses.mel import MelLoss, MelLossConfig
     from catok.training.codec.losses.waveform import WaveformLossConfig
     from catok.training.codec.losses.weighted_waveform import WeightedWaveformConfig
+    from catok.training.codec.recipe import load_recipe, override_recipe
     from catok.training.codec.semantic.config import SemanticConfig
     from catok.training.codec.semantic.head import SemanticHead
     from catok.training.codec.trainer import Trainer
-    from catok.training.engine.recipe import load_recipe, override_recipe, read_recipe
-    from catok.training.lm.config import LMTrainConfig
+    from catok.training.engine.config import OptimizerConfig, ParameterGroup
+    from catok.training.engine.recipe import read_recipe
+    from catok.training.lm.config import LMOptimizerConfig, LMTrainConfig
     from catok.training.lm.parts import build_parts
     from catok.training.lm.prepare import open_corpus
     from catok.training.lm.trainer import LMTrainer
@@ -28,11 +31,16 @@ __all__ = [
     "DataConfig",
     "DiscriminatorConfig",
     "Discriminators",
+    "LMOptimizerConfig",
     "LMTrainConfig",
     "LMTrainer",
+    "Loss",
+    "LossConfig",
+    "LossInputs",
     "MelLoss",
     "MelLossConfig",
     "OptimizerConfig",
+    "ParameterGroup",
     "SemanticConfig",
     "SemanticHead",
     "TrainConfig",
@@ -56,11 +64,16 @@ __getattr__, __dir__ = lazy_names(
         "DataConfig": "catok.training.codec.data.config",
         "DiscriminatorConfig": "catok.training.codec.discriminators.ensemble",
         "Discriminators": "catok.training.codec.discriminators.ensemble",
+        "LMOptimizerConfig": "catok.training.lm.config",
         "LMTrainConfig": "catok.training.lm.config",
         "LMTrainer": "catok.training.lm.trainer",
+        "Loss": "catok.training.codec.losses.base",
+        "LossConfig": "catok.training.codec.losses.base",
+        "LossInputs": "catok.training.codec.losses.base",
         "MelLoss": "catok.training.codec.losses.mel",
         "MelLossConfig": "catok.training.codec.losses.mel",
-        "OptimizerConfig": "catok.training.codec.config",
+        "OptimizerConfig": "catok.training.engine.config",
+        "ParameterGroup": "catok.training.engine.config",
         "SemanticConfig": "catok.training.codec.semantic.config",
         "SemanticHead": "catok.training.codec.semantic.head",
         "TrainConfig": "catok.training.codec.config",
@@ -69,9 +82,9 @@ __getattr__, __dir__ = lazy_names(
         "WaveformLossConfig": "catok.training.codec.losses.waveform",
         "WeightedWaveformConfig": "catok.training.codec.losses.weighted_waveform",
         "build_parts": "catok.training.lm.parts",
-        "load_recipe": "catok.training.engine.recipe",
+        "load_recipe": "catok.training.codec.recipe",
         "open_corpus": "catok.training.lm.prepare",
-        "override_recipe": "catok.training.engine.recipe",
+        "override_recipe": "catok.training.codec.recipe",
         "read_cuts": "catok.training.codec.data",
         "read_recipe": "catok.training.engine.recipe",
     },

@@ -38,7 +38,7 @@ def test_training_runs_through_the_compiled_stages(learner, compiler):
     assert len(stages) == 8
     assert list(map(id, compiler)) == list(map(id, stages))  # the trial
     assert same(compiled.codec.state_dict(), plain.codec.state_dict())
-    assert compiled.step([some_batch()], 0, 0) == plain.step([some_batch()], 0, 0)
+    assert compiled.step([some_batch()], 0) == plain.step([some_batch()], 0)
     assert list(map(id, compiler)) == 2 * list(map(id, stages))
 
 
@@ -57,7 +57,7 @@ def test_where_it_does_not_work_it_goes_on_without(learner, monkeypatch, caplog,
     assert {stage._compiled_call_impl for stage in stages_of(fallen)} == {None}
     assert "going on without: no C++ compiler" in caplog.text
     assert all(p.grad is None for p in fallen.codec.parameters())
-    assert fallen.step([some_batch()], 0, 0) == learner().step([some_batch()], 0, 0)
+    assert fallen.step([some_batch()], 0) == learner().step([some_batch()], 0)
 
 
 def test_it_says_whether_it_worked(small_model, monkeypatch):

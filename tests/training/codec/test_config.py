@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from catok.training.codec.config import LossWeights, OptimizerConfig, TrainConfig, TrainStage
+from catok.training.codec.config import OptimizerConfig, TrainConfig, TrainStage
 from catok.training.codec.semantic.config import SemanticConfig
 
 from ..conftest import EVERYTHING
@@ -55,10 +55,13 @@ def test_something_must_learn():
     "make, message",
     [
         (lambda: TrainStage(0), "at least 1 step"),
-        (lambda: TrainStage(1, freeze=("judges",)), "cannot freeze"),
-        (lambda: LossWeights(mel=-1.0), "weights.mel must not be negative"),
+        (lambda: TrainStage(1, freeze=("discriminators",)), "cannot freeze"),
+        (
+            lambda: TrainConfig((TrainStage(1),), weights={"mel": -1.0}),
+            "weights.mel must not be negative",
+        ),
         (lambda: OptimizerConfig(learning_rate=0.0), "must be positive"),
-        (lambda: OptimizerConfig(clip_norm=0.0), "must be positive"),
+        (lambda: OptimizerConfig(max_grad_norm=0.0), "must be positive"),
         (lambda: OptimizerConfig(warmup_steps=-1), "must not be negative"),
     ],
 )

@@ -8,18 +8,18 @@ from catok.training.codec.semantic.config import SemanticConfig
 from catok.training.codec.semantic.head import SemanticHead
 from catok.training.codec.trainer import Trainer
 
-from ..conftest import TOY_JUDGES, changed, same, weights
+from ..conftest import TOY_DISCRIMINATORS, changed, same, weights
 
 
 def test_the_usual_settings(tmp_path):
     config = finetune_recipe(tmp_path, ("encoder",), steps=50)
     (stage,) = config.stages
     assert (stage.steps, stage.freeze, stage.adversarial) == (50, ("encoder",), False)
-    assert config.tokenizer == str(tmp_path) and config.optimizer.warmup_steps == 50
-    assert config.adversary.discriminators == "small" and config.revival.after == 0
+    assert config.init_from == str(tmp_path) and config.optimizer.warmup_steps == 50
+    assert config.gan.discriminators == "small" and config.revival.after == 0
     (tmp_path / "discriminators").mkdir()
     config = finetune_recipe(tmp_path, (), adversarial=True)
-    assert config.adversary.discriminators == str(tmp_path / "discriminators")
+    assert config.gan.discriminators == str(tmp_path / "discriminators")
     assert config.stages[0].adversarial
 
 
@@ -57,13 +57,13 @@ def test_only_the_decoder_moves(tmp_path, corpora, small_model, adversarial):
     folder = tmp_path / "start"
     small_model.save_pretrained(folder)
     torch.manual_seed(5)
-    judges = Discriminators(TOY_JUDGES)
-    judges.save_pretrained(folder / "discriminators")
+    discriminators = Discriminators(TOY_DISCRIMINATORS)
+    discriminators.save_pretrained(folder / "discriminators")
     config = finetune_recipe(folder, ("encoder", "quantizer"), adversarial=adversarial, steps=3)
     config = replace(config, data=replace(config.data, crop_seconds=0.32, batch_size=2), ema=0.9)
     trainer = Trainer(config, corpora, [], tmp_path / "run")
     if adversarial:
-        assert same(trainer.learner.judges.state_dict(), judges.state_dict())
+        assert same(trainer.learner.discriminators.state_dict(), discriminators.state_dict())
     before = weights(small_model)
     trainer.run()
     tuned = CausalAudioTokenizer.from_pretrained(tmp_path / "run" / "model")
@@ -75,4 +75,4 @@ def test_only_the_decoder_moves(tmp_path, corpora, small_model, adversarial):
     assert kept.is_dir() == adversarial
     if adversarial:
         moved = Discriminators.from_pretrained(kept).state_dict()
-        assert not same(moved, judges.state_dict())
+        assert not same(moved, discriminators.state_dict())

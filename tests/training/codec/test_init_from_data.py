@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from catok import CausalAudioTokenizer, TokenizerConfig
-from catok.training.codec.init_from_data import initialise_from_audio
+from catok.training.codec.init_from_data import initialize_from_audio
 from tests.conftest import small_settings
 
 TONES = torch.tensor([150.0, 310.0, 620.0, 1000.0])
@@ -40,7 +40,7 @@ def new(made):
 
 def initialised(made, audio, **how):
     codec = new(made)
-    initialise_from_audio(codec, audio, torch.Generator().manual_seed(0), **how)
+    initialize_from_audio(codec, audio, torch.Generator().manual_seed(0), **how)
     return codec
 
 

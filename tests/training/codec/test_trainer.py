@@ -15,7 +15,7 @@ from catok.training.codec.discriminators.ensemble import Discriminators
 from catok.training.codec.losses.mel import MelLossConfig
 from catok.training.codec.semantic.head import SemanticHead
 from catok.training.codec.trainer import Trainer
-from catok.training.engine.signals import StopOnRequest
+from catok.training.engine.signals import GracefulStop
 
 from ..conftest import CONFIG, EVERYTHING, same, tones
 
@@ -33,7 +33,7 @@ def results(lines):
 
 def test_a_run_learns_logs_and_leaves_a_model(tmp_path, corpora, run):
     config = replace(
-        CONFIG, stages=(TrainStage(50),), mel=MelLossConfig(), initialise="random", keep_every=20
+        CONFIG, stages=(TrainStage(50),), mel=MelLossConfig(), initialize="random", keep_every=20
     )
     trainer, lines = run(tmp_path, corpora, config)
     totals = [line["total"] for line in lines if "total" in line]
@@ -109,8 +109,8 @@ def test_the_run_with_everything_has_everything(texts, run, whole):
         [3e-3 * n / 4 for n in (1, 2, 3, 4)] + [1e-3 * n / 4 for n in (1, 2, 3, 4)]
     )
     model = whole["folder"] / "model"
-    judges = Discriminators.from_pretrained(model / "discriminators")
-    assert same(judges.state_dict(), whole["trainer"].learner.judges.state_dict())
+    discriminators = Discriminators.from_pretrained(model / "discriminators")
+    assert same(discriminators.state_dict(), whole["trainer"].learner.discriminators.state_dict())
     head = SemanticHead.from_pretrained(model / "semantic")
     trained = whole["trainer"].learner.semantic.state_dict()
     assert all(torch.equal(value, trained[name]) for name, value in head.state_dict().items())
@@ -122,7 +122,7 @@ def test_the_published_model_is_the_average(texts, run, whole):
     learner = whole["trainer"].learner
     model = CausalAudioTokenizer.from_pretrained(whole["folder"] / "model")
     published = dict(model.named_parameters())
-    assert same(published, learner.average.average)
+    assert same(published, learner.ema.average)
     assert not same(published, dict(learner.codec.named_parameters()))
 
 
@@ -148,9 +148,9 @@ def test_a_signal_saves_and_ends(tmp_path, corpora, number):
 def test_what_was_ignored_stays_ignored():
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
     try:
-        with StopOnRequest() as stop:
+        with GracefulStop() as stop:
             os.kill(os.getpid(), signal.SIGHUP)
-            assert not stop.asked
+            assert not stop.requested
     finally:
         signal.signal(signal.SIGHUP, before)
 
@@ -180,19 +180,19 @@ def test_a_trial_changes_nothing(texts, tmp_path):
     trainer.train_step(batches)
     before = {name: value.clone() for name, value in trainer.learner.generator.state_dict().items()}
     state = torch.get_rng_state()
-    assert trainer.learner.is_sound(batches, trainer.step)
+    assert trainer.learner.is_finite(batches, trainer.step)
     assert same(trainer.learner.generator.state_dict(), before)
     assert torch.equal(torch.get_rng_state(), state)
     with torch.no_grad():
-        next(trainer.learner.judges.parameters()).fill_(float("inf"))
-    assert not trainer.learner.is_sound(batches, trainer.step)
+        next(trainer.learner.discriminators.parameters()).fill_(float("inf"))
+    assert not trainer.learner.is_finite(batches, trainer.step)
 
 
 def test_it_saves_by_the_clock(tmp_path, corpora, monkeypatch):
     trainer = Trainer(replace(CONFIG, save_minutes=0.0), corpora, [], tmp_path)
     saved = []
     monkeypatch.setattr(trainer, "save", lambda: saved.append(trainer.step))
-    monkeypatch.setattr(trainer.state, "publish_companions", lambda learner: None)
+    monkeypatch.setattr(trainer, "finish", lambda: None)
     trainer.run()
     assert saved == [*range(1, 13)]
 
@@ -236,7 +236,7 @@ def test_a_large_batch_is_not_initialised_on_whole(tmp_path, corpora, monkeypatc
     heard = []
     monkeypatch.setattr(trainer, "FIRST_SECONDS", 1.0)
     monkeypatch.setattr(
-        trainer, "initialise_from_audio", lambda c, audio, g, **_: heard.append(audio)
+        trainer, "initialize_from_audio", lambda c, audio, g, **_: heard.append(audio)
     )
     Trainer(CONFIG, corpora, [], tmp_path)
     assert heard[0].shape == (4, 1, 7680)
@@ -245,8 +245,8 @@ def test_a_large_batch_is_not_initialised_on_whole(tmp_path, corpora, monkeypatc
 def test_only_a_new_codec_is_initialised_from_its_audio(tmp_path, corpora, monkeypatch, run):
     from catok.training.codec import trainer
 
-    config = replace(CONFIG, stages=(TrainStage(1),), initialise="random")
+    config = replace(CONFIG, stages=(TrainStage(1),), initialize="random")
     run(tmp_path / "1", corpora, config)
-    monkeypatch.setattr(trainer, "initialise_from_audio", lambda *_: pytest.fail("not wanted"))
-    config = replace(config, initialise="principal", tokenizer=str(tmp_path / "1" / "model"))
+    monkeypatch.setattr(trainer, "initialize_from_audio", lambda *_: pytest.fail("not wanted"))
+    config = replace(config, initialize="principal", init_from=str(tmp_path / "1" / "model"))
     run(tmp_path / "2", corpora, config)

@@ -36,7 +36,7 @@ def test_mel_by_number_of_codebooks(learner, corpora):
 def test_it_leaves_the_model_as_it_was(learner, texts):
     made = learner(EVERYTHING)
     for step in range(2):
-        made.step([some_batch(seed=step)], step, step)
+        made.step([some_batch(seed=step)], step)
     before = weights(made.generator)
     numbers = validator(made, texts).measure()
     assert made.generator.training and all(

@@ -20,33 +20,33 @@ from catok.tokenizer.config import TokenizerConfig
 from catok.training.codec import trainer as loop
 from catok.training.codec.codebooks.revival import RevivalConfig
 from catok.training.codec.config import (
-    AdversaryConfig,
-    LossWeights,
-    OptimizerConfig,
+    GanConfig,
     TrainConfig,
     TrainStage,
 )
 from catok.training.codec.data import Batch, DataConfig
 from catok.training.codec.discriminators.ensemble import PRESETS, DiscriminatorConfig
-from catok.training.codec.learner import Learner
+from catok.training.codec.learner import CodecLearner
 from catok.training.codec.losses.mel import MelLossConfig
 from catok.training.codec.semantic.config import SemanticConfig
 from catok.training.engine import distributed
+from catok.training.engine.config import OptimizerConfig, ParameterGroup
 from catok.training.engine.distributed import Group
 from tests.conftest import small_settings
 
 WORLD, PATIENCE = 2, 120.0  # seconds; it is seconds even on a busy machine
 REAL_SOURCE = loop.open_source
 
+CODEBOOKS = ParameterGroup(r"codebook\.weight$", lr_scale=4.0)
 # everything at once that could differ between one process and two
 CONFIG = TrainConfig(
     stages=(TrainStage(10), TrainStage(6, adversarial=True), TrainStage(4, freeze=("encoder",))),
-    tokenizer="small",
+    architecture="small",
     data=DataConfig(crop_seconds=0.32, batch_size=8),
-    optimizer=OptimizerConfig(learning_rate=1e-3, warmup_steps=4, codebook_rate=4.0),
+    optimizer=OptimizerConfig(learning_rate=1e-3, warmup_steps=4, groups=(CODEBOOKS,)),
     mel=MelLossConfig(windows=(64, 256, 512), mel_bins=(10, 20, 40), scales_per_step=1),
-    weights=LossWeights(waveform=1.0),
-    adversary=AdversaryConfig("mini", crop_seconds=0.16),
+    weights={"waveform": 1.0},
+    gan=GanConfig("mini", crop_seconds=0.16),
     semantic=SemanticConfig.preset("mini"),
     revival=RevivalConfig(after=2),
     ema=0.9,
@@ -114,25 +114,27 @@ def prepare() -> None:
 
 def trainer(group: Group, folder: Path, config: TrainConfig, report=lambda line: None):
     """A trainer for this process's share of `config.data.batch_size` rows."""
-    share = replace(config.data, batch_size=config.data.batch_size // group.world)
+    share = replace(config.data, batch_size=config.data.batch_size // group.world_size)
     return loop.Trainer(
         replace(config, data=share), [], [("valid", None)], folder, group=group, report=report
     )
 
 
-def outcome(learner: Learner, lines: list) -> dict:
+def outcome(learner: CodecLearner, lines: list) -> dict:
     """Of a run: its log, its weights put together, its codebooks and their use."""
 
     def whole(module):
-        return {n: distributed.collect(p.detach()).clone() for n, p in module.named_parameters()}
+        return {
+            n: distributed.full_tensor(p.detach()).clone() for n, p in module.named_parameters()
+        }
 
     return {
         "lines": lines,
         "weights": whole(learner.generator),
-        "judges": {} if learner.judges is None else whole(learner.judges),
+        "discriminators": {} if learner.discriminators is None else whole(learner.discriminators),
         "average": {}
-        if learner.average is None
-        else {n: distributed.collect(p).clone() for n, p in learner.average.average.items()},
+        if learner.ema is None
+        else {n: distributed.full_tensor(p).clone() for n, p in learner.ema.average.items()},
         "idle": learner.usage.idle.clone(),
         "counts": learner.usage.counts.clone(),
     }
@@ -165,7 +167,7 @@ def stop_by_signal(group: Group, folder: Path, config: TrainConfig) -> dict:
     step, save, saves = run.train_step, run.save, []
 
     def signalled(batches):
-        if run.step == 2 and group.rank == group.world - 1:
+        if run.step == 2 and group.rank == group.world_size - 1:
             os.kill(os.getpid(), signal.SIGTERM)
         return step(batches)
 
@@ -189,7 +191,7 @@ def nan_on_one_rank(group: Group, folder: Path, config: TrainConfig) -> dict:
             kept["after"] = outcome(run.learner, [])["weights"]
         if run.step == 2:
             kept["before"] = outcome(run.learner, [])["weights"]
-            if group.rank == group.world - 1:
+            if group.rank == group.world_size - 1:
                 batches = [replace(b, audio=b.audio * float("nan")) for b in batches]
         return step(batches)
 
@@ -209,11 +211,11 @@ def wrappers(group: Group, folder: Path, config: TrainConfig) -> list[int]:
     step, known, alive = run.train_step, weakref.WeakSet(), []
 
     def counted(batches):
-        numbers = step(batches)
-        wrapped = (run.learner._generator, run.learner.adversary._wrapped)
+        result = step(batches)
+        wrapped = (run.learner.wrapped, run.learner.gan._wrapped)
         known.update(m for m in wrapped if isinstance(m, DistributedDataParallel))
         alive.append(len(known))
-        return numbers
+        return result
 
     run.train_step = counted
     run.run()
@@ -233,7 +235,7 @@ def command(group: Group, arguments: list[str]) -> int:
     """`catok ...` with real data; the processes stay together afterwards."""
     from catok.cli import main
 
-    loop.open_source, distributed.leave = REAL_SOURCE, lambda group: None
+    loop.open_source, distributed.shutdown = REAL_SOURCE, lambda group: None
     try:
         return main(arguments)
     finally:
@@ -295,7 +297,7 @@ def _serve(pipe, rank: int, port: int) -> None:
         "WORLD_SIZE": str(WORLD),
     }
     prepare()
-    group, _ = distributed.join(torch.device("cpu"))
+    group, _ = distributed.init_distributed(torch.device("cpu"))
     assert dist.is_initialized()
     while True:
         function, arguments = pipe.recv()

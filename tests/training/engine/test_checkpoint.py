@@ -15,6 +15,7 @@ import torch
 from catok.training.codec.config import TrainStage
 from catok.training.codec.trainer import Trainer
 from catok.training.engine import checkpoint
+from catok.training.engine.distributed import Group
 
 from ...conftest import small_disk
 from ..conftest import CONFIG, EVERYTHING, same
@@ -52,7 +53,7 @@ def test_killed_while_saving(tmp_path, corpus_folder, corpora, run, small_model)
 
     small_model.save_pretrained(tmp_path / "start")
     config = replace(
-        CONFIG, stages=(TrainStage(5),), tokenizer=str(tmp_path / "start"), save_minutes=0.0
+        CONFIG, stages=(TrainStage(5),), init_from=str(tmp_path / "start"), save_minutes=0.0
     )
     whole, _ = run(tmp_path / "whole", corpora, config, valid=[])
     folder = tmp_path / "killed"
@@ -104,13 +105,17 @@ def test_a_damaged_one_says_so(tmp_path, corpora):
 
 def test_a_run_of_other_networks_is_refused(tmp_path, corpora, texts, run):
     run(tmp_path, corpora, replace(CONFIG, stages=(TrainStage(1),)), valid=[])
-    with pytest.raises(ValueError, match=r"has no \['average', 'judge_optimizer', 'judges'\]"):
+    with pytest.raises(
+        ValueError, match=r"has no \['discriminator_optimizer', 'discriminators', 'ema'\]"
+    ):
         Trainer(EVERYTHING, texts, [], tmp_path)
     with pytest.raises(ValueError, match="other networks"):
         Trainer(replace(EVERYTHING, ema=0.0, stages=(TrainStage(1),)), texts, [], tmp_path)
     with pytest.raises(ValueError) as error:
-        Trainer(replace(CONFIG, tokenizer="nano"), corpora, [], tmp_path)
-    assert str(tmp_path) in str(error.value) and 'tokenizer "small" -> "nano"' in str(error.value)
+        Trainer(replace(CONFIG, architecture="nano"), corpora, [], tmp_path)
+    assert str(tmp_path) in str(error.value) and 'architecture "small" -> "nano"' in str(
+        error.value
+    )
     assert "choose another folder" in str(error.value)
 
 
@@ -128,7 +133,7 @@ def test_a_run_of_another_format_is_refused(tmp_path, corpora, run):
     run(tmp_path, corpora, replace(CONFIG, stages=(TrainStage(2),)), valid=[])
     state = torch.load(tmp_path / "last.pt", weights_only=True)
     torch.save(state | {"format": 99}, tmp_path / "last.pt")
-    with pytest.raises(ValueError, match="another catok .format 99."):
+    with pytest.raises(ValueError, match="another version of catok .format 99"):
         Trainer(CONFIG, corpora, [], tmp_path)
 
 
@@ -151,8 +156,8 @@ def test_flipped_bits_are_found(tmp_path):
 def spoil(state, name):
     """Saved states that would do harm, by name."""
     average = next(iter(state["optimizer"].values()))
-    first = next(iter(state["generator"]))
-    weight = state["generator"][first]
+    first = next(iter(state["model"]))
+    weight = state["model"][first]
     {
         "smaller": lambda: average.update(exp_avg=torch.zeros(2), exp_avg_sq=torch.zeros(2)),
         "lacking": lambda: average.pop("exp_avg_sq"),
@@ -161,12 +166,12 @@ def spoil(state, name):
         "no tensor": lambda: average.update(exp_avg=1.0),
         "unknown": lambda: state["optimizer"].update(other=average),
         "no table": lambda: state.update(optimizer=[1]),
-        "broadcast": lambda: state["average"].update({n: torch.zeros(1) for n in state["average"]}),
-        "no average": lambda: state.update(average=None),
+        "broadcast": lambda: state["ema"].update({n: torch.zeros(1) for n in state["ema"]}),
+        "no average": lambda: state.update(ema=None),
         "usage": lambda: state["usage"].update(idle=torch.zeros(1, dtype=torch.int64)),
-        "nan": lambda: state["generator"].update({first: weight * float("nan")}),
-        "judges": lambda: state.update(judges={}),
-        "judge_optimizer": lambda: state.update(judge_optimizer={"x": 1}),
+        "nan": lambda: state["model"].update({first: weight * float("nan")}),
+        "discriminators": lambda: state.update(discriminators={}),
+        "discriminator_optimizer": lambda: state.update(discriminator_optimizer={"x": 1}),
         "step": lambda: state.update(step="many"),
     }[name]()
 
@@ -180,7 +185,7 @@ def saved(tmp_path_factory):
 @pytest.mark.parametrize(
     "name",
     ["smaller", "lacking", "steps", "integers", "no tensor", "unknown", "no table", "broadcast",
-     "no average", "usage", "nan", "judges", "judge_optimizer", "step"],
+     "no average", "usage", "nan", "discriminators", "discriminator_optimizer", "step"],
 )  # fmt: skip
 def test_a_state_that_does_not_fit_is_refused(saved, tmp_path, texts, name):
     config = replace(EVERYTHING, stages=(TrainStage(4, adversarial=True),))
@@ -193,3 +198,24 @@ def test_a_state_that_does_not_fit_is_refused(saved, tmp_path, texts, name):
     torch.save(state, tmp_path / "last.pt")
     with pytest.raises(ValueError, match="cannot go on with the run in"):
         Trainer(config, texts, [], tmp_path)
+
+
+def test_a_run_of_another_kind_or_of_other_data_is_refused(tmp_path, learner):
+    one = {"weight_hash": ("1234", "speaks codes of another tokenizer")}
+    other = {"weight_hash": ("5678", "speaks codes of another tokenizer")}
+
+    def of_run(kind, facts):
+        return checkpoint.RunCheckpoint(tmp_path, kind, CONFIG, Group(), facts)
+
+    of_run("codec", one).save(learner(), 7)
+    assert of_run("codec", one).restore(learner(), of_run("codec", one).load()) == 7
+    with pytest.raises(ValueError, match="trains a codec, not a language model: use another"):
+        of_run("language model", one).load()
+    with pytest.raises(ValueError, match="speaks codes of another.*weight_hash 1234, here 5678"):
+        of_run("codec", other).load()
+
+
+def test_a_run_of_the_older_format_says_what_to_do(tmp_path, corpora):
+    torch.save({"format": 1, "step": 3, "generator": {}}, tmp_path / "last.pt")
+    with pytest.raises(ValueError, match="format 1, this one reads 2.*finish it.*from its model"):
+        Trainer(CONFIG, corpora, [], tmp_path)

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from catok.training.engine.ema import RunningAverage
+from catok.training.engine.ema import ExponentialMovingAverage
 
 
 def module(value):
@@ -21,7 +21,7 @@ def fill(made, value):
 
 def test_formula():
     made = module(1.0)
-    average = RunningAverage(made, decay=0.25)
+    average = ExponentialMovingAverage(made, decay=0.25)
     expected = 1.0
     for step, value in enumerate((3.0, -2.0, 5.0, 0.5), start=1):
         fill(made, value)
@@ -34,7 +34,7 @@ def test_formula():
 
 def test_applied_and_given_back_even_after_an_error():
     made = module(1.0)
-    average = RunningAverage(made, decay=0.5)
+    average = ExponentialMovingAverage(made, decay=0.5)
     fill(made, 3.0)
     with average.applied(made):
         assert made.weight.eq(1).all() and made.bias.eq(1).all()
@@ -47,11 +47,11 @@ def test_applied_and_given_back_even_after_an_error():
 
 def test_state_round_trip():
     made = module(1.0)
-    average = RunningAverage(made, decay=0.9)
+    average = ExponentialMovingAverage(made, decay=0.9)
     for value in (2.0, 7.0):
         fill(made, value)
         average.update(made)
-    other = RunningAverage(module(0.0), decay=0.9)
+    other = ExponentialMovingAverage(module(0.0), decay=0.9)
     other.load_state_dict(average.state_dict())
     fill(made, 11.0)
     average.update(made)
@@ -63,7 +63,7 @@ def test_state_round_trip():
 def test_what_does_not_move_is_averaged_to_the_bit():
     made = nn.Linear(7, 5)
     before = made.weight.detach().clone()
-    average = RunningAverage(made, decay=0.999)
+    average = ExponentialMovingAverage(made, decay=0.999)
     for _ in range(50):
         average.update(made)
     assert torch.equal(average.average["weight"], before)

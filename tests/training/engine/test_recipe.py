@@ -1,9 +1,10 @@
 import pytest
 
-from catok.training.engine.recipe import load_recipe, override_recipe, read_recipe
+from catok.training.codec.recipe import load_recipe, override_recipe
+from catok.training.engine.recipe import read_recipe
 
 BASE = """
-tokenizer = "nano"
+architecture = "nano"
 ema = 0.99
 [[stages]]
 steps = 5
@@ -32,7 +33,7 @@ def write(tmp_path):
 def test_a_recipe_alone(write):
     config = load_recipe(write("base.toml", BASE))
     assert [(s.steps, s.adversarial) for s in config.stages] == [(5, False), (6, True)]
-    assert (config.tokenizer, config.ema, config.data.batch_size) == ("nano", 0.99, 3)
+    assert (config.architecture, config.ema, config.data.batch_size) == ("nano", 0.99, 3)
 
 
 def test_a_difference_merges_tables_and_replaces_the_rest(write):
@@ -42,7 +43,7 @@ def test_a_difference_merges_tables_and_replaces_the_rest(write):
         "domain_weights = { music = 2.0 }",
     )
     config = load_recipe(child)
-    assert [s.steps for s in config.stages] == [7] and config.tokenizer == "nano"
+    assert [s.steps for s in config.stages] == [7] and config.architecture == "nano"
     assert (config.data.batch_size, config.data.crop_seconds, config.ema) == (4, 1.5, 0.5)
     assert config.data.domain_weights == {"speech": 1.0, "music": 2.0}
     grandchild = write("study/grandchild.toml", 'base = "child.toml"\n[data]\nbatch_size = 8')
@@ -69,14 +70,14 @@ def test_overrides_have_the_last_word(write):
     path = write("child.toml", 'base = "base.toml"\n[data]\nbatch_size = 4')
     config = load_recipe(
         path,
-        ["data.batch_size=9", "tokenizer=tiny", "autocast=true", "stages=[{steps=2}]",
+        ["data.batch_size=9", "architecture=tiny", "autocast=true", "stages=[{steps=2}]",
          "semantic={hidden_size=32, layers=1, heads=2, key_value_heads=1, intermediate_size=8}",
-         "data.gain_db = [-3, 0]", 'adversary.discriminators="small"'],
+         "data.gain_db = [-3, 0]", 'gan.discriminators="small"'],
     )  # fmt: skip
     assert config.data.batch_size == 9 and config.data.crop_seconds == 1.5
-    assert config.tokenizer == "tiny" and config.autocast and config.steps == 2
+    assert config.architecture == "tiny" and config.autocast and config.steps == 2
     assert config.semantic.hidden_size == 32 and config.data.gain_db == (-3.0, 0.0)
-    assert config.adversary.discriminators == "small"
+    assert config.gan.discriminators == "small"
     again = override_recipe(config, ["data.crop_seconds=2", "semantic.layers=3"])
     assert (again.data.crop_seconds, again.semantic.layers) == (2.0, 3)
     assert again.semantic.hidden_size == 32 and again.data.batch_size == 9
@@ -132,10 +133,27 @@ def test_overrides_that_cannot_be(write, override, message):
 def test_sizes_lie_beside_the_recipe(tmp_path, monkeypatch):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "sizes.json").write_text("{}")
-    (tmp_path / "mine" / "recipe.toml").write_text('tokenizer = "sizes.json"\nmodel = "x.json"\n')
+    (tmp_path / "mine" / "recipe.toml").write_text(
+        'architecture = "sizes.json"\ntokenizer = "x.json"\n'
+    )
     (tmp_path / "other.toml").write_text('base = "mine/recipe.toml"\nsteps = 1\n')
     monkeypatch.chdir(tmp_path)
-    expected = {"tokenizer": str(tmp_path / "mine" / "sizes.json"), "model": "x.json"}
+    expected = {"architecture": str(tmp_path / "mine" / "sizes.json"), "tokenizer": "x.json"}
     assert read_recipe("mine/recipe.toml") == expected
     assert read_recipe("other.toml") == expected | {"steps": 1}
-    assert read_recipe("other.toml", ["tokenizer=tiny"])["tokenizer"] == "tiny"
+    assert read_recipe("other.toml", ["architecture=tiny"])["architecture"] == "tiny"
+
+
+@pytest.mark.parametrize(
+    ("key", "said"),
+    [
+        ("tokenizer", "architecture = .tiny. is a new codec.*init_from = .tiny. a trained one"),
+        ("adversary.every", "it is gan"),
+        ("optimizer.final_rate", "it is optimizer.min_lr_ratio"),
+        ("optimizer.codebook_rate", "optimizer.groups, such as.*codebook.*lr_scale"),
+    ],
+)
+def test_keys_of_older_recipes_say_what_they_are_now(write, key, said):
+    path = write("new.toml", 'base = "base.toml"\n')
+    with pytest.raises(ValueError, match=f"no key {key.split('.every')[0]} any more.*{said}"):
+        load_recipe(path, [f"{key}=1.0"])

@@ -9,7 +9,7 @@ import torch
 
 from catok import CausalAudioTokenizer
 from catok.data.recordings import read_recordings
-from catok.training.lm.config import CTCConfig, DataConfig, LMTrainConfig, OptimizerConfig
+from catok.training.lm.config import CTCConfig, DataConfig, LMOptimizerConfig, LMTrainConfig
 from catok.training.lm.corpus import Corpus
 from catok.training.lm.parts import Parts, build_parts
 from tests.conftest import build, small_settings
@@ -19,11 +19,11 @@ TEXTS = ["one", "two", "three", "four words of text", "five", "the sixth sentenc
 
 CONFIG = LMTrainConfig(
     steps=8,
-    model="set by the fixture",
+    architecture="set by the fixture",
     tokenizer="set by the fixture",
     tasks={"tts": 2.0, "asr": 1.0},
     data=DataConfig(rows_per_batch=400, clone=0.5, continuation=0.5),
-    optimizer=OptimizerConfig(learning_rate=3e-3, warmup_steps=2),
+    optimizer=LMOptimizerConfig(learning_rate=3e-3, warmup_steps=2),
     ctc=CTCConfig(weight=0.5),
     ema=0.9,
     log_every=2,
@@ -68,7 +68,7 @@ def places(codec, tmp_path_factory) -> Path:
 def config(places) -> LMTrainConfig:
     """`CONFIG` with its places."""
     model, codec = str(places / "model.json"), str(places / "codec")
-    return replace(CONFIG, model=model, tokenizer=codec)
+    return replace(CONFIG, architecture=model, tokenizer=codec)
 
 
 def new_parts(config: LMTrainConfig) -> Parts:

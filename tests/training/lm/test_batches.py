@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from catok.lm.loss import IGNORED
-from catok.training.lm.batches import BatchSource, ahead, training_source
+from catok.training.engine.prefetch import prefetch
+from catok.training.lm.batches import BatchSource, training_source
 from catok.training.lm.config import DataConfig, MaskingConfig
 from catok.training.lm.examples import Example, build, mask_frames, thin_frames
 from catok.training.lm.plan import packed, plan
@@ -110,17 +111,19 @@ def test_two_processes_read_what_one_would(config, corpus, parts):
     one = training_source(replace(config, accumulate=2), corpus, parts.prompt_builder)
     ranks = [training_source(config, corpus, parts.prompt_builder, rank, 2) for rank in (0, 1)]
     for step in range(5):
-        both = [batch for source in ranks for batch in source.batches(step)]
-        for mine, other in zip(one.batches(step), both, strict=True):
+        both = [read() for source in ranks for read in source.requests(step)]
+        whole = [read() for read in one.requests(step)]
+        for mine, other in zip(whole, both, strict=True):
             assert torch.equal(mine.rows, other.rows)
 
 
 def test_threads_change_nothing(config, corpus, parts):
     source = training_source(config, corpus, parts.prompt_builder)
-    plain, threaded = (list(ahead(source, 2, 9, workers)) for workers in (0, 3))
+    requests = [read for step in range(2, 9) for read in source.requests(step)]
+    plain, threaded = (list(prefetch(requests, workers)) for workers in (0, 3))
     assert len(plain) == 7
     for one, other in zip(plain, threaded, strict=True):
-        assert torch.equal(one[0].rows, other[0].rows)
+        assert torch.equal(one.rows, other.rows)
 
 
 def test_recognition_is_the_prompt_that_the_recogniser_uses(corpus, parts):
@@ -211,7 +214,7 @@ def test_a_recipe_thins_synthesis_and_nothing_else(config, corpus, parts):
 
     def targets(config, task):
         source = training_source(replace(config, tasks={task: 1.0}), corpus, parts.prompt_builder)
-        return torch.stack([(b.labels != IGNORED).sum(dim=(0, 1)) for b in source.batches(0)])
+        return torch.stack([(r().labels != IGNORED).sum(dim=(0, 1)) for r in source.requests(0)])
 
     whole, thin = targets(config, "tts"), targets(thinned, "tts")
     assert torch.equal(whole[:, :2], thin[:, :2])

@@ -22,7 +22,7 @@ def test_survives_a_round_trip():
         ({"data": {"min_seconds": 40.0}}, "min_seconds"),
         ({"masking": {"share": 1.0}}, "masking needs"),
         ({"optimizer": {"learning_rate": 0.0}}, "must be positive"),
-        ({"optimizer": {"final_rate": 2.0}}, "final_rate"),
+        ({"optimizer": {"min_lr_ratio": 2.0}}, "min_lr_ratio"),
         ({"unknown": 1}, "unknown keys in recipe"),
     ],
 )

@@ -6,7 +6,7 @@ import torch
 from catok import CausalAudioTokenizer, TokenizerConfig
 from catok.lm.config import TokenLMConfig
 from catok.lm.model import TokenLM
-from catok.training.lm.init_from_codec import initialise_codes, projection
+from catok.training.lm.init_from_codec import initialize_codes, projection
 from tests.lm.conftest import small_config
 
 
@@ -23,7 +23,7 @@ def model():
 @pytest.mark.parametrize("how", ["principal", "random"])
 def test_a_frames_sum_is_its_latent_but_for_a_constant(codec, model, how):
     text = model.embedding.tables[0].weight.detach().clone()
-    matrix = initialise_codes(model, codec, how, draw())
+    matrix = initialize_codes(model, codec, how, draw())
     codes = torch.randint(64, (3, 8, 20), generator=draw(1))
     for depth in (1, 5, 8):
         rows = torch.zeros(3, 20, 9, dtype=torch.int64)
@@ -44,7 +44,7 @@ def test_a_frames_sum_is_its_latent_but_for_a_constant(codec, model, how):
 def test_heads_begin_with_the_same_geometry(codec, model):
     pads = [head.linear.weight[64].detach().clone() for head in list(model.heads.channels)[1:]]
     text = model.heads.channels[0].linear.weight.detach().clone()
-    initialise_codes(model, codec, "principal", draw())
+    initialize_codes(model, codec, "principal", draw())
     for channel in range(1, 9):
         table = model.embedding.tables[channel].weight[:64].detach()
         head = model.heads.channels[channel].linear.weight.detach()
@@ -73,9 +73,9 @@ def test_the_embedded_codec_fits_the_small_presets():
     tok = CausalAudioTokenizer(TokenizerConfig.preset("tiny"))
     for name in ("tts-small", "asr-small"):
         model = TokenLM(TokenLMConfig.preset(name))
-        assert initialise_codes(model, tok, "principal", draw()).shape == (256, model.config.width)
+        assert initialize_codes(model, tok, "principal", draw()).shape == (256, model.config.width)
 
 
 def test_other_codes_are_refused(codec):
     with pytest.raises(ValueError, match="do not speak of the same"):
-        initialise_codes(TokenLM(small_config()), codec, "random", draw())
+        initialize_codes(TokenLM(small_config()), codec, "random", draw())

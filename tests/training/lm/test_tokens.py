@@ -22,7 +22,7 @@ from tests.conftest import build, small_settings
 class Half(Group):
     """One of two processes that need not wait for each other."""
 
-    def wait(self) -> None:
+    def barrier(self) -> None:
         pass
 
 

@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
-from catok.training.engine.distributed import Group
-from catok.training.engine.saving import is_due
+from torch.distributed.tensor import DTensor
+
+from catok.training.engine.distributed import Group, full_tensor
+from catok.training.engine.save_schedule import is_due
 from catok.training.lm.config import LMTrainConfig
 from catok.training.lm.trainer import LMTrainer
 
@@ -24,7 +26,7 @@ def train(group: Group, places: Path, folder: Path, config: LMTrainConfig, cut: 
         for batches in first.batches():
             first.train_step(batches)
             if is_due(first.step, config.log_every, config.steps):
-                first.learner.tally.reset()  # as when it is logged
+                first.learner.loss_meter.reset()  # as when it is logged
             if first.step == cut:
                 break
         first.save()
@@ -32,5 +34,9 @@ def train(group: Group, places: Path, folder: Path, config: LMTrainConfig, cut: 
     lines: list[dict] = []
     run = trainer(lines)
     run.run()
-    weights = {n: p.detach().clone() for n, p in run.learner.objective.named_parameters()}
-    return {"lines": lines, "weights": weights}
+    named = list(run.learner.objective.named_parameters())
+    return {
+        "lines": lines,
+        "weights": {name: full_tensor(p.detach()).clone() for name, p in named},
+        "sharded": sorted(name for name, p in named if isinstance(p, DTensor)),
+    }

@@ -5,7 +5,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from catok.evaluation.extras import PYTHON, import_object, parse_python
 from catok.evaluation.metrics.base import Metric
 from catok.evaluation.metrics.dnsmos import DnsmosMetric
 from catok.evaluation.metrics.pesq import PesqMetric
@@ -17,6 +16,7 @@ from catok.evaluation.metrics.waveform import WaveformMetric
 from catok.evaluation.metrics.wer import WordErrors
 from catok.evaluation.results_folder import model_identity
 from catok.evaluation.transcribers import build_transcriber
+from catok.extras import PYTHON, import_object, parse_python
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from catok.evaluation.extras import PYTHON, import_object, parse_python
 from catok.evaluation.systems.base import System
+from catok.extras import PYTHON, import_object, parse_python
 
 if TYPE_CHECKING:
     import torch

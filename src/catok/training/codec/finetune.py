@@ -2,12 +2,13 @@
 
 from pathlib import Path
 
-from catok.tokenizer.checkpoint import JUDGES, SEMANTIC
+from catok.tokenizer.checkpoint import DISCRIMINATORS, SEMANTIC
 from catok.training.codec.codebooks.revival import RevivalConfig
-from catok.training.codec.config import AdversaryConfig, OptimizerConfig, TrainConfig, TrainStage
+from catok.training.codec.config import GanConfig, TrainConfig, TrainStage
 from catok.training.codec.data import DataConfig
 from catok.training.codec.semantic.config import SemanticConfig
 from catok.training.codec.semantic.folder import read_config_of
+from catok.training.engine.config import OptimizerConfig
 
 WHOLE = DataConfig(mode="buckets", max_seconds=10.0, batch_seconds=20.0)  # a crop loses its text
 
@@ -33,16 +34,16 @@ def finetune_recipe(
             "--semantic teaches the encoder to keep what is said, and the encoder is frozen: add "
             '--freeze "" to train all of the model (its codes change), or leave --semantic out'
         )
-    judges, reader = folder / JUDGES, None
+    discriminators, reader = folder / DISCRIMINATORS, None
     if semantic:
         head = folder / SEMANTIC
         reader = read_config_of(head) if head.is_dir() else SemanticConfig.preset("mini")
     return TrainConfig(
-        tokenizer=str(folder),
+        init_from=str(folder),
         stages=(TrainStage(steps=steps, adversarial=adversarial, freeze=freeze),),
         data=WHOLE if semantic else DataConfig(),
         optimizer=OptimizerConfig(learning_rate=1e-4, warmup_steps=min(200, steps)),
-        adversary=AdversaryConfig(str(judges) if judges.is_dir() else "small"),
+        gan=GanConfig(str(discriminators) if discriminators.is_dir() else "small"),
         semantic=reader,
         revival=RevivalConfig(after=0),
         log_every=10,

@@ -1,23 +1,21 @@
 """The generator's side of training as one module: the codec, the semantic head, their losses."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from catok.tokenizer.model import CodecModel, Reconstruction
-from catok.training.codec.config import TrainConfig
+from catok.training.codec.config import WEIGHTS, TrainConfig
 from catok.training.codec.data import Batch
-from catok.training.codec.losses.compressed_spectrum import CompressedSpectrumLoss
-from catok.training.codec.losses.mel import MelLoss
-from catok.training.codec.losses.waveform import waveform_loss
-from catok.training.codec.losses.weighted_waveform import WeightedWaveformLoss
+from catok.training.codec.losses.base import Loss, LossInputs, build_outside, is_outside
 from catok.training.codec.semantic.head import SemanticHead, SemanticOutput
 
 
 @dataclass(frozen=True)
-class Generated:
+class GeneratorOutput:
     """A pass over a batch: the reconstruction, `mask` `[B, F]` of the frames that exist, and the
     losses by name (those with a weight).
     """
@@ -26,7 +24,7 @@ class Generated:
     mask: Tensor
     losses: dict[str, Tensor]
 
-    def detached(self) -> "Generated":
+    def detached(self) -> "GeneratorOutput":
         """Without the graph and the losses."""
         audio = self.reconstruction.audio.detach()
         return replace(self, reconstruction=replace(self.reconstruction, audio=audio), losses={})
@@ -44,42 +42,46 @@ class Generator(nn.Module):
         super().__init__()
         self.codec = codec
         self.semantic = semantic
-        self.mel = MelLoss(codec.sample_rate, config.mel)
-        self.compressed_spectrum = CompressedSpectrumLoss(
-            codec.sample_rate, config.compressed_spectrum
-        )
-        self.weighted_waveform = WeightedWaveformLoss(codec.sample_rate, config.weighted_waveform)
-        self.config = config
+        self.weights = config.weights
+        self.losses = build_losses(config, codec.sample_rate)
 
     def forward(
         self,
         batch: Batch,
         prefixes: Tensor,
-        scales: Mapping[str, list[int]],
+        choices: Mapping[str, Any],
         text_tokens: float,
-    ) -> Generated:
-        """`batch` on the module's device; `prefixes` `[B]` codebooks per row; `scales`: what
-        `draw_scales` gave. The text's loss is divided by `text_tokens`: how many of them are in
+    ) -> GeneratorOutput:
+        """`batch` on the module's device; `prefixes` `[B]` codebooks per row; `choices`: what
+        `draw` gave. The text's loss is divided by `text_tokens`: how many of them are in
         this batch, or, with several micro-batches or processes, their mean number over those.
         """
-        weights = self.config.weights
         frames = self._frames(batch)
         count = batch.audio.shape[2] // self.codec.frame_size
         mask = (torch.arange(count) < frames[:, None]).to(batch.audio.device)
         result = self.codec(batch.audio, prefixes, mask)
+        inputs = LossInputs(
+            result.audio,
+            batch.audio,
+            batch.band_edges,
+            prefixes / self.codec.num_quantizers,
+            result.quantized,
+        )
+        losses = dict(result.quantized.losses)
+        self._check_weights(losses)
+        losses = {name: loss for name, loss in losses.items() if self.weights[name]}
         with torch.autocast(batch.audio.device.type, enabled=False):
-            losses = self._reconstruction_losses(batch, result, prefixes, scales)
-        if self.semantic is not None and weights.semantic:
+            for name, loss in self.losses.items():
+                if self.weights[name]:
+                    losses[name] = loss.compute(replace(inputs, choice=choices[name]))
+        if self.semantic is not None and self.weights["semantic"]:
             read = self.semantic(result.quantized.latents, frames, batch.texts, batch.tasks)
             losses["semantic"] = read.token_loss_sum / (text_tokens or 1.0)
-        return Generated(result, mask, losses)
+        return GeneratorOutput(result, mask, losses)
 
-    def draw_scales(self, generator: torch.Generator) -> dict[str, list[int]]:
-        """Which STFT windows the losses of one step look through, by loss."""
-        return {
-            "mel": self.mel.draw_scales(generator),
-            "compressed_spectrum": self.compressed_spectrum.draw_windows(generator),
-        }
+    def draw(self, rng: torch.Generator) -> dict[str, Any]:
+        """The random choices of every loss for one step, such as its STFT windows."""
+        return {name: loss.draw(rng) for name, loss in self.losses.items()}
 
     def reconstruct(self, audio: Tensor, num_quantizers: int) -> Reconstruction:
         """The codec's pass alone, also where the weights are sharded."""
@@ -94,30 +96,26 @@ class Generator(nn.Module):
     def _frames(self, batch: Batch) -> Tensor:
         return (batch.lengths + self.codec.frame_size - 1) // self.codec.frame_size
 
-    def _reconstruction_losses(
-        self,
-        batch: Batch,
-        result: Reconstruction,
-        prefixes: Tensor,
-        scales: Mapping[str, list[int]],
-    ) -> dict[str, Tensor]:
-        weights, losses = self.config.weights, {}
-        pair = result.audio, batch.audio
-        depth = prefixes / self.codec.num_quantizers
-        if weights.mel:
-            losses["mel"] = self.mel(*pair, batch.band_edges, scales["mel"])
-        for name, loss in result.quantized.losses.items():
-            if getattr(weights, name, True):
-                losses[name] = loss
-        if weights.waveform:
-            losses["waveform"] = waveform_loss(*pair, self.config.waveform, depth)
-        if weights.compressed_spectrum:
-            losses["compressed_spectrum"] = self.compressed_spectrum(
-                *pair, batch.band_edges, depth, scales["compressed_spectrum"]
+    def _check_weights(self, quantizer_losses: Iterable[str]) -> None:
+        """Raise ValueError where a quantizer's loss has no weight, or a weight no loss."""
+        known = {*self.losses, *quantizer_losses, *WEIGHTS}
+        if unknown := sorted(set(self.weights) - known):
+            raise ValueError(
+                f"weights names {unknown}, which are no losses here: there are {sorted(known)} "
+                "and python=module:Class"
             )
-        if weights.weighted_waveform:
-            losses["weighted_waveform"] = self.weighted_waveform(*pair, batch.band_edges, depth)
-        return losses
+        if lacking := sorted(set(quantizer_losses) - set(self.weights)):
+            raise ValueError(f"the quantizer's losses {lacking} need weights in the recipe")
+
+
+def build_losses(config: TrainConfig, sample_rate: int) -> dict[str, Loss]:
+    """The losses of a reconstruction by name: those with settings, then those from outside.
+
+    Raises ValueError where one from outside cannot be built.
+    """
+    losses = {name: own.build(sample_rate) for name, own in config.loss_configs.items()}
+    outside = filter(is_outside, config.weights)
+    return losses | {name: build_outside(name, sample_rate) for name in outside}
 
 
 def weighted_sum(losses: Mapping[str, Tensor], weights: Mapping[str, float]) -> Tensor:
@@ -125,9 +123,8 @@ def weighted_sum(losses: Mapping[str, Tensor], weights: Mapping[str, float]) -> 
 
     Raises ValueError on a loss without a weight, and when there are no losses.
     """
-    unknown = sorted(set(losses) - set(weights))
-    if unknown:
-        raise ValueError(f"losses {unknown} have no weight; there are {sorted(weights)}")
+    if lacking := sorted(set(losses) - set(weights)):
+        raise ValueError(f"losses {lacking} have no weight; there are {sorted(weights)}")
     if not losses:
         raise ValueError("nothing to learn from in this stage: its losses all have weight 0")
-    return torch.stack([weights[name] * loss for name, loss in losses.items()]).sum()
+    return torch.stack([weights[name] * losses[name] for name in weights if name in losses]).sum()

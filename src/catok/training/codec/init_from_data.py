@@ -21,7 +21,7 @@ VECTORS = 50_000  # enough for the covariance of 1280 dimensions
 
 
 @torch.no_grad()
-def initialise_from_audio(
+def initialize_from_audio(
     codec: CodecModel,
     audio: Tensor,
     generator: torch.Generator,
@@ -40,7 +40,7 @@ def initialise_from_audio(
         raise ValueError("cannot initialise from silence: check the training audio")
     pairs = list(zip(codec.encoder, reversed(list(codec.decoder)), strict=False))
     if len(codec.encoder) != len(codec.decoder) or not all(_mirrors(*pair) for pair in pairs):
-        raise ValueError('the decoder does not mirror the encoder: set initialise = "random"')
+        raise ValueError('the decoder does not mirror the encoder: set initialize = "random"')
     x = codec.interleave(audio)
 
     def directions(x: Tensor, count: int) -> Tensor:
@@ -56,13 +56,13 @@ def initialise_from_audio(
             x = analysis(x)
     latents = codec.encoder(codec.interleave(audio)).float()
     if isinstance(codec.quantizer, ResidualQuantizer):
-        initialise_quantizer(codec.quantizer, latents, generator, rounds=rounds)
+        initialize_quantizer(codec.quantizer, latents, generator, rounds=rounds)
     else:
         codec.quantizer.init_from_data(latents, generator)
 
 
 @torch.no_grad()
-def initialise_quantizer(
+def initialize_quantizer(
     quantizer: ResidualQuantizer, latents: Tensor, generator: torch.Generator, *, rounds: int = 5
 ) -> None:
     """Set a quantizer by latents `[B, input_dim, F]` of real audio.

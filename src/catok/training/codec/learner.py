@@ -1,9 +1,6 @@
-"""All networks of a run, their optimizers, and one step of training them."""
+"""One step of training a codec, with or without discriminators and a semantic head."""
 
-import math
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import asdict, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -16,116 +13,104 @@ from catok.training.codec.compiling import compile_codec
 from catok.training.codec.config import TrainConfig, TrainStage
 from catok.training.codec.data import Batch
 from catok.training.codec.discriminators.ensemble import Discriminators
-from catok.training.codec.gan import Adversary
-from catok.training.codec.generator import Generated, Generator, weighted_sum
+from catok.training.codec.gan import PREFIX, GanTrainer
+from catok.training.codec.generator import Generator, GeneratorOutput, weighted_sum
 from catok.training.codec.networks import Networks
 from catok.training.engine import distributed
 from catok.training.engine.distributed import Group
-from catok.training.engine.ema import RunningAverage
-from catok.training.engine.optim import (
-    clip_gradients,
-    generator_optimizer,
-    load_optimizer_state,
-    make_room,
-    optimizer_state,
-    set_rate,
-)
+from catok.training.engine.learner import BaseLearner
+from catok.training.engine.optim import check_groups, clip_gradients
 from catok.training.engine.saved import check_saved
-from catok.training.engine.schedule import learning_rate
+from catok.training.engine.schedule import scheduled_learning_rate
 
 
-class Learner:
-    """Networks on `device`, to be taken through the stages of a run.
+@dataclass
+class CodecStepContext:
+    """What the micro-batches of a step share.
+
+    `rng`: in the same state on every process. `prefixes`: codebooks per row `[B]` of every
+    micro-batch; `choices`: of losses; `crops`: what discriminators see of each;
+    `text_tokens`: mean number per micro-batch, over all processes; `gan`: None where the step is
+    not adversarial. `outputs` are filled in on the way.
+    """
+
+    batches: list[Batch]
+    rng: torch.Generator
+    prefixes: list[Tensor]
+    choices: dict[str, Any]
+    crops: list[slice]
+    text_tokens: float
+    gan: GanTrainer | None
+    outputs: list[GeneratorOutput] = field(default_factory=list)
+
+
+class CodecLearner(BaseLearner[Batch, CodecStepContext]):
+    """Codec, semantic head and discriminators on `device`, to be taken through a run's stages.
 
     All processes of `group` call everything together.
     """
 
+    module: Generator
+
     def __init__(
         self, config: TrainConfig, networks: Networks, group: Group, device: torch.device
     ) -> None:
-        self.config, self.group, self.device = config, group, device
-        self.codec = networks.codec
-        self.semantic = networks.semantic
-        self.generator = Generator(networks.codec, networks.semantic, config).to(device).train()
-        self.codec.checkpoint_activations(config.checkpoint_activations)
-        if config.compile:
-            compile_codec(self.codec, self._trial().to(device), autocast=config.autocast)
-        distributed.broadcast(self.generator, group)
-        if self.sharded:
-            distributed.shard(self.generator, self.codec.quantizer, group, device)
-        self.optimizer = generator_optimizer(self.generator, config.optimizer)
-        self.adversary = (
-            None if networks.judges is None else Adversary(config, networks.judges, group, device)
+        self.config = config
+        self.codec, self.semantic = networks.codec, networks.semantic
+        generator = Generator(networks.codec, networks.semantic, config)
+        super().__init__(
+            config, config.optimizer, generator, group, device, averaged=networks.codec
         )
-        self.average = RunningAverage(self.codec, config.ema) if config.ema else None
+        self.gan = (
+            None
+            if networks.discriminators is None
+            else GanTrainer(config, networks.discriminators, group, device)
+        )
+        names = [name for name, _ in self.module.named_parameters()]
+        if self.discriminators is not None:
+            names += [PREFIX + name for name, _ in self.discriminators.named_parameters()]
+        check_groups(config.optimizer, names)
         self.usage = CodebookUsage.empty(self.codec.quantizer)
         self.stage: TrainStage | None = None
 
     @property
-    def judges(self) -> Discriminators | None:
-        """The discriminators, if the recipe has an adversarial stage."""
-        return None if self.adversary is None else self.adversary.judges
+    def generator(self) -> Generator:
+        """Codec, semantic head and their losses, whether wrapped or not."""
+        return self.module
 
     @property
-    def sharded(self) -> bool:
-        """Whether the weights are spread over the processes."""
-        return self.config.parallel == "fsdp" and self.group.world > 1
+    def discriminators(self) -> Discriminators | None:
+        """The discriminators, if the recipe has an adversarial stage."""
+        return None if self.gan is None else self.gan.discriminators
 
-    def _trial(self) -> Tensor:
-        """Noise of a first batch's shape: another one would be compiled for all over again."""
-        data, size = self.config.data, self.codec.frame_size
-        rows = self.config.stages[0].batch_size or data.batch_size
-        frames = max(1, round(data.crop_seconds * self.codec.sample_rate / size))
-        draw = torch.Generator().manual_seed(self.config.seed)
-        return 0.1 * torch.randn(rows, self.codec.channels, frames * size, generator=draw)
+    def prepare(self) -> None:
+        """Checkpoint activations and compile, where the recipe wants that."""
+        self.codec.checkpoint_activations(self.config.checkpoint_activations)
+        if self.config.compile:
+            example = self._example_audio().to(self.device)
+            compile_codec(self.codec, example, autocast=self.config.autocast)
 
-    def averaged(self) -> AbstractContextManager[None]:
-        """Within it the codec has its averaged weights, if there is an average."""
-        return nullcontext() if self.average is None else self.average.applied(self.codec)
+    def apply_fsdp(self) -> None:
+        """Shard all but the quantizer, because its codes must agree to the bit."""
+        distributed.apply_fsdp(
+            self.module,
+            self.group,
+            self.device,
+            whole=list(self.codec.quantizer.parameters()),
+            forward_methods=("reconstruct", "read"),
+        )
 
-    def state_dict(self) -> dict[str, Any]:
-        """Everything that the next step depends on, besides its batches."""
-        state: dict[str, Any] = {
-            "generator": self.generator.state_dict(),
-            "optimizer": optimizer_state(self.generator, self.optimizer),
-            "usage": {"idle": self.usage.idle, "counts": self.usage.counts},
-        }
-        if self.adversary is not None:
-            state |= self.adversary.state_dict()
-        if self.average is not None:
-            state["average"] = self.average.state_dict()
-        return state
+    def decays(self, name: str, parameter: nn.Parameter) -> bool:
+        """Matrices decay, but for the quantizer's."""
+        return parameter.dim() == 2 and ".quantizer." not in name
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from what `state_dict` gave. Raises ValueError where the networks differ."""
-        own = self.state_dict()
-        if missing := sorted(set(own) - set(state)):
-            raise ValueError(f"it has no {missing}: its recipe was another")
-        check_saved(state["generator"], own["generator"], "the network")
-        check_saved(state["usage"], own["usage"], "the use of codes")
-        self.generator.load_state_dict(state["generator"])
-        load_optimizer_state(self.generator, self.optimizer, state["optimizer"])
-        if self.adversary is not None:
-            self.adversary.load_state_dict(state)
-        if self.average is not None:
-            self.average.load_state_dict(state["average"])
-        self.usage.idle = state["usage"]["idle"].to(self.device)
-        self.usage.counts = state["usage"]["counts"].to(self.device)
-
-    def make_room(self, names: set[str]) -> None:
-        """Have every running average that a sharded state, with these `names`, is to fill."""
-        make_room(self.generator, self.optimizer, names, "optimizer")
-        if self.adversary is not None:
-            self.adversary.make_room(names)
-
-    @contextmanager
-    def measuring(self) -> Iterator[Generator]:
-        """Within it the generator has its averaged weights, if any, and is in evaluation mode."""
-        self.generator.eval()
-        with self.averaged():
-            yield self.generator
-            distributed.put_away(self.generator)
-        self.generator.train()
+    def learning_rate(self, step: int) -> float:
+        """Of the stage that was entered, in which it begins anew."""
+        assert self.stage is not None
+        _, step_of_stage = self.config.stage_at(step)
+        return scheduled_learning_rate(
+            step_of_stage, self.stage.steps, self.config.optimizer, self.stage.learning_rate
+        )
 
     def enter(self, stage: TrainStage) -> None:
         """Freeze and wrap the networks as the stage wants them."""
@@ -136,171 +121,174 @@ class Learner:
             "decoder": self.codec.decoder,
             "semantic": self.semantic,
         }
-        still = {*stage.freeze, *self._unreached(stage)}
+        frozen = {*stage.freeze, *self._parts_without_loss(stage)}
         for name, part in parts.items():
             if part is not None:
-                part.requires_grad_(name not in still)
-        if not self.config.weights.codebook:
+                part.requires_grad_(name not in frozen)
+        if not self.config.weights["codebook"]:
             for weight in self.codec.quantizer.codebook_weights:
                 weight.requires_grad_(False)
-        self._generator: nn.Module = self.generator
-        if not self.sharded and self._learns:
-            self._generator = distributed.replicate(self.generator, self.group, self.device)
-        if self.adversary is not None:
-            self.adversary.enter(stage.adversarial)
+        self.wrapped = self.module
+        if not self.sharded and self._trains_generator:
+            self.wrapped = distributed.wrap_ddp(self.module, self.group, self.device)
+        if self.gan is not None:
+            self.gan.set_active(stage.adversarial)
 
-    @property
-    def _learns(self) -> bool:
-        """Whether the stage trains more than the discriminators."""
-        return any(p.requires_grad for p in self.generator.parameters())
-
-    def _unreached(self, stage: TrainStage) -> set[str]:
-        """The parts that no loss of the stage has a gradient for, by their weights."""
-        weights = self.config.weights
-        judged = stage.adversarial and (weights.adversarial or weights.feature)
-        heard = (
-            weights.mel
-            or weights.waveform
-            or weights.compressed_spectrum
-            or weights.weighted_waveform
-            or judged
+    def context(self, batches: list[Batch], step: int, trial: bool = False) -> CodecStepContext:
+        """The step's random choices, alike on every process; a trial is always adversarial where
+        the stage is.
+        """
+        rng = torch.Generator().manual_seed(self.config.seed * 1_000_003 + step)
+        _, step_of_stage = self.config.stage_at(step)
+        is_turn = trial or step_of_stage % self.config.gan.every == 0
+        gan = self.gan if self.gan is not None and self.gan.active and is_turn else None
+        choices = self.module.draw(rng)
+        sample_rate = self.codec.sample_rate
+        return CodecStepContext(
+            batches=batches,
+            rng=rng,
+            prefixes=self._prefixes(batches, step),
+            choices=choices,
+            crops=[] if gan is None else [gan.crop(b, sample_rate, rng) for b in batches],
+            text_tokens=self._text_tokens(batches),
+            gan=gan,
         )
+
+    def losses(
+        self, batch: Batch, index: int, context: CodecStepContext
+    ) -> tuple[Tensor | None, dict[str, Tensor]]:
+        """The weighted sum of all losses with a weight, and they by name."""
+        with self.autocast():
+            prefixes = context.prefixes[index]
+            output = self.wrapped(batch, prefixes, context.choices, context.text_tokens)
+        losses, total = dict(output.losses), None
+        if self._trains_generator:
+            if context.gan is not None:
+                losses |= context.gan.generator_losses(output, batch, context.crops[index])
+            total = weighted_sum(losses, self.config.weights)
+            losses["total"] = total
+        context.outputs.append(output.detached())
+        return total, losses
+
+    def sync_gradients(self) -> None:
+        """Average what FSDP left whole, or free what it gathered for no gradients."""
+        if not self._trains_generator:
+            distributed.reshard(self.module)
+        elif self.sharded:
+            distributed.average_gradients(self.codec.quantizer.parameters(), self.group)
+
+    def clip(self) -> dict[str, Tensor]:
+        """Codec and semantic head each by itself."""
+        parts = {"grad_norm": self.codec, "semantic_grad_norm": self.semantic}
+        largest = self.config.optimizer.max_grad_norm
         return {
-            name
-            for name, reached in (("decoder", heard), ("semantic", weights.semantic))
-            if not reached
+            name: clip_gradients(part.parameters(), largest)
+            for name, part in parts.items()
+            if part is not None
         }
 
-    def step(self, batches: list[Batch], step: int, step_of_stage: int) -> dict[str, float]:
-        """Learn from the micro-batches of one step; returns its losses and norms by name.
+    def more_gradients(self, context: CodecStepContext) -> dict[str, Tensor]:
+        """Those of the discriminators."""
+        if context.gan is None:
+            return {}
+        return context.gan.discriminator_backward(context.outputs, context.batches, context.crops)
 
-        Where one of those is not finite, on any process, the weights stay as they are and the
-        result has the key "bad".
-        """
-        assert self.stage is not None
-        shared = torch.Generator().manual_seed(self.config.seed * 1_000_003 + step)
-        playing = step_of_stage % self.config.adversary.every == 0
-        game = self.adversary if playing else None
-        logged, made = self._gradients(batches, step, shared, game)
-        if not all(map(math.isfinite, logged.values())):
-            return logged | {"bad": 1.0}
-        rate = learning_rate(step_of_stage, self.stage, self.config.optimizer)
-        set_rate(self.optimizer, rate)
-        self.optimizer.step()
-        if game is not None and game.active:
-            game.update(rate)
-        moved = self._keep_codes_alive(made, shared)
-        if self.average is not None:
-            self.average.update(self.codec)
-        return logged | {"learning_rate": rate, "revived": float(moved)}
+    def after_update(self, context: CodecStepContext, learning_rate: float) -> dict[str, float]:
+        """Update the discriminators and the codebooks."""
+        if context.gan is not None:
+            context.gan.step(learning_rate)
+        return {"revived": float(self._update_and_revive_codebooks(context))}
 
-    def is_sound(self, batches: list[Batch], step: int) -> bool:
-        """Whether a step on these micro-batches would be finite; nothing is learnt from them."""
-        shared = torch.Generator().manual_seed(self.config.seed * 1_000_003 + step)
-        with torch.random.fork_rng([self.device] if self.device.type == "cuda" else []):
-            logged, _ = self._gradients(batches, step, shared, self.adversary)
-        return all(map(math.isfinite, logged.values()))
+    def extra_state(self) -> dict[str, Any]:
+        """Use of the codebooks, and the discriminators."""
+        usage = {"idle": self.usage.idle, "counts": self.usage.counts}
+        return {"usage": usage} | ({} if self.gan is None else self.gan.state_dict())
 
-    def _gradients(
-        self, batches: list[Batch], step: int, shared: torch.Generator, game: Adversary | None
-    ) -> tuple[dict[str, float], list[Generated]]:
-        """Gradients of all networks; losses and norms by name, and what was generated."""
-        if game is not None and not game.active:
-            game = None
-        config = self.config
-        batches = [_moved(batch, self.device) for batch in batches]
-        prefixes = self._prefixes(batches, step)
-        scales = self.generator.draw_scales(shared)
-        rate = self.codec.sample_rate
-        spans = [] if game is None else [game.span(batch, rate, shared) for batch in batches]
-        text_tokens = self._text_tokens(batches)
+    def load_extra_state(self, state: dict[str, Any]) -> None:
+        """Take back `extra_state`. Raises ValueError where it does not fit."""
+        check_saved(state["usage"], self.extra_state()["usage"], "the use of codes")
+        self.usage.idle = state["usage"]["idle"].to(self.device)
+        self.usage.counts = state["usage"]["counts"].to(self.device)
+        if self.gan is not None:
+            self.gan.load_state_dict(state)
 
-        self.optimizer.zero_grad(set_to_none=True)
-        numbers: dict[str, Tensor] = {}
-        made: list[Generated] = []
-        for index, batch in enumerate(batches):
-            with distributed.gather_gradients_at(self._generator, index == len(batches) - 1):
-                with self._autocast():
-                    result = self._generator(batch, prefixes[index], scales, text_tokens)
-                losses = dict(result.losses)
-                if self._learns and game is not None:
-                    losses |= game.persuade(result, batch, spans[index])
-                if self._learns:
-                    losses["total"] = weighted_sum(losses, asdict(config.weights))
-                    (losses["total"] / len(batches)).backward()
-            _add(numbers, losses, 1 / len(batches))
-            made.append(result.detached())
-        if not self._learns:
-            distributed.put_away(self.generator)
-        elif self.sharded:
-            distributed.average_gradients(self.codec.quantizer, self.group)
-        for name, part in (("grad_norm", self.codec), ("semantic_grad_norm", self.semantic)):
-            if part is not None:
-                numbers[name] = clip_gradients(list(part.parameters()), config.optimizer.clip_norm)
-        if game is not None:
-            numbers |= game.judge(made, batches, spans)
-        return self._agreed(numbers), made
+    def allocate_state(self, names: set[str]) -> None:
+        """For a sharded checkpoint of these `names`."""
+        super().allocate_state(names)
+        if self.gan is not None:
+            self.gan.allocate_state(names)
+
+    @property
+    def _trains_generator(self) -> bool:
+        """Whether the stage trains more than the discriminators."""
+        return any(p.requires_grad for p in self.module.parameters())
+
+    def _parts_without_loss(self, stage: TrainStage) -> set[str]:
+        """The parts that no loss of the stage has a gradient for, by their weights."""
+        weights = self.config.weights
+        of_audio = [*self.module.losses, *(("adversarial", "feature") if stage.adversarial else ())]
+        has_loss = {
+            "decoder": any(weights[name] for name in of_audio),
+            "semantic": weights["semantic"],
+        }
+        return {name for name, reached in has_loss.items() if not reached}
 
     @torch.no_grad()
-    def _keep_codes_alive(self, made: list[Generated], shared: torch.Generator) -> int:
+    def _update_and_revive_codebooks(self, context: CodecStepContext) -> int:
         """Count which codes were used and revive the others; alike on every process."""
         assert self.stage is not None
+        outputs = context.outputs
         used = [
-            count_codes(m.reconstruction.quantized.codes, m.mask, self.codec.codebook_size)
-            for m in made
+            count_codes(out.reconstruction.quantized.codes, out.mask, self.codec.codebook_size)
+            for out in outputs
         ]
         self.usage.update(self.group.sum(torch.stack(used).sum(0)))
         if "quantizer" in self.stage.freeze:
             return 0
 
         def vectors() -> Tensor:
-            projected = [(m.reconstruction.quantized.projected, m.mask) for m in made]
+            """Every codebook's input `[frames, K, d]`, of all processes."""
+            projected = [(out.reconstruction.quantized.projected, out.mask) for out in outputs]
             rows = [p.permute(0, 3, 1, 2)[mask] for p, mask in projected if p is not None]
-            return torch.cat([self.group.gather(own) for own in rows])  # [frames, K, d]
+            return torch.cat([self.group.gather(local) for local in rows])
 
-        return revive(self.codec.quantizer, vectors, self.usage, self.config.revival, shared)
+        return revive(self.codec.quantizer, vectors, self.usage, self.config.revival, context.rng)
 
     def _prefixes(self, batches: list[Batch], step: int) -> list[Tensor]:
         """Codebooks per row of every micro-batch: this process's share of a draw for all rows."""
-        draw = torch.Generator().manual_seed(self.config.seed * 1_000_003 + step + 1_000_000_000)
-        drawn = []
+        rng = torch.Generator().manual_seed(self.config.seed * 1_000_003 + step + 1_000_000_000)
+        prefixes = []
         for batch in batches:
-            rows = batch.audio.shape[0]
             everyone = draw_prefixes(
                 self.config.quantizer_dropout,
-                rows * self.group.world,
+                batch.audio.shape[0] * self.group.world_size,
                 self.codec.num_quantizers,
-                draw,
+                rng,
             )
-            drawn.append(everyone.chunk(self.group.world)[self.group.rank].to(self.device))
-        return drawn
+            local = everyone.chunk(self.group.world_size)[self.group.rank]
+            prefixes.append(local.to(self.device))
+        return prefixes
 
     def _text_tokens(self, batches: list[Batch]) -> float:
         """The mean number of text tokens per micro-batch, over all processes."""
         if self.semantic is None:
             return 0.0
-        own = sum(self.semantic.count_tokens(batch.texts) for batch in batches)
-        everyone = self.group.sum(torch.tensor(float(own), device=self.device))
-        return float(everyone) / (self.group.world * len(batches))
+        local = sum(self.semantic.count_tokens(batch.texts) for batch in batches)
+        everyone = self.group.sum(torch.tensor(float(local), device=self.device))
+        return float(everyone) / (self.group.world_size * len(batches))
 
-    def _agreed(self, numbers: dict[str, Tensor]) -> dict[str, float]:
-        """The processes' mean of every number; NaN anywhere is NaN everywhere."""
-        values = torch.stack([value.float().to(self.device) for value in numbers.values()])
-        return dict(zip(numbers, self.group.mean(values).tolist(), strict=True))
+    def _example_audio(self) -> Tensor:
+        """Noise of a first batch's shape: another one would be compiled for all over again."""
+        data, size = self.config.data, self.codec.frame_size
+        rows = self.config.stages[0].batch_size or data.batch_size
+        frames = max(1, round(data.crop_seconds * self.codec.sample_rate / size))
+        rng = torch.Generator().manual_seed(self.config.seed)
+        return 0.1 * torch.randn(rows, self.codec.channels, frames * size, generator=rng)
 
-    def _autocast(self) -> AbstractContextManager[Any]:
-        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.autocast)
-
-
-def _moved(batch: Batch, device: torch.device) -> Batch:
-    """The batch's audio and band edges on the device; lengths stay where the text is made up."""
-    return replace(
-        batch,
-        audio=batch.audio.to(device, non_blocking=True),
-        band_edges=batch.band_edges.to(device, non_blocking=True),
-    )
-
-
-def _add(numbers: dict[str, Tensor], more: dict[str, Tensor], share: float) -> None:
-    for name, value in more.items():
-        numbers[name] = numbers.get(name, 0.0) + share * value.detach()
+    def to_device(self, batch: Batch) -> Batch:
+        """Audio and band edges on the device; lengths stay where the text is made up."""
+        return replace(
+            batch,
+            audio=batch.audio.to(self.device, non_blocking=True),
+            band_edges=batch.band_edges.to(self.device, non_blocking=True),
+        )

@@ -3,13 +3,14 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from catok.io.hub import find_folder
 from catok.io.json import read_json
 from catok.tokenizer.checkpoint import CONFIG as MODEL
-from catok.tokenizer.checkpoint import JUDGES, SEMANTIC
+from catok.tokenizer.checkpoint import DISCRIMINATORS, SEMANTIC
 from catok.tokenizer.config import TokenizerConfig
 from catok.tokenizer.tokenizer import CausalAudioTokenizer
 from catok.training.codec.config import TrainConfig
-from catok.training.codec.discriminators.ensemble import CONFIG as DISCRIMINATORS
+from catok.training.codec.discriminators.ensemble import CONFIG as DISCRIMINATORS_CONFIG
 from catok.training.codec.discriminators.ensemble import (
     PRESETS,
     DiscriminatorConfig,
@@ -20,12 +21,12 @@ from catok.training.codec.semantic.head import SemanticHead
 
 @dataclass(frozen=True)
 class Networks:
-    """What a run trains; `judges` and `semantic` where its recipe has them. `is_new`: the codec
-    was just initialised.
+    """What a run trains; `discriminators` and `semantic` where its recipe has them. `is_new`: the
+    codec was just initialised.
     """
 
     codec: CausalAudioTokenizer
-    judges: Discriminators | None
+    discriminators: Discriminators | None
     semantic: SemanticHead | None
     is_new: bool
 
@@ -33,37 +34,47 @@ class Networks:
 def build_networks(config: TrainConfig) -> Networks:
     """Build what the recipe names; seed torch beforehand.
 
-    A codec from a folder brings along the discriminators and the semantic head that were published
-    with it in its sub-folders, if the recipe has any. The name of a preset is that preset, whatever
-    lies in the working directory: the folder of that name is "./name". A .json file holds a new
-    codec's sizes. Raises ValueError on unknown presets and unreadable files.
+    A codec that training begins from (`init_from`) brings along the discriminators and the semantic
+    head that were published with it in its sub-folders, if the recipe has any. The name of an
+    embedded model or a preset is that one, whatever lies in the working directory: the folder of
+    that name is "./name". Raises ValueError on unknown names and unreadable files.
     """
-    folder = Path(config.tokenizer)
-    is_new = config.tokenizer in TokenizerConfig.presets() or not (folder / MODEL).exists()
-    codec = _new_codec(config.tokenizer) if is_new else CausalAudioTokenizer.from_pretrained(folder)
-    judges = semantic = None
+    if config.init_from is None:
+        folder = None
+        codec = CausalAudioTokenizer(read_architecture(config.architecture))
+    else:
+        folder = find_folder(config.init_from, companions=True)
+        codec = CausalAudioTokenizer.from_pretrained(folder)
+    discriminators = semantic = None
     if any(stage.adversarial for stage in config.stages):
-        named = config.adversary.discriminators
-        is_folder = named not in PRESETS and (Path(named) / DISCRIMINATORS).exists()
-        published = Path(named) if is_folder else folder / JUDGES
-        judges = (
-            Discriminators.from_pretrained(published)
-            if is_folder or (not is_new and published.is_dir())
-            else Discriminators(DiscriminatorConfig.preset(named))
-        )
+        discriminators = _discriminators(config.gan.discriminators, folder)
     if config.semantic is not None:
         semantic = (
             SemanticHead.from_pretrained(folder / SEMANTIC)
-            if not is_new and (folder / SEMANTIC).is_dir()
+            if folder is not None and (folder / SEMANTIC).is_dir()
             else SemanticHead(config.semantic, codec.config.quantizer.input_dim)
         )
-    return Networks(codec, judges, semantic, is_new)
+    return Networks(codec, discriminators, semantic, is_new=folder is None)
 
 
-def _new_codec(name: str) -> CausalAudioTokenizer:
+def read_architecture(name: str) -> TokenizerConfig:
+    """A preset, or the sizes in a JSON file. Raises ValueError where it is neither."""
+    if name in TokenizerConfig.presets():
+        return TokenizerConfig.preset(name)
     if name.endswith(".json"):
-        return CausalAudioTokenizer(TokenizerConfig.from_dict(read_json(Path(name))))
-    try:
-        return CausalAudioTokenizer(TokenizerConfig.preset(name))
-    except ValueError as error:
-        raise ValueError(f"tokenizer {name!r} is no model folder, and there is {error}") from error
+        return TokenizerConfig.from_dict(read_json(Path(name)))
+    if (Path(name) / MODEL).exists():
+        raise ValueError(
+            f"architecture {name!r} is a trained model: init_from = {name!r} goes on with it"
+        )
+    known = TokenizerConfig.presets()
+    raise ValueError(f"architecture {name!r} is neither a preset {known} nor a .json file")
+
+
+def _discriminators(name: str, folder: Path | None) -> Discriminators:
+    """Those of a folder of their own, those published with the codec in `folder`, or new ones."""
+    if name not in PRESETS and (Path(name) / DISCRIMINATORS_CONFIG).exists():
+        return Discriminators.from_pretrained(Path(name))
+    if folder is not None and (folder / DISCRIMINATORS).is_dir():
+        return Discriminators.from_pretrained(folder / DISCRIMINATORS)
+    return Discriminators(DiscriminatorConfig.preset(name))

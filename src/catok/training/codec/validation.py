@@ -6,20 +6,20 @@ import torch
 from torch import Tensor
 
 from catok.training.codec.data import Batch, BatchSource
-from catok.training.codec.learner import Learner
+from catok.training.codec.learner import CodecLearner
 from catok.training.codec.losses.mel import MelLoss
 
 DEPTHS = (1, 2, 4, 8, 16, 32)
 
 
 class Validator:
-    """Measures on `batches` fixed batches, read anew each time. With a running average of the
+    """Measures on `batches` fixed batches, read anew each time. With a moving average of the
     weights, that is what is measured.
 
     `examples`: the last measurement's first row, `[C, T]` by name.
     """
 
-    def __init__(self, learner: Learner, source: BatchSource, batches: int = 4) -> None:
+    def __init__(self, learner: CodecLearner, source: BatchSource, batches: int = 4) -> None:
         self.learner, self.source, self.count = learner, source, batches
         self.mel = MelLoss(learner.codec.sample_rate)
         self.examples: dict[str, Tensor] = {}
@@ -30,7 +30,7 @@ class Validator:
         learner = self.learner
         crops = [self.source.batch(index) for index in range(self.count)]
         depths = [depth for depth in DEPTHS if depth <= learner.codec.num_quantizers]
-        with learner.measuring():
+        with learner.eval_mode():
             numbers = {f"valid_mel_{depth}": self._mel_at(depth, crops) for depth in depths}
             numbers |= self._semantic(crops)
         return {name: round(value, 5) for name, value in numbers.items()}

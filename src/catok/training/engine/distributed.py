@@ -7,6 +7,7 @@ identity, so that the loop reads the same either way.
 import inspect
 import os
 import warnings
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
@@ -24,28 +25,28 @@ TIMEOUT = timedelta(minutes=30)  # the first step of a big model may compile for
 BUFFERS = "broadcast_buffers"
 if "forward_sync_buffers" in inspect.signature(DistributedDataParallel).parameters:
     BUFFERS = "forward_sync_buffers"  # since torch 2.13, which warns of the other
-FORWARD_METHODS = ("reconstruct", "read")  # of a generator, besides its forward pass
+BUCKET = 2**25  # numbers per message: 128 MB in float32
 
 
 @dataclass(frozen=True)
 class Group:
-    """The processes of a run: `rank` of `world`."""
+    """The processes of a run: `rank` of `world_size`."""
 
     rank: int = 0
-    world: int = 1
+    world_size: int = 1
 
     @property
-    def first(self) -> bool:
+    def is_main(self) -> bool:
         """Whether this process logs and saves."""
         return self.rank == 0
 
     def mean(self, value: Tensor) -> Tensor:
         """The mean of every process's tensor, on all of them."""
-        return self.sum(value) / self.world
+        return self.sum(value) / self.world_size
 
     def sum(self, value: Tensor) -> Tensor:
         """The sum of every process's tensor, on all of them; the input is left alone."""
-        if self.world == 1:
+        if self.world_size == 1:
             return value
         total = value.clone()
         dist.all_reduce(total)
@@ -53,42 +54,40 @@ class Group:
 
     def gather(self, value: Tensor) -> Tensor:
         """Every process's rows `[n, ...]`, n may differ, joined in the order of ranks."""
-        if self.world == 1:
+        if self.world_size == 1:
             return value
         own = torch.tensor([len(value)], device=value.device)
-        counts = [torch.empty_like(own) for _ in range(self.world)]
+        counts = [torch.empty_like(own) for _ in range(self.world_size)]
         dist.all_gather(counts, own)
         padded = value.new_zeros(max(map(int, counts)), *value.shape[1:])
         padded[: len(value)] = value
-        parts = [torch.empty_like(padded) for _ in range(self.world)]
+        parts = [torch.empty_like(padded) for _ in range(self.world_size)]
         dist.all_gather(parts, padded)
         return torch.cat([part[: int(n)] for part, n in zip(parts, counts, strict=True)])
 
-    def any_stop_first_save(
-        self, stop: bool, save: bool, device: torch.device
-    ) -> tuple[bool, bool]:
+    def sync_stop_and_save(self, stop: bool, save: bool, device: torch.device) -> tuple[bool, bool]:
         """Whether any process was asked to stop, and whether the first one's clock says save."""
-        if self.world == 1:
+        if self.world_size == 1:
             return stop, save
-        flags = torch.tensor([float(stop), float(save and self.first)], device=device)
+        flags = torch.tensor([float(stop), float(save and self.is_main)], device=device)
         stopping, saving = self.sum(flags).tolist()
         return stopping > 0, saving > 0
 
-    def least(self, number: int, device: torch.device) -> int:
+    def all_reduce_min(self, number: int, device: torch.device) -> int:
         """The smallest of every process's number, on all of them."""
-        if self.world == 1:
+        if self.world_size == 1:
             return number
         value = torch.tensor(number, device=device)
         dist.all_reduce(value, dist.ReduceOp.MIN)
         return int(value)
 
-    def wait(self) -> None:
+    def barrier(self) -> None:
         """Until every process has come this far."""
-        if self.world > 1:
+        if self.world_size > 1:
             dist.barrier()
 
 
-def join(device: torch.device) -> tuple[Group, torch.device]:
+def init_distributed(device: torch.device) -> tuple[Group, torch.device]:
     """Join the run that torchrun started us in, or be alone; returns who we are and our device.
 
     `device` is a kind of device: of several processes on CUDA each takes that of its local rank.
@@ -106,42 +105,50 @@ def join(device: torch.device) -> tuple[Group, torch.device]:
     return Group(dist.get_rank(), world), device
 
 
-def leave(group: Group) -> None:
+def shutdown(group: Group) -> None:
     """The run is over."""
-    if group.world > 1:
+    if group.world_size > 1:
         dist.destroy_process_group()
 
 
-def replicate(module: nn.Module, group: Group, device: torch.device) -> nn.Module:
+def wrap_ddp(module: nn.Module, group: Group, device: torch.device) -> nn.Module:
     """Every process holds all of `module`; backward averages the gradients (DDP).
 
     Freeze beforehand what is to be frozen, and what no loss reaches: the others must all get
     gradients, because to look for those that do not would cost time in every step.
     """
-    if group.world == 1 or not any(p.requires_grad for p in module.parameters()):
+    if group.world_size == 1 or not any(p.requires_grad for p in module.parameters()):
         return module
     ids = [device.index] if device.type == "cuda" and device.index is not None else None
     options: dict[str, Any] = {BUFFERS: False}
     return DistributedDataParallel(module, device_ids=ids, **options)
 
 
-def shard(generator: nn.Module, quantizer: nn.Module, group: Group, device: torch.device) -> None:
-    """Spread the weights over the processes, layer by layer of all Transformers (FSDP2), in place.
+def apply_fsdp(
+    module: nn.Module,
+    group: Group,
+    device: torch.device,
+    *,
+    whole: Collection[nn.Parameter] = (),
+    forward_methods: Sequence[str] = (),
+) -> None:
+    """Shard the weights over the processes, layer by layer of all Transformers (FSDP2), in place.
 
-    The quantizer stays whole on every process, because its codes must agree to the bit: average
-    its gradients with `average_gradients`.
+    `whole`: parameters that stay whole on every process, for which nothing is exchanged: average
+    their gradients with `average_gradients`. `forward_methods`: names of methods besides `forward`
+    that need the weights. All processes must run `module`, or else they wait for each other.
     """
     from torch.distributed.device_mesh import init_device_mesh
     from torch.distributed.fsdp import fully_shard, register_fsdp_forward_method
 
     # our modules may return views: nobody writes to them
     warnings.filterwarnings("ignore", "FSDP2-wrapped module .* returned a view", UserWarning)
-    mesh = init_device_mesh(device.type, (group.world,))
-    for module in [m for m in generator.modules() if _is_layer(m)]:
-        fully_shard(module, mesh=mesh)
-    fully_shard(generator, mesh=mesh, ignored_params=set(quantizer.parameters()))
-    for name in FORWARD_METHODS:
-        register_fsdp_forward_method(generator, name)
+    mesh = init_device_mesh(device.type, (group.world_size,))
+    for layer in [m for m in module.modules() if _is_layer(m)]:
+        fully_shard(layer, mesh=mesh)
+    fully_shard(module, mesh=mesh, ignored_params=set(whole))
+    for name in forward_methods:
+        register_fsdp_forward_method(module, name)
 
 
 def _is_layer(module: nn.Module) -> bool:
@@ -149,8 +156,8 @@ def _is_layer(module: nn.Module) -> bool:
     return isinstance(module, Block) or type(module).__name__.endswith("DecoderLayer")
 
 
-def gather_gradients_at(module: nn.Module, last: bool) -> AbstractContextManager[object]:
-    """Context of a forward and backward pass: processes exchange gradients if it is the `last`."""
+def sync_gradients_if(module: nn.Module, last: bool) -> AbstractContextManager[object]:
+    """`no_sync()` for all but the `last` micro-batch of a step, for DDP and FSDP2."""
     if isinstance(module, DistributedDataParallel):
         return nullcontext() if last else module.no_sync()
     if hasattr(module, "set_requires_gradient_sync"):
@@ -158,31 +165,63 @@ def gather_gradients_at(module: nn.Module, last: bool) -> AbstractContextManager
     return nullcontext()
 
 
-def put_away(generator: nn.Module) -> None:
-    """After a pass without gradients: give back what sharded weights were put together for it."""
-    if hasattr(generator, "reshard"):
-        generator.reshard()  # type: ignore[operator]
+def reshard(module: nn.Module) -> None:
+    """Free the weights that FSDP2 gathered for a forward pass without a backward pass."""
+    if hasattr(module, "reshard"):
+        module.reshard()  # type: ignore[operator]
 
 
-def average_gradients(module: nn.Module, group: Group) -> None:
-    """Average the gradients of a module that nothing wraps, all in one message."""
-    gradients = [p.grad for p in module.parameters() if p.grad is not None]
-    if gradients:
-        mean = group.mean(torch.cat([gradient.flatten() for gradient in gradients]))
-        parts = mean.split([gradient.numel() for gradient in gradients])
-        for gradient, part in zip(gradients, parts, strict=True):
-            gradient.copy_(part.view_as(gradient))
+@torch.no_grad()
+def average_gradients(parameters: Iterable[nn.Parameter], group: Group) -> None:
+    """Give every process the mean gradient of parameters that nothing wraps.
+
+    Which of them are reached may differ between steps, micro-batches and processes (PyTorch's DDP
+    looks at the last micro-batch only): no gradient stands for zero, unless no process has one.
+    """
+    trained = [p for p in parameters if p.requires_grad]
+    if group.world_size == 1 or not trained:
+        return
+    reached = torch.tensor([float(p.grad is not None) for p in trained])
+    anywhere = group.sum(reached.to(trained[0].device)).tolist()
+    bucket: list[Tensor] = []
+    size = 0
+    for parameter, count in zip(trained, anywhere, strict=True):
+        if not count:
+            continue
+        if parameter.grad is None:
+            parameter.grad = torch.zeros_like(parameter)
+        if bucket and size + parameter.numel() > BUCKET:
+            _average(bucket, group)
+            bucket, size = [], 0
+        bucket.append(parameter.grad)
+        size += parameter.numel()
+    if bucket:
+        _average(bucket, group)
+
+
+def _average(gradients: list[Tensor], group: Group) -> None:
+    mean = group.mean(torch.cat([gradient.flatten() for gradient in gradients]))
+    parts = mean.split([gradient.numel() for gradient in gradients])
+    for gradient, part in zip(gradients, parts, strict=True):
+        gradient.copy_(part.view_as(gradient))
 
 
 def broadcast(module: nn.Module, group: Group) -> None:
     """Give every process the first one's weights."""
-    if group.world > 1:
+    if group.world_size > 1:
         for tensor in (*module.parameters(), *module.buffers()):
             whole = tensor.detach().contiguous()
             dist.broadcast(whole, src=0)
             tensor.data.copy_(whole)
 
 
-def collect(value: Any) -> Any:
-    """A sharded tensor as a whole one; anything else as it is."""
+@torch.no_grad()
+def full_state_dict(module: nn.Module) -> dict[str, Tensor]:
+    """A copy of a module's state on the CPU, shards put together; all processes must call it."""
+    state = module.state_dict().items()
+    return {name: full_tensor(tensor).to("cpu", copy=True) for name, tensor in state}
+
+
+def full_tensor(value: Any) -> Any:
+    """`DTensor.full_tensor()` of a sharded tensor; anything else as it is."""
     return value.full_tensor() if hasattr(value, "full_tensor") else value

@@ -1,4 +1,4 @@
-"""A running average of weights: smoother than they are, and free of their last jump."""
+"""A moving average of weights: smoother than they are, and free of their last jump."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from catok.training.engine.saved import check_saved
 
 
-class RunningAverage:
+class ExponentialMovingAverage:
     """average <- decay * average + (1 - decay) * weights, after every step.
 
     Young averages forget faster: at step t the decay is at most (1 + t) / (10 + t).
@@ -47,9 +47,9 @@ class RunningAverage:
         """Go on from what `state_dict` gave. Raises ValueError where it is of another module."""
         saved = dict(state) if isinstance(state, Mapping) else {}
         updates = saved.pop("updates", None)
-        check_saved(saved, self.average, "the running average")
+        check_saved(saved, self.average, "the moving average")
         if not isinstance(updates, int) or updates < 0:
-            raise ValueError(f"the running average was updated {updates!r} times: it is damaged")
+            raise ValueError(f"the moving average was updated {updates!r} times: it is damaged")
         self.updates = updates
         for name, value in self.average.items():
             value.copy_(saved[name])

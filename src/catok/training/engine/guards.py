@@ -6,32 +6,32 @@ from pathlib import Path
 from catok.training.engine.checkpoint import write_tensors
 
 
-class BadStepGuard:
+class NonFiniteGuard:
     """Counts steps in a row whose losses or gradients were not finite."""
 
-    def __init__(self, folder: Path, most: int, rank: int = 0, keep: int = 10) -> None:
+    def __init__(self, folder: Path, limit: int, rank: int = 0, keep: int = 10) -> None:
         self.folder = folder
-        self.most = most
+        self.limit = limit
         self.rank = rank
         self.keep = keep
         self.in_a_row = 0
 
-    def good(self) -> None:
+    def reset(self) -> None:
         """The step was finite."""
         self.in_a_row = 0
 
-    def bad(self, step: int, batches: Sequence[object], numbers: dict[str, float]) -> None:
+    def skipped(self, step: int, batches: Sequence[object], metrics: dict[str, float]) -> None:
         """Save the batches of a bad step to bad/step-N-rank-R.pt (the first `keep` ones).
 
-        Raises ValueError after `most` of them in a row.
+        Raises ValueError after `limit` of them in a row.
         """
         self.in_a_row += 1
         kept = self.folder / "bad"
         kept.mkdir(exist_ok=True)
         if len(list(kept.glob(f"*-rank-{self.rank}.pt"))) < self.keep:
             path = kept / f"step-{step}-rank-{self.rank}.pt"
-            write_tensors(path, {"numbers": numbers, "batches": [vars(b) for b in batches]})
-        if self.in_a_row >= self.most:
+            write_tensors(path, {"metrics": metrics, "batches": [vars(b) for b in batches]})
+        if self.in_a_row >= self.limit:
             raise ValueError(
                 f"{self.in_a_row} steps in a row had losses or gradients that are not finite, the "
                 f"last at step {step}; the batches are in {kept}. Lower optimizer.learning_rate or "

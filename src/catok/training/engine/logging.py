@@ -13,7 +13,8 @@ from catok.extras import install
 from catok.io.files import replacing
 from catok.io.json import parse_object
 from catok.io.text import read_text
-from catok.training.codec.losses.mel import MelLoss
+from catok.modules.mel import mel_filters
+from catok.modules.stft import stft_magnitude
 
 LOG = "log.jsonl"
 
@@ -47,7 +48,7 @@ class RunLog:
             self._board.show(step, examples, rate, counts)
 
     def close(self) -> None:
-        """Nothing more will come."""
+        """Flush and close all writers."""
         if self._board:
             self._board.close()
 
@@ -116,11 +117,12 @@ class TensorBoard:
 
     def show(self, step: int, examples: dict[str, Tensor], rate: int, counts: Tensor) -> None:
         """`examples`: audio `[C, T]` by name; `counts` `[K, N]`: uses per codebook and code."""
-        mel = MelLoss(rate)
+        filters, _ = mel_filters(rate, 1024, 80)
         for name, audio in examples.items():
             mono = audio.mean(0, keepdim=True).cpu()
             self._writer.add_audio(name, mono.clamp(-1, 1), step, sample_rate=rate)
-            picture = mel.mel(mono, 1024, 80)[0].t().flip(0)  # [bins, frames], high at the top
+            mel = (stft_magnitude(mono, 1024) @ filters).clamp(min=1e-5).log10()
+            picture = mel[0].t().flip(0)  # [bins, frames], high at the top
             lowest, highest = picture.min(), picture.max()
             self._writer.add_image(
                 f"{name}/mel", ((picture - lowest) / (highest - lowest + 1e-9))[None], step

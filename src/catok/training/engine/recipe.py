@@ -6,17 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from catok.io.toml import parse_toml, read_toml
-from catok.training.codec.config import TrainConfig
-
-
-def load_recipe(path: str | Path, overrides: list[str] | None = None) -> TrainConfig:
-    """Read a tokenizer's recipe; see `read_recipe`. Raises ValueError on an unknown key too."""
-    return TrainConfig.from_dict(read_recipe(path, overrides))
-
-
-def override_recipe(config: TrainConfig, overrides: list[str]) -> TrainConfig:
-    """The recipe with `overrides` as in `read_recipe`. Raises ValueError on unknown keys."""
-    return TrainConfig.from_dict(overridden(config.to_dict(), overrides))
 
 
 def read_recipe(path: str | Path, overrides: list[str] | None = None) -> dict[str, Any]:
@@ -24,8 +13,8 @@ def read_recipe(path: str | Path, overrides: list[str] | None = None) -> dict[st
     "tasks={asr=1.0}" replaces the whole table, "tasks.asr=1.0" one key of it.
 
     A recipe may begin with `base = "other.toml"`, relative to itself: its own keys then replace the
-    other's, table by table. A .json file of sizes that `tokenizer` or `model` names is looked for
-    beside the recipe first. Raises ValueError on a missing file and on bad TOML.
+    other's, table by table. A .json file of sizes that `architecture` names is looked for beside
+    the recipe first. Raises ValueError on a missing file and on bad TOML.
     """
     return overridden(_read(Path(path), ()), overrides or [])
 
@@ -46,7 +35,8 @@ def _read(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
         data = read_toml(path)
     except ValueError as error:
         raise ValueError(f"cannot read the recipe {path}: {error}") from error
-    data |= {key: _beside(path, data[key]) for key in ("tokenizer", "model") if key in data}
+    if "architecture" in data:
+        data["architecture"] = _beside(path, data["architecture"])
     base = data.pop("base", None)
     if base is None:
         return data

@@ -2,14 +2,15 @@
 
 import math
 
-from catok.training.codec.config import OptimizerConfig, TrainStage
+from catok.training.engine.config import OptimizerConfig
 
 
-def learning_rate(step: int, stage: TrainStage, config: OptimizerConfig) -> float:
-    """The rate at a step of a stage, which counts from 0 within it; see `warmup_cosine`."""
-    peak = config.learning_rate if stage.learning_rate is None else stage.learning_rate
-    return peak * warmup_cosine(
-        step, stage.steps, config.warmup_steps, config.final_rate, config.hold
+def scheduled_learning_rate(
+    step: int, steps: int, config: OptimizerConfig, peak: float | None = None
+) -> float:
+    """The learning rate at `step`, from 0, of `steps`; `peak` replaces the configuration's own."""
+    return (config.learning_rate if peak is None else peak) * warmup_cosine(
+        step, steps, config.warmup_steps, config.min_lr_ratio, config.hold
     )
 
 

@@ -57,23 +57,23 @@ def save_sharded(folder: Path, state: dict[str, Any], group: Group) -> None:
     new one is whole.
     """
     new, old = folder / f"{SHARDED}.new", folder / f"{SHARDED}.old"
-    if group.first:
+    if group.is_main:
         shutil.rmtree(new, ignore_errors=True)
-    group.wait()
+    group.barrier()
     state_dict_saver.save(state, checkpoint_id=new)
-    group.wait()
+    group.barrier()
     files = sorted(file for file in new.iterdir() if not file.name.startswith("crc32-"))
-    group.wait()  # or else some list what others have added
-    sums = {file.name: _crc32(file) for file in files[group.rank :: group.world]}
+    group.barrier()  # or else some list what others have added
+    sums = {file.name: _crc32(file) for file in files[group.rank :: group.world_size]}
     (new / f"crc32-{group.rank}.json").write_text(json.dumps(sums))
-    group.wait()
-    if group.first:
+    group.barrier()
+    if group.is_main:
         if (folder / SHARDED).exists():  # else a kill came here before, and `old` is all there is
             shutil.rmtree(old, ignore_errors=True)
             os.replace(folder / SHARDED, old)
         os.replace(new, folder / SHARDED)
         shutil.rmtree(old, ignore_errors=True)
-    group.wait()
+    group.barrier()
 
 
 def load_sharded(path: Path, state: dict[str, Any], group: Group) -> None:
@@ -147,7 +147,7 @@ def _check_sums(path: Path, group: Group) -> None:
     try:
         for file in sorted(path.glob("crc32-*.json")):
             sums |= json.loads(file.read_text())
-        mine: Sequence[str] = sorted(sums)[group.rank :: group.world]
+        mine: Sequence[str] = sorted(sums)[group.rank :: group.world_size]
         damaged = next(
             (name for name in mine if _crc32(path / Path(name).name) != sums[name]), None
         )

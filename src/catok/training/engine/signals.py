@@ -7,18 +7,18 @@ from typing import Any
 NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGXCPU")  # those that this system has
 
 
-class StopOnRequest:
-    """While it is entered, `asked` turns True on a request to end (main thread only).
+class GracefulStop:
+    """While it is entered, `requested` turns True on a request to end (main thread only).
 
     That is Ctrl-C, SIGTERM, a closed terminal (SIGHUP), and what queues of clusters send before
     they end a job (SIGUSR1, SIGXCPU). What was ignored, as SIGHUP is under nohup, stays ignored.
     """
 
     def __init__(self) -> None:
-        self.asked = False
+        self.requested = False
         self._before: dict[int, Any] = {}
 
-    def __enter__(self) -> "StopOnRequest":
+    def __enter__(self) -> "GracefulStop":
         if threading.current_thread() is threading.main_thread():
             for number in (getattr(signal, name) for name in NAMES if hasattr(signal, name)):
                 if signal.getsignal(number) is not signal.SIG_IGN:
@@ -30,4 +30,4 @@ class StopOnRequest:
             signal.signal(number, handler)
 
     def _ask(self, *_: object) -> None:
-        self.asked = True
+        self.requested = True

@@ -1,66 +1,56 @@
 """How fast a run goes: audio-seconds per second, and how much of the time it waits for data."""
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from typing import TypeVar
-
-from catok.training.codec.data import Batch
 
 T = TypeVar("T")
 
 
-class WaitingTime:
-    """How long a run has waited for data since `restart`."""
+class Throughput:
+    """Counts what was processed since the last summary, over `world_size` processes alike."""
 
-    def restart(self) -> None:
-        """Begin to count anew."""
-        self._started, self._waited = time.monotonic(), 0.0
-
-    @contextmanager
-    def waiting(self) -> Iterator[None]:
-        """Time spent within it is spent waiting for data."""
-        before = time.monotonic()
-        yield
-        self._waited += time.monotonic() - before
-
-    def timed(self, stream: Iterator[T]) -> Iterator[T]:
-        """The stream, each wait for its next item counted."""
-        while True:
-            with self.waiting():
-                item = next(stream, None)
-            if item is None:
-                return
-            yield item
-
-
-class Pace(WaitingTime):
-    """Counts what was heard since the last summary, over `world` processes alike."""
-
-    def __init__(self, world: int, sample_rate: int) -> None:
-        self._world, self._rate = world, sample_rate
-        self._skipped = 0
+    def __init__(self, world_size: int) -> None:
+        self._world_size = world_size
         self.restart()
 
     def restart(self) -> None:
         """Begin to count anew."""
-        super().restart()
-        self._samples = 0
+        self._started, self._waited = time.monotonic(), 0.0
+        self._amounts: Counter[str] = Counter()
+        self._shares: dict[str, tuple[float, float]] = {}
 
-    def heard(self, batches: list[Batch]) -> None:
-        """A step was made of these micro-batches."""
-        for batch in batches:
-            self._samples += batch.audio.shape[0] * batch.audio.shape[2]
-            self._skipped += len(batch.skipped)
+    def timed(self, stream: Iterator[T]) -> Iterator[T]:
+        """The stream, each wait for its next item counted."""
+        while True:
+            before = time.monotonic()
+            item = next(stream, None)
+            self._waited += time.monotonic() - before
+            if item is None:
+                return
+            yield item
+
+    def update(
+        self, amounts: Mapping[str, float], shares: Mapping[str, tuple[float, float]] | None = None
+    ) -> None:
+        """A step has processed these `amounts` by name, and `shares`: a part of a whole each."""
+        self._amounts.update(amounts)
+        for name, (part, whole) in (shares or {}).items():
+            before = self._shares.get(name, (0.0, 0.0))
+            self._shares[name] = before[0] + part, before[1] + whole
 
     def summary(self) -> dict[str, float]:
-        """What there is to log since the last one. Skipped files are counted from the start."""
+        """NAME_per_second of every amount, NAME_share of every share, and the share of waiting."""
         took = max(1e-9, time.monotonic() - self._started)
-        seconds = self._world * self._samples / self._rate
         summary = {
-            "audio_per_second": round(seconds / took, 2),
-            "waiting_share": round(self._waited / took, 3),
-            "skipped_files": float(self._skipped),
+            f"{name}_per_second": round(self._world_size * amount / took, 2)
+            for name, amount in self._amounts.items()
+        }
+        shares = self._shares | {"waiting": (self._waited, took)}
+        summary |= {
+            f"{name}_share": round(part / max(1e-9, whole), 3)
+            for name, (part, whole) in shares.items()
         }
         self.restart()
         return summary

@@ -5,10 +5,9 @@ take them in turn: two processes read what one process with twice the micro-batc
 """
 
 import threading
-from collections import deque
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -107,16 +106,16 @@ class BatchSource:
         self._starts: list[int] = [0]  # the first batch of each pass known so far
         self._passes: dict[int, list[list[Example]]] = {}
 
-    def batches(self, step: int) -> list[TokenBatch]:
-        """The micro-batches of a step; the same for the same seed, whatever was asked before.
-
-        Raises ValueError where not one recording of a batch can be read.
-        """
+    def requests(self, step: int) -> list[Callable[[], TokenBatch]]:
+        """Functions that read the micro-batches of a step, from any thread."""
         first = (step * self.world + self.rank) * self.accumulate
-        return [self.batch(first + number) for number in range(self.accumulate)]
+        return [partial(self.batch, first + number) for number in range(self.accumulate)]
 
     def batch(self, number: int) -> TokenBatch:
-        """Batch `number` of all processes' batches."""
+        """Batch `number` of all processes' batches, whatever was asked before.
+
+        Raises ValueError where not one of its recordings can be read.
+        """
         examples = self._examples(number)
         rng = np.random.default_rng([self.seed, 2, number])
         sequences, skipped = [], []
@@ -181,23 +180,3 @@ def training_source(
         world=world,
         accumulate=config.accumulate,
     )
-
-
-def ahead(source: BatchSource, first: int, last: int, workers: int) -> Iterator[list[TokenBatch]]:
-    """The micro-batches of steps `first` to `last` - 1, prepared by `workers` threads (0: none)."""
-    if workers < 1:
-        for step in range(first, last):
-            yield source.batches(step)
-        return
-    pending: deque[Future[list[TokenBatch]]] = deque()
-    with ThreadPoolExecutor(workers, thread_name_prefix="catok-data") as pool:
-        try:
-            for step in range(first, last):
-                pending.append(pool.submit(source.batches, step))
-                if len(pending) > workers:
-                    yield pending.popleft().result()
-            while pending:
-                yield pending.popleft().result()
-        finally:
-            for future in pending:
-                future.cancel()

@@ -1,36 +1,26 @@
 """What a training run of a token language model is: one frozen dataclass, kept with every state."""
 
 import math
-from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal
 
-from catok.io.config import read_config
 from catok.lm.speech_config import Task
+from catok.training.engine.config import OptimizerConfig, RunConfig
 from catok.training.lm.dropout import SequenceDropoutConfig
 
 TASKS: tuple[Task, ...] = ("tts", "asr")
 
 
 @dataclass(frozen=True)
-class OptimizerConfig:
-    """AdamW with linear warm-up and cosine decay to `final_rate` times the peak `learning_rate`.
+class LMOptimizerConfig(OptimizerConfig):
+    """The defaults for language models: AdamW and 2e-4 are the paper's, the rest is usual.
 
-    `weight_decay` is for matrices, embeddings left out. `clip_norm` bounds the gradient's norm.
-    The paper says AdamW and 2e-4; the rest is usual for language models.
+    Weight decay is for matrices, embeddings left out.
     """
 
     learning_rate: float = 2e-4
     betas: tuple[float, float] = (0.9, 0.95)
     weight_decay: float = 0.1
-    warmup_steps: int = 1000
-    final_rate: float = 0.1
-    clip_norm: float = 1.0
-
-    def __post_init__(self) -> None:
-        if not self.learning_rate > 0 or not self.clip_norm > 0:
-            raise ValueError("optimizer.learning_rate and optimizer.clip_norm must be positive")
-        if self.warmup_steps < 0 or not 0 <= self.final_rate <= 1:
-            raise ValueError("optimizer needs warmup_steps >= 0 and final_rate from 0 to 1")
 
 
 @dataclass(frozen=True)
@@ -104,64 +94,56 @@ class CTCConfig:
 
 
 @dataclass(frozen=True)
-class LMTrainConfig:
-    """A whole run.
+class LMTrainConfig(RunConfig):
+    """A run that trains a token language model.
 
-    `model`: a preset's name, a JSON file of `TokenLMConfig`'s keys, or the folder or hub id of a
-    `TokenLM` to go on with. `from_text_model`: folder or hub id of a Qwen3 whose weights, sizes and
-    text tokenizer the new model takes over. `tokenizer`: the audio tokenizer whose codes it
-    speaks. `tasks`: how often each is trained, relative to each other.
+    `architecture`: a new model, with random weights: a preset's name or a JSON file of
+    `TokenLMConfig`'s keys. `init_from`: a trained model to go on with instead, which has an
+    architecture of its own: the name of an embedded one, a folder or a hub id. `from_text_model`:
+    folder or hub id of a Qwen3 whose weights, sizes and text tokenizer a new model takes over.
+    `tokenizer`: the audio tokenizer whose codes it speaks. `tasks`: how often each is trained,
+    relative to each other.
     `channel_weights`: one for text and one per codebook; empty: all alike.
     `depth_share`: of the frames so many, drawn at random, teach all codebooks, the others only the
     first: below 1 a step costs less (Sesame's CSM, 2025, calls it compute amortisation).
     `codec_embeddings`: a new model's tables and heads begin as what each code adds to the codec's
-    latent (`initialise.py`); "random" and "principal" say how that is fitted to the width.
-    `ema`: decay of the running average that is validated and published (0: the weights themselves).
-    `autocast`: bfloat16 where it is safe. `checkpoint_activations`: less memory, more time.
-    `accumulate`: micro-batches per step and process.
-    `max_bad_steps`: so many steps in a row may be skipped for NaN or infinity.
-    `log_every`, `validate_every` (steps), `validation_batches`, `save_minutes`: the loop's clock;
-    `keep_every` leaves model-STEP/ behind every so many steps (0: never).
+    latent (`init_from_codec.py`); "random" and "principal" say how that is fitted to the width.
+    `validation_batches`: of each task, each time.
     """
 
+    renamed: ClassVar[dict[str, str]] = {
+        "model": 'architecture = "small" is a new model with random weights, '
+        'init_from = "tiny-tts" a trained one to go on with',
+    }
+
     steps: int
-    model: str = "small"
+    architecture: str = "small"
+    init_from: str | None = None
     from_text_model: str | None = None
     tokenizer: str = "tiny"
     tasks: dict[str, float] = field(default_factory=lambda: {"tts": 1.0})
-    seed: int = 0
     data: DataConfig = field(default_factory=DataConfig)
-    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    optimizer: LMOptimizerConfig = field(default_factory=LMOptimizerConfig)
     sequence_dropout: SequenceDropoutConfig = field(default_factory=SequenceDropoutConfig)
     masking: MaskingConfig = field(default_factory=MaskingConfig)
     ctc: CTCConfig = field(default_factory=CTCConfig)
     channel_weights: tuple[float, ...] = ()
     depth_share: float = 1.0
     codec_embeddings: Literal["off", "principal", "random"] = "off"
-    ema: float = 0.0
-    autocast: bool = False
-    checkpoint_activations: bool = False
-    accumulate: int = 1
-    max_bad_steps: int = 10
-    log_every: int = 20
-    validate_every: int = 500
     validation_batches: int = 8
-    save_minutes: float = 5.0
-    keep_every: int = 0
-    tensorboard: bool = False
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         unknown = sorted(set(self.tasks) - set(TASKS))
         if unknown or not self.tasks or any(not 0 < w < math.inf for w in self.tasks.values()):
             raise ValueError(
                 f"tasks gives {list(TASKS)} or one of them a positive weight, got {self.tasks}"
             )
-        if not 0 <= self.ema < 1:
-            raise ValueError(f"ema is a decay from 0 to below 1, such as 0.999: {self.ema}")
+        if self.init_from is not None and self.from_text_model is not None:
+            raise ValueError("give init_from or from_text_model, not both")
         if not 0 < self.depth_share <= 1:
             raise ValueError(f"depth_share is above 0 and at most 1, got {self.depth_share}")
-        names = ("steps", "accumulate", "max_bad_steps", "log_every", "validate_every")
-        for name in (*names, "validation_batches"):
+        for name in ("steps", "validation_batches"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
 
@@ -169,12 +151,3 @@ class LMTrainConfig:
     def task_names(self) -> tuple[Task, ...]:
         """The tasks that are trained, in the order of `TASKS`."""
         return tuple(task for task in TASKS if task in self.tasks)
-
-    @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> "LMTrainConfig":
-        """Read `to_dict`'s output. Raises ValueError on unknown or ill-typed keys."""
-        return read_config(cls, data, "recipe")
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain dictionaries and lists, for JSON."""
-        return asdict(self)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from catok.lm.folder import load_config
 from catok.lm.speech_config import SpeechConfig
-from catok.training.lm.config import CTCConfig, DataConfig, LMTrainConfig, OptimizerConfig
+from catok.training.lm.config import CTCConfig, DataConfig, LMOptimizerConfig, LMTrainConfig
 
 
 def finetune_lm_recipe(
@@ -30,7 +30,7 @@ def finetune_lm_recipe(
     reads_bytes = speech is not None and speech.text == "bytes"
     return LMTrainConfig(
         steps=steps,
-        model=str(folder),
+        init_from=str(folder),
         tokenizer=tokenizer,
         tasks=dict.fromkeys(tasks, 1.0),
         data=DataConfig(
@@ -38,10 +38,10 @@ def finetune_lm_recipe(
             no_text=0.1 if speech is not None and speech.sampling.guidance != 1 else 0.0,
             language=languages[0] if len(languages) == 1 else None,
         ),
-        optimizer=OptimizerConfig(
+        optimizer=LMOptimizerConfig(
             learning_rate=2e-4 if config.width < 1024 else 2e-5,
             warmup_steps=min(20, steps),
-            final_rate=0.0,
+            min_lr_ratio=0.0,
         ),
         ctc=CTCConfig(weight=0.3 if reads_bytes else 0.0),
         log_every=10,

@@ -27,7 +27,7 @@ def contributions(tok: CausalAudioTokenizer, num_quantizers: int) -> Tensor:
 
 
 @torch.no_grad()
-def initialise_codes(
+def initialize_codes(
     model: TokenLM, tok: CausalAudioTokenizer, how: How, generator: torch.Generator
 ) -> Tensor:
     """Fill the model's tables and heads of codes; returns the map `[D, width]` from latents to

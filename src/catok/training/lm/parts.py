@@ -1,14 +1,18 @@
 """The networks of a run, new or from folders, and all that belongs to them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from catok.io.hub import embedded_models, find_folder
 from catok.io.json import read_json
+from catok.io.stored_weights import CONFIG
 from catok.lm.asr.ctc import CTCHead
 from catok.lm.config import PRESETS, TokenLMConfig
+from catok.lm.folder import save_folder
 from catok.lm.model import TokenLM
 from catok.lm.prompt import PromptBuilder
 from catok.lm.speech_config import SpeechConfig
@@ -17,7 +21,7 @@ from catok.lm.text import ByteTokenizer, ModelTokenizer, TextTokenizer, read_tex
 from catok.tokenizer.tokenizer import CausalAudioTokenizer
 from catok.training.lm.config import LMTrainConfig
 from catok.training.lm.corpus import CodeSpace
-from catok.training.lm.init_from_codec import initialise_codes
+from catok.training.lm.init_from_codec import initialize_codes
 from catok.training.lm.init_from_qwen3 import from_text_model
 
 
@@ -49,28 +53,30 @@ class Parts:
 def build_parts(config: LMTrainConfig) -> Parts:
     """Build what the recipe names; seed torch beforehand.
 
-    A model from a folder brings along its text tokenizer and CTC head. Raises ValueError on unknown
-    presets, unreadable files, and an audio tokenizer that does not fit the model.
+    A model that training begins from (`init_from`) brings along its text tokenizer and CTC head.
+    Raises ValueError on unknown names, unreadable files, and an audio tokenizer that does not fit
+    the model.
     """
     tok = CausalAudioTokenizer.from_pretrained(config.tokenizer, part="encoder")
-    folder, speech = _model_folder(config), None
-    if folder is not None:
+    folder, speech = None, None
+    if config.init_from is not None:
+        folder = find_folder(config.init_from)
         model = TokenLM.from_pretrained(folder)
         speech = SpeechConfig.load(folder)
         text = read_text_tokenizer(folder, model.config)
         check_tokenizer(tok, model.config, speech)
     elif config.from_text_model is not None:
-        model = from_text_model(config.from_text_model, _new_config(config.model))
+        model = from_text_model(config.from_text_model, read_architecture(config.architecture))
         text = ModelTokenizer(find_folder(config.from_text_model))
         check_tokenizer(tok, model.config, None)
     else:
-        model = TokenLM(_new_config(config.model))
+        model = TokenLM(read_architecture(config.architecture))
         text = ByteTokenizer(model.config)
         check_tokenizer(tok, model.config, None)
     if "tts" in config.tasks and not model.config.audio_heads:
         raise ValueError(
-            f"{config.model} has no audio heads (audio_heads is false) and cannot learn to speak: "
-            'leave "tts" out of tasks, or name another model'
+            f"{config.init_from or config.architecture} has no audio heads (audio_heads is false) "
+            'and cannot learn to speak: leave "tts" out of tasks, or name another model'
         )
     if config.channel_weights and len(config.channel_weights) < model.config.channels:
         raise ValueError(
@@ -79,16 +85,23 @@ def build_parts(config: LMTrainConfig) -> Parts:
         )
     if folder is None and config.codec_embeddings != "off":
         draw = torch.Generator().manual_seed(config.seed)
-        initialise_codes(model, tok, config.codec_embeddings, draw)
+        initialize_codes(model, tok, config.codec_embeddings, draw)
     return Parts(model.train(), _ctc(config, model, folder), text, tok, speech)
 
 
-def publish(parts: Parts, config: LMTrainConfig, languages: tuple[str, ...], folder: Path) -> None:
+def publish(
+    parts: Parts,
+    config: LMTrainConfig,
+    languages: tuple[str, ...],
+    folder: Path,
+    tensors: Mapping[str, Tensor],
+) -> None:
     """Write a model as `catok tts` and `catok asr` load it: weights, tokenizer, `speech.json`.
 
-    A model that went on from another keeps how that is sampled, and how many codebooks it uses.
+    `tensors`: the model's state, which may be sharded. A model that went on from another keeps how
+    that is sampled, and how many codebooks it uses.
     """
-    parts.model.save_pretrained(folder)
+    save_folder(folder, parts.model.config, tensors)
     if parts.ctc is not None and "asr" in config.tasks:
         parts.ctc.save(folder)
     if isinstance(parts.text, ModelTokenizer):
@@ -107,20 +120,18 @@ def publish(parts: Parts, config: LMTrainConfig, languages: tuple[str, ...], fol
     ).save(folder)
 
 
-def _model_folder(config: LMTrainConfig) -> Path | None:
-    """The folder of the model to go on with; None for a new one."""
-    named = Path(config.model)
-    if config.from_text_model is not None or named.suffix == ".json":
-        return None
-    if any(file.name == f"{config.model}.json" for file in PRESETS.iterdir()):
-        return None
-    return find_folder(config.model)
-
-
-def _new_config(name: str) -> TokenLMConfig:
-    if not name.endswith(".json"):
+def read_architecture(name: str) -> TokenLMConfig:
+    """A preset, or the sizes in a JSON file. Raises ValueError where it is neither."""
+    presets = sorted(file.name.removesuffix(".json") for file in PRESETS.iterdir())
+    if name in presets:
         return TokenLMConfig.preset(name)
-    return TokenLMConfig.from_dict(read_json(Path(name)))
+    if name.endswith(".json"):
+        return TokenLMConfig.from_dict(read_json(Path(name)))
+    if (Path(name) / CONFIG).exists():
+        raise ValueError(
+            f"architecture {name!r} is a trained model: init_from = {name!r} goes on with it"
+        )
+    raise ValueError(f"architecture {name!r} is neither a preset {presets} nor a .json file")
 
 
 def _ctc(config: LMTrainConfig, model: TokenLM, folder: Path | None) -> CTCHead | None:

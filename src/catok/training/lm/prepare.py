@@ -36,9 +36,9 @@ def open_corpus(
     """
     if is_token_folder(data):
         group = group or Group()
-        if group.first:
+        if group.is_main:
             map_tokens(data)
-        group.wait()
+        group.barrier()
         return Corpus(token_entries(mapped_folder(data)), parts.text, parts.space, config)
     recordings = read_recordings(data)
     if any(recording.codes is None for recording in recordings):

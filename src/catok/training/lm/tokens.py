@@ -47,7 +47,7 @@ def write_tokens(
     config = TokenizeConfig(
         format="memmap",
         shard_size=SHARD_SIZE,
-        shard=(group.rank, group.world),
+        shard=(group.rank, group.world_size),
         overwrite=True,
     )
     tokenize_recordings(
@@ -57,9 +57,9 @@ def write_tokens(
         config,
         report=lambda summary: report(summary.recordings, summary.total - summary.kept),
     )
-    group.wait()
+    group.barrier()
     tokens = TokenFolder.open(folder)
-    if group.first:
+    if group.is_main:
         tokens.write_failures()
     holds_rows = any(entry.rows for _, entry in tokens.entries())
     if not holds_rows and len(missing) == len(recordings):

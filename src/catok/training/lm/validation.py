@@ -6,8 +6,7 @@ from torch import Tensor
 from catok.lm.loss import combine
 from catok.training.lm.batches import BatchSource, TokenBatch
 from catok.training.lm.corpus import Corpus
-from catok.training.lm.learner import Learner
-from catok.training.lm.objective import Objective
+from catok.training.lm.learner import LMLearner
 
 FIRST = {"tts": 0, "asr": 1}  # seeds, so that the tasks do not share their draws
 
@@ -15,19 +14,19 @@ FIRST = {"tts": 0, "asr": 1}  # seeds, so that the tasks do not share their draw
 class Validator:
     """Measures on the same batches each time, those of each task shared out over the processes.
 
-    With a running average of the weights, that is what is measured.
+    With a moving average of the weights, that is what is measured.
     """
 
-    def __init__(self, learner: Learner, corpus: Corpus, source: BatchSource) -> None:
+    def __init__(self, learner: LMLearner, corpus: Corpus, source: BatchSource) -> None:
         self.learner = learner
-        config, group = learner.config, learner.group
+        config = learner.config
         self.sources = {
             task: BatchSource(
                 corpus, source.prompt_builder, config.data, {task: 1.0}, seed=FIRST[task]
             )
             for task in config.task_names
         }
-        self.numbers = range(group.rank, config.validation_batches, group.world)
+        self.count = config.validation_batches
 
     @torch.no_grad()
     def measure(self) -> dict[str, float]:
@@ -36,13 +35,28 @@ class Validator:
         In nats per target. In recognition no frames are hidden.
         """
         found: dict[str, float] = {}
-        with self.learner.measuring() as objective:
+        with self.learner.eval_mode():
             for task, source in self.sources.items():
-                batches = [source.batch(number) for number in self.numbers]
-                found |= self._tts(objective, batches) if task == "tts" else self._asr(batches)
+                batches = self._batches(source)
+                found |= self._tts(batches) if task == "tts" else self._asr(batches)
         return {name: round(value, 5) for name, value in found.items()}
 
-    def _tts(self, objective: Objective, batches: list[TokenBatch]) -> dict[str, float]:
+    def _batches(self, source: BatchSource) -> list[tuple[TokenBatch, float]]:
+        """This process's share, and the weight of each.
+
+        Where weights are sharded all processes must do as many passes: the last may be for nothing.
+        """
+        group, batches = self.learner.group, []
+        for first in range(0, self.count, group.world_size):
+            number = first + group.rank
+            if number < self.count:
+                batches.append((source.batch(number), 1.0))
+            elif self.learner.sharded:
+                batches.append((source.batch(first), 0.0))
+        return batches
+
+    def _tts(self, batches: list[tuple[TokenBatch, float]]) -> dict[str, float]:
+        objective = self.learner.objective
         found = {}
         for depth in depths(objective.model.config.n_vq):
             nats, targets, _ = self._sums(batches, depth)
@@ -51,24 +65,26 @@ class Validator:
             found[f"valid_tts_{depth}"] = float(loss)
         return found
 
-    def _asr(self, batches: list[TokenBatch]) -> dict[str, float]:
+    def _asr(self, batches: list[tuple[TokenBatch, float]]) -> dict[str, float]:
         nats, targets, ctc = self._sums(batches, self.learner.objective.model.config.n_vq)
         found = {"valid_asr_text": float(nats[0] / targets[0].clamp(min=1))}
         if ctc[1]:
             found["valid_asr_ctc"] = float(ctc[0] / ctc[1])
         return found
 
-    def _sums(self, batches: list[TokenBatch], depth: int) -> tuple[Tensor, Tensor, Tensor]:
+    def _sums(
+        self, batches: list[tuple[TokenBatch, float]], depth: int
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """Nats and targets `[1 + depth]` by channel, and both of CTC `[2]`, over all processes."""
         learner = self.learner
         sums = torch.zeros(2, 2 + depth, device=learner.device)
-        for batch in batches:
-            with learner.arithmetic():
+        for batch, weight in batches:
+            with learner.forward_mode():
                 loss = learner.objective(batch.to(learner.device), depth)
             tokens = loss.tokens
-            sums[0, :-1] += tokens.per_channel * tokens.targets
-            sums[1, :-1] += tokens.targets
-            sums[:, -1] += torch.stack([loss.ctc, loss.ctc_labels])
+            sums[0, :-1] += weight * tokens.per_channel * tokens.targets
+            sums[1, :-1] += weight * tokens.targets
+            sums[:, -1] += weight * torch.stack([loss.ctc, loss.ctc_labels])
         sums = learner.group.sum(sums)
         return sums[0, :-1], sums[1, :-1], sums[:, -1]
 

@@ -1,8 +1,9 @@
-import threading
+from functools import partial
 
 import pytest
 
-from catok.training.codec.data import check_text, prefetched, read_cuts
+from catok.training.codec.data import check_text, read_cuts
+from catok.training.engine.prefetch import prefetch
 
 from .conftest import equal, source, write_lines
 
@@ -14,21 +15,10 @@ def test_prefetched_batches_are_those_of_the_steps(corpus, archives, mode, kind)
     settings = {"mode": mode, "num_buckets": 2, "max_seconds": 4.0, "batch_seconds": 8.0}
     direct = [source(read_cuts(path), **settings).batch(step) for step in (2, 3, 4, 5, 6)]
     for workers in (0, 1, 2):
-        ahead = list(prefetched(source(read_cuts(path), **settings), 2, 7, workers))
+        batches = source(read_cuts(path), **settings)
+        requests = (partial(batches.read, batches.draws(step)) for step in range(2, 7))
+        ahead = list(prefetch(requests, workers))
         assert len(ahead) == 5 and all(map(equal, ahead, direct))
-
-
-def test_prefetching_stops_with_its_reader(corpus):
-    batches = prefetched(source(read_cuts(corpus)), 0, 1_000_000, workers=2)
-    next(batches)
-    batches.close()
-    assert not [t for t in threading.enumerate() if t.name.startswith("catok-data")]
-
-
-def test_errors_come_out_of_the_workers(tmp_path):
-    lost = write_lines(tmp_path / "lost.jsonl", [{"audio": "x.wav", "duration": 1.0}])
-    with pytest.raises(ValueError, match="cannot be read"):
-        list(prefetched(source(read_cuts(lost)), 0, 3, workers=2))
 
 
 def test_hours_are_known_for_recordings_in_memory(corpus, archives):

@@ -2,14 +2,14 @@
 
 corpora = [(read_cuts("data/train.jsonl"), None)]
 source = open_source(config, corpora, sample_rate=24_000, channels=1, frame_size=1920, seed=0)
-for batch in prefetched(source, first_step, last_step, config.workers): ...
+batch = source.batch(step)
 """
 
 from catok.training.codec.data.batch import Batch
 from catok.training.codec.data.config import CorpusConfig, DataConfig
 from catok.training.codec.data.manifests import left_out, read_cuts
 from catok.training.codec.data.mixture import Corpora
-from catok.training.codec.data.source import BatchSource, check_text, open_source, prefetched
+from catok.training.codec.data.source import BatchSource, check_text, open_source
 
 __all__ = [
     "Batch",
@@ -20,6 +20,5 @@ __all__ = [
     "check_text",
     "left_out",
     "open_source",
-    "prefetched",
     "read_cuts",
 ]

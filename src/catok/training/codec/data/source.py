@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import chain
 from typing import Any
 
@@ -127,31 +124,6 @@ def check_text(corpora: Corpora) -> None:
             "a semantic head learns from text, and no recording has any: give manifests with "
             '"text", or train without semantic head'
         )
-
-
-def prefetched(
-    source: BatchSource, first_step: int, last_step: int, workers: int = 0
-) -> Iterator[Batch]:
-    """The batches of steps `first_step` to `last_step` - 1 in order.
-
-    `workers` threads read ahead, one batch each (0: read when asked, in the caller's thread).
-    """
-    if workers < 1:
-        for step in range(first_step, last_step):
-            yield source.batch(step)
-        return
-    pending: deque[Future[Batch]] = deque()
-    with ThreadPoolExecutor(workers, thread_name_prefix="catok-data") as pool:
-        try:
-            for step in range(first_step, last_step):
-                pending.append(pool.submit(source.read, source.draws(step)))
-                if len(pending) > workers:
-                    yield pending.popleft().result()
-            while pending:
-                yield pending.popleft().result()
-        finally:
-            for future in pending:
-                future.cancel()
 
 
 def _place(cut: Any) -> str:

@@ -14,7 +14,7 @@ from catok.io.hub import HubOptions, find_companion
 from catok.io.json import read_json
 from catok.io.stored_weights import StoredWeights
 from catok.io.weights import write_weights
-from catok.tokenizer.checkpoint import JUDGES
+from catok.tokenizer.checkpoint import DISCRIMINATORS
 from catok.training.codec.discriminators.band_stft import BandStftDiscriminator
 from catok.training.codec.discriminators.period import PeriodDiscriminator
 
@@ -133,7 +133,7 @@ class Discriminators(nn.Module):
         `name_or_path`: its folder, or a tokenizer (embedded name, folder or hub id) that was
         published with discriminators. Raises ValueError on anything missing or damaged.
         """
-        folder = find_companion(name_or_path, CONFIG, JUDGES, **hub)
+        folder = find_companion(name_or_path, CONFIG, DISCRIMINATORS, **hub)
         config = read_discriminator_config(folder)
         weights = StoredWeights.open([folder / WEIGHTS], folder / WEIGHTS)
         model = weights.build(lambda: cls(config))

@@ -18,11 +18,12 @@ import torch
 from torch import Tensor, nn
 
 from catok.modules.stft import stft
+from catok.training.codec.losses.base import Loss, LossConfig
 from catok.training.codec.losses.subset import draw_subset
 
 
 @dataclass(frozen=True)
-class CompressedSpectrumConfig:
+class CompressedSpectrumConfig(LossConfig):
     """`windows`: of the STFTs in samples, hop a quarter, each of unit energy; `exponent`: c.
 
     `floor`: magnitude below which compression ends, so that gradients at silence stay finite.
@@ -53,6 +54,14 @@ class CompressedSpectrumConfig:
                 f"compressed_spectrum wants exponent above 0 up to 1 and floor above 0, got "
                 f"{self.exponent} and {self.floor}"
             )
+
+    def build(self, sample_rate: int) -> Loss:
+        """Of output and target, up to each row's band edge."""
+        loss = CompressedSpectrumLoss(sample_rate, self)
+        return Loss(
+            lambda x: loss(x.output, x.target, x.band_edges, x.quantizer_share, x.choice),
+            draw=loss.draw_windows,
+        )
 
 
 class CompressedSpectrumLoss(nn.Module):

@@ -15,13 +15,14 @@ from torch import Tensor, nn
 
 from catok.modules.mel import mel_filters
 from catok.modules.stft import stft_magnitude
+from catok.training.codec.losses.base import Loss, LossConfig
 from catok.training.codec.losses.subset import draw_subset
 
 WINDOWS = (32, 64, 128, 256, 512, 1024, 2048)
 
 
 @dataclass(frozen=True)
-class MelLossConfig:
+class MelLossConfig(LossConfig):
     """One scale per entry: STFT `windows` in samples and number of `mel_bins`.
 
     `magnitude`: compare log10 magnitudes, plain ones, or, as "loudness", their power of `exponent`:
@@ -48,6 +49,13 @@ class MelLossConfig:
             raise ValueError(f"mel.exponent must be above 0 and at most 1, got {self.exponent}")
         if self.scales_per_step is not None and not 1 <= self.scales_per_step <= len(self.windows):
             raise ValueError(f"scales_per_step must be from 1 to {len(self.windows)}")
+
+    def build(self, sample_rate: int) -> Loss:
+        """Of output and target, up to each row's band edge."""
+        loss = MelLoss(sample_rate, self)
+        return Loss(
+            lambda x: loss(x.output, x.target, x.band_edges, x.choice), draw=loss.draw_scales
+        )
 
     @classmethod
     def encodec(cls) -> "MelLossConfig":

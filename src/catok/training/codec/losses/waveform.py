@@ -11,9 +11,11 @@ from dataclasses import dataclass
 import torch.nn.functional as F
 from torch import Tensor
 
+from catok.training.codec.losses.base import Loss, LossConfig
+
 
 @dataclass(frozen=True)
-class WaveformLossConfig:
+class WaveformLossConfig(LossConfig):
     """`pre_emphasis`: coefficient a of y[t] = x[t] - a x[t-1], from 0 to below 1; it makes high
     frequencies count. `quiet`: rows of less mean magnitude than this are judged as if they had it.
     `by_depth`: a row's share is that of the codebooks it was given, since a few of them cannot
@@ -30,6 +32,10 @@ class WaveformLossConfig:
                 f"waveform wants pre_emphasis from 0 to below 1 and quiet above 0, got "
                 f"{self.pre_emphasis} and {self.quiet}"
             )
+
+    def build(self, sample_rate: int) -> Loss:
+        """Of output and target."""
+        return Loss(lambda x: waveform_loss(x.output, x.target, self, x.quantizer_share))
 
 
 def waveform_loss(

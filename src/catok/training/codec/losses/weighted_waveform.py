@@ -17,11 +17,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from catok.modules.stft import stft
+from catok.training.codec.losses.base import Loss, LossConfig
 from catok.training.codec.losses.compressed_spectrum import band_mask
 
 
 @dataclass(frozen=True)
-class WeightedWaveformConfig:
+class WeightedWaveformConfig(LossConfig):
     """`window`: of the STFT in samples, hop a quarter, of unit energy; `exponent`: g.
 
     `bandwidth`: Hz over which the power is smoothed; `floor`: magnitude below which nothing is
@@ -42,6 +43,11 @@ class WeightedWaveformConfig:
                 "weighted_waveform wants exponent from 0 to 1, bandwidth and floor above 0, got "
                 f"{self.exponent}, {self.bandwidth} and {self.floor}"
             )
+
+    def build(self, sample_rate: int) -> Loss:
+        """Of output and target, up to each row's band edge."""
+        loss = WeightedWaveformLoss(sample_rate, self)
+        return Loss(lambda x: loss(x.output, x.target, x.band_edges, x.quantizer_share))
 
 
 class WeightedWaveformLoss(nn.Module):

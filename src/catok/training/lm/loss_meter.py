@@ -10,7 +10,7 @@ from catok.training.engine.distributed import Group
 from catok.training.lm.objective import BatchLoss
 
 
-class Tally:
+class LossMeter:
     """Adds up losses and what they are over; `channels` is 1 + n_vq.
 
     `sums` `[2, N]` float32: nats and targets, side by side of the batches' totals, of synthesis and
@@ -22,7 +22,7 @@ class Tally:
         self._sizes |= {"tts_ctc": 1, "asr_ctc": 1}
         self.sums = torch.zeros(2, sum(self._sizes.values()), device=device)
 
-    def add(self, task: Task, loss: BatchLoss) -> None:
+    def update(self, task: Task, loss: BatchLoss) -> None:
         """Take in the losses of one batch."""
         tokens = loss.tokens
         losses = tokens.per_channel.detach() * tokens.targets

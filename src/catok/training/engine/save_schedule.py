@@ -6,10 +6,10 @@ from collections.abc import Callable
 import torch
 
 from catok.training.engine.distributed import Group
-from catok.training.engine.guards import BadStepGuard
+from catok.training.engine.guards import NonFiniteGuard
 
 
-class Saving:
+class SaveSchedule:
     """Calls `save` when it is time to; all processes of `group` do so together.
 
     What is on disk stays while steps are being skipped, and where a trial finds that the next step
@@ -19,7 +19,7 @@ class Saving:
     def __init__(
         self,
         save: Callable[[], None],
-        guard: BadStepGuard,
+        guard: NonFiniteGuard,
         minutes: float,
         group: Group,
         device: torch.device,
@@ -32,15 +32,17 @@ class Saving:
         """Whether the state may take the place of an older one; `trial`: is a step finite?"""
         return self._guard.in_a_row == 0 and trial()
 
-    def after_step(self, step: int, last: bool, asked: bool, trial: Callable[[], bool]) -> bool:
+    def after_step(
+        self, step: int, is_last: bool, stop_requested: bool, trial: Callable[[], bool]
+    ) -> bool:
         """Save if it is time to; returns whether the run ends here.
 
-        It does after the `last` step, and where any process was `asked` to stop. Raises ValueError
+        It does after the last step, and where any process was requested to stop. Raises ValueError
         where it ends in a state that is not to be saved.
         """
-        late = time.monotonic() - self._saved > self._seconds
-        stopping, saving = self._group.any_stop_first_save(asked, late, self._device)
-        ending = last or stopping
+        is_late = time.monotonic() - self._saved > self._seconds
+        stopping, saving = self._group.sync_stop_and_save(stop_requested, is_late, self._device)
+        ending = is_last or stopping
         if not ending and not saving:
             return False
         if self.is_sound(trial):
