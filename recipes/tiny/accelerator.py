@@ -39,13 +39,13 @@ from recipes.tiny.packing import (
 )
 from torch.utils.flop_counter import FlopCounterMode
 
-from catok.training.codec.config import TrainConfig
 from catok.training.codec.data.batch import Batch
-from catok.training.codec.data.config import DataConfig
+from catok.training.codec.data.data_config import DataConfig
 from catok.training.codec.learner import CodecLearner
 from catok.training.codec.networks import build_networks
 from catok.training.codec.publish import publish_codec
 from catok.training.codec.recipe import override_recipe
+from catok.training.codec.train_config import TrainConfig
 from catok.training.engine.checkpoint import RunCheckpoint, load_run
 from catok.training.engine.distributed import Group
 from catok.training.engine.schedule import scheduled_learning_rate

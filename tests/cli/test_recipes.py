@@ -12,8 +12,8 @@ from catok.cli import main
 from catok.cli.keys import annotated_recipe
 from catok.cli.program import KEYS
 from catok.cli.recipe_files import find_recipe
-from catok.training.codec.config import TrainConfig
-from catok.training.lm.config import LMTrainConfig
+from catok.training.codec.train_config import TrainConfig
+from catok.training.lm.train_config import LMTrainConfig
 
 RECIPES = Path(__file__).parents[2] / "recipes"
 

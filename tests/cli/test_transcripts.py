@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from catok.cli.files import Job
+from catok.cli.files import FileJob
 from catok.cli.transcripts import recording_ids
 
 
@@ -23,7 +23,7 @@ def ids(*inputs: str) -> list[str]:
     files = [
         f for p in map(Path, inputs) for f in (sorted(p.rglob("*.wav")) if p.is_dir() else [p])
     ]
-    jobs = [Job(file, None) for file in files]
+    jobs = [FileJob(file, None) for file in files]
     found = recording_ids(inputs, jobs)
     return [found[job.name] for job in jobs]
 
@@ -38,7 +38,7 @@ def test_paths_from_the_folder_of_all_inputs(folder):
 
 
 def test_standard_input(folder):
-    piped = Job(io.BytesIO(), None)
+    piped = FileJob(io.BytesIO(), None)
     assert recording_ids(["-"], [piped]) == {"standard input": "standard input"}
 
 

@@ -10,9 +10,9 @@ from dataclasses import replace
 import pytest
 import torch
 
-from catok.training.codec.config import GanConfig, TrainStage
 from catok.training.codec.learner import CodecLearner
 from catok.training.codec.networks import build_networks
+from catok.training.codec.train_config import GanConfig, TrainStage
 from catok.training.engine.distributed import Group
 from tests.conftest import build, small_settings
 from tests.training.conftest import CONFIG, small_presets

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from catok.modules.transformer import TransformerStage
-from catok.training.codec.codebooks.dropout import DropoutConfig
+from catok.training.codec.codebooks.quantizer_dropout import DropoutConfig
 from catok.training.engine.optim import build_optimizer
 from tests.training.conftest import CONFIG, some_batch, weights
 

@@ -85,7 +85,7 @@ def test_a_pipe_in_place_of_a_ctc_head_is_refused_at_once(tmp_path):
         CTCHead.load(tmp_path)
 
 
-@pytest.mark.parametrize("load", [lm_text.ModelTokenizer, semantic_text.ModelTokenizer])
+@pytest.mark.parametrize("load", [lm_text.ModelTokenizer, semantic_text.ModelTargetTokenizer])
 def test_a_pipe_among_the_files_of_a_text_tokenizer_is_refused_at_once(tmp_path, load):
     os.mkfifo(tmp_path / "tokenizer.json")
     with pytest.raises(ValueError, match="not a regular file"):
@@ -113,7 +113,8 @@ def metrics(folder):
 
 
 @pytest.mark.parametrize(
-    "load", [lm_text.ModelTokenizer, semantic_text.ModelTokenizer, decoder._pretrained, metrics]
+    "load",
+    [lm_text.ModelTokenizer, semantic_text.ModelTargetTokenizer, decoder._pretrained, metrics],
 )
 def test_code_in_a_folder_is_not_run_and_nobody_is_asked(tmp_path, monkeypatch, load):
     """transformers would ask on standard input, where a piped "y" is consent."""

@@ -9,15 +9,15 @@ import torch
 from recipes.tiny import accelerator, packing
 
 from catok import CausalAudioTokenizer, save_audio
-from catok.training.codec.config import (
+from catok.training.codec.data import read_cuts
+from catok.training.codec.data.data_config import DataConfig
+from catok.training.codec.losses.mel import MelLossConfig
+from catok.training.codec.train_config import (
     GanConfig,
     OptimizerConfig,
     TrainConfig,
     TrainStage,
 )
-from catok.training.codec.data import read_cuts
-from catok.training.codec.data.config import DataConfig
-from catok.training.codec.losses.mel import MelLossConfig
 from catok.training.codec.trainer import Trainer
 from catok.training.engine.checkpoint import load_run
 from tests.conftest import small_settings

@@ -10,7 +10,7 @@ from research.psd import run
 from catok import save_audio
 from catok.lm.config import TokenLMConfig
 from catok.training.engine.recipe import read_recipe
-from catok.training.lm.config import LMTrainConfig
+from catok.training.lm.train_config import LMTrainConfig
 from tests.lm.conftest import small_config
 
 FOLDER = Path(__file__).parents[2] / "recipes" / "lm"

@@ -9,20 +9,20 @@ import torch
 from catok import save_audio
 from catok.training.codec import networks
 from catok.training.codec.codebooks.revival import RevivalConfig
-from catok.training.codec.config import (
-    GanConfig,
-    TrainConfig,
-    TrainStage,
-)
 from catok.training.codec.data import Batch, DataConfig, read_cuts
 from catok.training.codec.discriminators import ensemble
 from catok.training.codec.learner import CodecLearner
 from catok.training.codec.losses.mel import MelLossConfig
 from catok.training.codec.networks import build_networks
-from catok.training.codec.semantic.config import SemanticConfig
+from catok.training.codec.semantic.semantic_config import SemanticConfig
+from catok.training.codec.train_config import (
+    GanConfig,
+    TrainConfig,
+    TrainStage,
+)
 from catok.training.codec.trainer import Trainer
-from catok.training.engine.config import OptimizerConfig, ParameterGroup
 from catok.training.engine.distributed import Group
+from catok.training.engine.run_config import OptimizerConfig, ParameterGroup
 from tests.conftest import small_settings
 
 TOY_DISCRIMINATORS = ensemble.DiscriminatorConfig(

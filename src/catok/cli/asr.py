@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from catok.cli.batch import JobResult, Work
-    from catok.cli.files import Job
+    from catok.cli.files import FileJob
     from catok.cli.progress import Progress
     from catok.lm.asr import DecodingConfig, Recognizer, Transcript
 
@@ -117,7 +117,7 @@ def run(
     )
     if pcm is not None:
         check_stdin()
-        todo = files.Plan([files.Job(sys.stdin.buffer, None)], many=False)
+        todo = files.FilePlan([files.FileJob(sys.stdin.buffer, None)], many=False)
     else:
         todo = files.sources(inputs, files.READS_AUDIO, files.READS_CAT)
     transcripts.check_output(kind, todo.many)
@@ -187,7 +187,7 @@ class AsrTask:
         )
         recognizer.depth(self.config)
 
-        def work(job: "Job") -> "JobResult":
+        def work(job: "FileJob") -> "JobResult":
             if self.pcm is not None and not isinstance(job.source, Path):
                 blocks = _pcm_blocks(job.source, self.pcm, recognizer)
                 transcript, seconds = _streamed(recognizer, blocks, self.config, progress)
@@ -211,7 +211,7 @@ def print_transcript(text: str) -> None:
 
 def _transcribed(
     recognizer: "Recognizer",
-    job: "Job",
+    job: "FileJob",
     config: "DecodingConfig",
     stream: bool,
     progress: "Progress",

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from catok.cli.errors import error_line
-from catok.cli.files import Job, Plan
+from catok.cli.files import FileJob, FilePlan
 from catok.cli.progress import Progress
 from catok.cli.terminal import print_error, print_note
 from catok.data.folders import summarize
@@ -26,10 +26,10 @@ class JobResult:
     text: str = ""
 
 
-Work = Callable[[Job], JobResult]
+Work = Callable[[FileJob], JobResult]
 
 
-class Task(Protocol):
+class BatchTask(Protocol):
     """What a command does with every recording; a picklable value, for worker processes."""
 
     def start(self, progress: Progress) -> Work:
@@ -38,8 +38,8 @@ class Task(Protocol):
 
 
 def work_through(
-    plan: Plan,
-    task: Task,
+    plan: FilePlan,
+    task: BatchTask,
     total: Callable[[], float],
     *,
     verb: str,
@@ -85,7 +85,7 @@ def speed_text(seconds: float, elapsed: float) -> str:
 
 
 def _print_summary(
-    plan: Plan, done: list[JobResult], failed: int, incomplete: int, elapsed: float, verb: str
+    plan: FilePlan, done: list[JobResult], failed: int, incomplete: int, elapsed: float, verb: str
 ) -> None:
     seconds = sum(item.seconds for item in done)
     where = f", {plan.where}" if plan.where and done else ""
@@ -130,7 +130,7 @@ def _taken(
 
 
 @dataclass(frozen=True)
-class Outcome:
+class JobOutcome:
     """The result or error of a job, and the warnings of audio that was not read whole."""
 
     result: JobResult | Exception
@@ -138,8 +138,8 @@ class Outcome:
 
 
 def _outcomes(
-    plan: Plan, task: Task, progress: Progress, workers: int, threads: int | None
-) -> Iterator[tuple[Job, Outcome]]:
+    plan: FilePlan, task: BatchTask, progress: Progress, workers: int, threads: int | None
+) -> Iterator[tuple[FileJob, JobOutcome]]:
     """What every job came to, as it is done; what the work needs is loaded before."""
     if not plan.jobs:
         return iter(())
@@ -150,8 +150,8 @@ def _outcomes(
 
 
 def _shared_out(
-    jobs: list[Job], task: Task, progress: Progress, workers: int, threads: int | None
-) -> Iterator[tuple[Job, Outcome]]:
+    jobs: list[FileJob], task: BatchTask, progress: Progress, workers: int, threads: int | None
+) -> Iterator[tuple[FileJob, JobOutcome]]:
     from catok.worker_pool import WorkerPool
 
     with WorkerPool(partial(_begun, task), workers, threads) as pool:
@@ -161,17 +161,17 @@ def _shared_out(
             yield jobs[index], outcome
 
 
-def _begun(task: Task) -> Work:
+def _begun(task: BatchTask) -> Work:
     """In a worker: what does its jobs; the bar is the parent's."""
     return task.start(Progress(lambda: 0.0))
 
 
-def _numbered(work: Work, item: tuple[int, Job]) -> tuple[int, Outcome]:
+def _numbered(work: Work, item: tuple[int, FileJob]) -> tuple[int, JobOutcome]:
     index, job = item
     return index, _run_job(work, job)
 
 
-def _run_job(work: Work, job: Job) -> Outcome:
+def _run_job(work: Work, job: FileJob) -> JobOutcome:
     from catok.audio import audio_warnings
 
     with audio_warnings() as warned:
@@ -183,4 +183,4 @@ def _run_job(work: Work, job: Job) -> Outcome:
             raise
         except (ValueError, OSError, MemoryError) as error:
             result = error
-    return Outcome(result, tuple(warned))
+    return JobOutcome(result, tuple(warned))

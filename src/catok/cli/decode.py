@@ -11,7 +11,7 @@ from catok.cli.options import BatchOptions, CodecOptions
 
 if TYPE_CHECKING:
     from catok.cli.batch import JobResult, Work
-    from catok.cli.files import Job
+    from catok.cli.files import FileJob
     from catok.cli.progress import Progress
 
 
@@ -64,7 +64,7 @@ class DecodeTask:
 
         tok = self.codec.load("decoder")
 
-        def work(job: "Job") -> "JobResult":
+        def work(job: "FileJob") -> "JobResult":
             encoded = Encoded.load(job.source, self.codec.quantizers)
             with writable(job.target, self.suffix) as target:
                 decode_file(tok, encoded, target, report=progress.advance)

@@ -11,7 +11,7 @@ from catok.cli.options import BatchOptions, CodecOptions, MixOptions
 
 if TYPE_CHECKING:
     from catok.cli.batch import JobResult, Work
-    from catok.cli.files import Job
+    from catok.cli.files import FileJob
     from catok.cli.progress import Progress
 
 
@@ -65,7 +65,7 @@ class EncodeTask:
 
         tok = self.codec.load("encoder")
 
-        def work(job: "Job") -> "JobResult":
+        def work(job: "FileJob") -> "JobResult":
             note = conversion_note(tok, job.source, job.name)
             with writable(job.target) as target:
                 encoded = encode_file(

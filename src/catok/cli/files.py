@@ -30,7 +30,7 @@ STDIN = "standard input"
 
 
 @dataclass(frozen=True)
-class Job:
+class FileJob:
     """One recording: what to read, and where the result goes (None: standard output)."""
 
     source: Path | BinaryIO
@@ -46,7 +46,7 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Plan:
+class FilePlan:
     """All jobs of a command that are still to do; `many` when folders or several inputs were given.
 
     `left_out`: files of the folders that are not jobs, by suffix; `kept`: jobs left out because
@@ -54,7 +54,7 @@ class Plan:
     standard output).
     """
 
-    jobs: list[Job]
+    jobs: list[FileJob]
     many: bool
     left_out: Counter[str] = field(default_factory=Counter)
     kept: int = 0
@@ -112,7 +112,7 @@ class _Input:
     root: Path
 
 
-def sources(inputs: tuple[str, ...], *reads: Collection[str]) -> Plan:
+def sources(inputs: tuple[str, ...], *reads: Collection[str]) -> FilePlan:
     """Jobs without targets: the files, those that the folders hold, or standard input for `-`,
     or a pipe with a name.
 
@@ -128,9 +128,9 @@ def sources(inputs: tuple[str, ...], *reads: Collection[str]) -> Plan:
             raise UsageError(
                 "standard input (-) or a pipe goes alone: name the other inputs in another run"
             )
-        return Plan([Job(spooled_input(first), None)], many=False)
+        return FilePlan([FileJob(spooled_input(first), None)], many=False)
     found, many, left_out = _expanded(inputs, reads)
-    return Plan([Job(item.source, None) for item in found], many, left_out)
+    return FilePlan([FileJob(item.source, None) for item in found], many, left_out)
 
 
 def plan_jobs(
@@ -140,7 +140,7 @@ def plan_jobs(
     writes: tuple[str, ...],
     existing: Existing = Existing(),
     shard: Shard = Shard(),
-) -> Plan:
+) -> FilePlan:
     """Expand the inputs as `sources` does and map each to its output.
 
     `writes`: suffixes that an output may have; the first is taken where its name is made up.
@@ -157,14 +157,14 @@ def plan_jobs(
             )
         target = output_file(out, writes)
         if existing.keeps(target, named=True):
-            return Plan([], many=False, kept=1)
-        return Plan([Job(spooled_input(inputs[0]), target)], many=False, where=_in(target))
+            return FilePlan([], many=False, kept=1)
+        return FilePlan([FileJob(spooled_input(inputs[0]), target)], many=False, where=_in(target))
     if not inputs or any(map(_is_stream, inputs)):
         return sources(inputs)  # raises
     found, many, left_out = _expanded(inputs, (reads,))
     named = not many and out is not None and not is_folder(out)
     if named:
-        jobs = [Job(found[0].source, output_file(str(out), writes))]
+        jobs = [FileJob(found[0].source, output_file(str(out), writes))]
     else:
         folder = None if out is None else folder_of_many(out, writes)
         jobs = _laid_out(found, folder, reads, writes[0])
@@ -182,7 +182,7 @@ def plan_jobs(
     for folder in {job.target.parent for job in todo if job.target is not None}:
         announce(folder)
     where = _in(jobs[0].target) if jobs and not many else f"in {out or 'the folders of the inputs'}"
-    return Plan(todo, many, left_out, kept=len(jobs) - len(todo), where=where)
+    return FilePlan(todo, many, left_out, kept=len(jobs) - len(todo), where=where)
 
 
 def audio_suffixes(format: str) -> tuple[str, ...]:
@@ -266,7 +266,7 @@ def folder_of_many(out: str, writes: tuple[str, ...]) -> Path:
 
 def _laid_out(
     found: list[_Input], folder: Path | None, reads: Collection[str], suffix: str
-) -> list[Job]:
+) -> list[FileJob]:
     """Jobs with targets in `folder`, or beside the inputs if None."""
     if folder is None:
         places = [item.source for item in found]
@@ -284,7 +284,7 @@ def _laid_out(
         for i, place in enumerate(places)
     ]
     return [
-        Job(item.source, target if folder is None else folder / target)
+        FileJob(item.source, target if folder is None else folder / target)
         for item, target in zip(found, targets, strict=True)
     ]
 
@@ -302,10 +302,10 @@ def _stem(place: Path, reads: Collection[str]) -> str:
     return str(place.with_suffix("") if place.suffix.lower() in reads else place)
 
 
-def _check_apart(jobs: Iterable[Job]) -> None:
+def _check_apart(jobs: Iterable[FileJob]) -> None:
     jobs = list(jobs)
     inputs = {os.path.realpath(job.source) for job in jobs if isinstance(job.source, Path)}
-    taken: dict[str, Job] = {}
+    taken: dict[str, FileJob] = {}
     for job in jobs:
         if job.target is None:
             continue

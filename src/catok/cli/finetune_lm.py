@@ -46,8 +46,8 @@ def run(
     from catok.io.hub import find_folder
     from catok.io.kinds import SPEECH_KINDS, check_kind
     from catok.training.engine.recipe import overridden
-    from catok.training.lm.config import LMTrainConfig
     from catok.training.lm.finetune import finetune_lm_recipe
+    from catok.training.lm.train_config import LMTrainConfig
 
     folder = find_folder(model).absolute()  # never the name of a preset
     check_kind(folder, *SPEECH_KINDS)

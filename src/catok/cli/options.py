@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from catok.cli import arguments as arg
 
 if TYPE_CHECKING:
-    from catok.cli.files import Plan
+    from catok.cli.files import FilePlan
     from catok.tokenizer.interface import AudioTokenizer
     from catok.tokenizer.model import Part
 
@@ -60,7 +60,7 @@ class BatchOptions:
         out: str | None,
         reads: Collection[str],
         writes: tuple[str, ...],
-    ) -> "Plan":
+    ) -> "FilePlan":
         """What is to be done (see `catok.cli.files`). Raises UsageError and ValueError."""
         from catok.cli import files
 

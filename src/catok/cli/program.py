@@ -54,10 +54,10 @@ COMMANDS = {
     "verify": verify.run,
 }
 KEYS = {
-    "train": ("catok.training.codec.config", "TrainConfig"),
-    "finetune": ("catok.training.codec.config", "TrainConfig"),
-    "train-lm": ("catok.training.lm.config", "LMTrainConfig"),
-    "finetune-lm": ("catok.training.lm.config", "LMTrainConfig"),
+    "train": ("catok.training.codec.train_config", "TrainConfig"),
+    "finetune": ("catok.training.codec.train_config", "TrainConfig"),
+    "train-lm": ("catok.training.lm.train_config", "LMTrainConfig"),
+    "finetune-lm": ("catok.training.lm.train_config", "LMTrainConfig"),
 }
 """Where the configurations are that `--keys` tells of."""
 

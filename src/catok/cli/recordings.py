@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from catok.audio import audio_info
-from catok.cli.files import Plan
+from catok.cli.files import FilePlan
 from catok.io.cat_file import read_header
 from catok.tokenizer.interface import AudioTokenizer
 
@@ -29,7 +29,7 @@ def conversion_note(tok: AudioTokenizer, source: Path | BinaryIO, name: str) -> 
     )
 
 
-def audio_seconds(plan: Plan) -> float:
+def audio_seconds(plan: FilePlan) -> float:
     """Length of all audio inputs; those that cannot be read count nothing."""
     total = 0.0
     for job in plan.jobs:
@@ -38,7 +38,7 @@ def audio_seconds(plan: Plan) -> float:
     return total
 
 
-def cat_seconds(plan: Plan) -> float:
+def cat_seconds(plan: FilePlan) -> float:
     """Length of all `.cat` inputs; those that cannot be read count nothing."""
     total = 0.0
     for job in plan.jobs:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import torch
 
     from catok.training.engine.distributed import Group
-    from catok.training.lm.config import LMTrainConfig
+    from catok.training.lm.train_config import LMTrainConfig
     from catok.training.lm.trainer import LMTrainer
 
 
@@ -43,7 +43,7 @@ def run(
     require("tts", "transformers")
 
     from catok.training.engine.recipe import read_recipe
-    from catok.training.lm.config import LMTrainConfig
+    from catok.training.lm.train_config import LMTrainConfig
 
     config = LMTrainConfig.from_dict(read_recipe(path, list(set)))
     return train_lm(config, data, valid, tokens, out, device)

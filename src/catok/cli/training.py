@@ -19,7 +19,7 @@ from catok.io.lock import folder_lock
 if TYPE_CHECKING:
     import torch
 
-    from catok.training.codec.config import TrainConfig
+    from catok.training.codec.train_config import TrainConfig
     from catok.training.engine.distributed import Group
 
 

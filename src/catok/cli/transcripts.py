@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from catok.cli.errors import UsageError
-from catok.cli.files import Job, Plan, output_file
+from catok.cli.files import FileJob, FilePlan, output_file
 from catok.cli.terminal import shown
 from catok.io.files import replacing
 from catok.io.lock import try_lock
@@ -27,7 +27,7 @@ def output_kind(out: str | None) -> str:
     return ".txt" if path is None else path.suffix.lower()
 
 
-def recording_ids(inputs: Iterable[str], jobs: Iterable[Job]) -> dict[str, str]:
+def recording_ids(inputs: Iterable[str], jobs: Iterable[FileJob]) -> dict[str, str]:
     """Ids of the recordings by the jobs' names: their paths from the folder that holds all inputs,
     less the suffix. So are they found by `catok score asr --hypotheses`.
 
@@ -99,7 +99,7 @@ class TranscriptFile:
             self._file.close()
             raise
 
-    def left(self, todo: Plan, keys: Mapping[str, str]) -> Plan:
+    def left(self, todo: FilePlan, keys: Mapping[str, str]) -> FilePlan:
         """The plan less the recordings that the file has; `keys`: ids by the jobs' names.
 
         Raises ValueError where it has a recording by another id: ids depend on the inputs.
@@ -114,7 +114,7 @@ class TranscriptFile:
                     f"{self._path} has {job.name} with the id {found}, from other inputs: choose "
                     "another -o, or replace it with --overwrite"
                 )
-        return Plan(jobs, todo.many, todo.left_out, kept=len(todo.jobs) - len(jobs))
+        return FilePlan(jobs, todo.many, todo.left_out, kept=len(todo.jobs) - len(jobs))
 
     def write(self, text: str) -> None:
         """Append the lines of one recording; they are in the file when this returns."""

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from catok.conformance.kit import Variant, load_kit, make_kit
     from catok.conformance.page import as_page
     from catok.conformance.ports import ClassPort
-    from catok.conformance.reference import Reference
+    from catok.conformance.reference import ReferenceTokenizer
     from catok.conformance.report import as_data, as_text
     from catok.conformance.runner import Report, verify
     from catok.conformance.targets import model_variant, port_named
@@ -23,7 +23,7 @@ __all__ = [
     "CommandPort",
     "Limits",
     "NotOffered",
-    "Reference",
+    "ReferenceTokenizer",
     "Report",
     "Variant",
     "as_data",
@@ -43,7 +43,7 @@ __getattr__, __dir__ = lazy_names(
         "CommandPort": "catok.conformance.command",
         "Limits": "catok.conformance.judging",
         "NotOffered": "catok.conformance.judging",
-        "Reference": "catok.conformance.reference",
+        "ReferenceTokenizer": "catok.conformance.reference",
         "Report": "catok.conformance.runner",
         "Variant": "catok.conformance.kit",
         "as_data": "catok.conformance.report",

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from catok.conformance.models import VARIANTS, generator, random_weights
-from catok.conformance.reference import Reference
+from catok.conformance.reference import ReferenceTokenizer
 from catok.io.config import check_format, read_value
 from catok.io.files import replacing
 from catok.io.json import read_json
@@ -33,7 +33,7 @@ KIT = "kit.json"
 
 
 @dataclass(frozen=True)
-class Recording:
+class KitRecording:
     """A recording and all that must come of it.
 
     `audio` `[C, T]` float32; `latents` `[D, F]`, `codes` and `margins` `[K, F]` (`Analysis`);
@@ -66,7 +66,7 @@ class Variant:
     name: str
     folder: Path
     config: TokenizerConfig
-    recordings: Mapping[str, Recording]
+    recordings: Mapping[str, KitRecording]
 
     @property
     def windows(self) -> tuple[float, float]:
@@ -90,7 +90,7 @@ def make_kit(folder: str | Path, names: Iterable[str] = tuple(VARIANTS)) -> None
     for name in names:
         config, weights = VARIANTS[name], random_weights(name)
         save_folder(folder / name, config, weights)
-        arrays = _vectors(name, Reference(config, weights))
+        arrays = _vectors(name, ReferenceTokenizer(config, weights))
         with replacing(folder / name / "vectors.npz") as temporary, open(temporary, "wb") as file:
             np.savez_compressed(file, allow_pickle=False, **arrays)
         listed[name] = _facts(config, arrays)
@@ -117,11 +117,11 @@ def load_kit(folder: str | Path, names: Iterable[str] | None = None) -> list[Var
 def variant_of(folder: Path, name: str) -> Variant:
     """Vectors of any tokenizer's folder, made now; longer than twice its largest window."""
     tokenizer = CausalAudioTokenizer.from_pretrained(folder)
-    arrays = _vectors(name, Reference(tokenizer.config, tokenizer.state_dict()))
+    arrays = _vectors(name, ReferenceTokenizer(tokenizer.config, tokenizer.state_dict()))
     return Variant(name, folder, tokenizer.config, _recordings(arrays, tokenizer.config))
 
 
-def _vectors(name: str, reference: Reference) -> dict[str, np.ndarray]:
+def _vectors(name: str, reference: ReferenceTokenizer) -> dict[str, np.ndarray]:
     """The arrays of vectors.npz."""
     config = reference.config
     windows = [s.window for s in config.encoder if isinstance(s, TransformerConfig)]
@@ -190,7 +190,9 @@ def _load_variant(folder: Path, name: str) -> Variant:
     return Variant(name, folder, config, recordings)
 
 
-def _recordings(arrays: Mapping[str, np.ndarray], config: TokenizerConfig) -> dict[str, Recording]:
+def _recordings(
+    arrays: Mapping[str, np.ndarray], config: TokenizerConfig
+) -> dict[str, KitRecording]:
     found = {}
     for title in ("long", "partial", "short"):
         codes = arrays[f"{title}.codes"].astype(np.int64)
@@ -200,7 +202,7 @@ def _recordings(arrays: Mapping[str, np.ndarray], config: TokenizerConfig) -> di
         )
         sound[..., ::STRIDE] = kept
         depths = range(1, len(kept) + 1) if len(kept) > 1 else (codes.shape[0],)
-        found[title] = Recording(
+        found[title] = KitRecording(
             title,
             arrays[f"{title}.audio"].astype(np.float32) / FULL_SCALE,
             arrays[f"{title}.latents"],

@@ -5,7 +5,7 @@ from importlib import resources
 from string import Template
 
 from catok.conformance.judging import Frame, Outcome
-from catok.conformance.report import COLUMNS, Line, lines_of, verdict
+from catok.conformance.report import COLUMNS, ReportLine, lines_of, verdict
 from catok.conformance.runner import Report, VariantReport
 from catok.evaluation.report.html import escaped, tag
 
@@ -48,7 +48,7 @@ def _section(variant: VariantReport) -> str:
     return tag("section", "\n".join(parts))
 
 
-def _table(lines: Sequence[Line]) -> str:
+def _table(lines: Sequence[ReportLine]) -> str:
     head = tag("tr", "".join(tag("th", name) for name in COLUMNS))
     rows = [
         tag(
@@ -61,7 +61,7 @@ def _table(lines: Sequence[Line]) -> str:
     return tag("div", tag("table", head + "".join(rows)), class_="wide")
 
 
-def _strips(lines: Iterable[Line]) -> Iterable[str]:
+def _strips(lines: Iterable[ReportLine]) -> Iterable[str]:
     for line in lines:
         for outcome in line.encode[-1:]:  # of prefixes, the longest
             rows = _by_row(outcome)
@@ -85,7 +85,7 @@ def _strip(rows: Sequence[Sequence[Frame]]) -> str:
     return tag("svg", "".join(cells), role="img", aria_label="frames that are equal", **size)
 
 
-def _curves(lines: Iterable[Line]) -> Iterable[str]:
+def _curves(lines: Iterable[ReportLine]) -> Iterable[str]:
     for line in lines:
         for outcome in line.decode[-1:]:
             rows = _by_row(outcome)

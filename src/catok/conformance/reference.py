@@ -48,7 +48,7 @@ class Synthesis:
     stages: tuple[Tensor, ...]
 
 
-class Reference:
+class ReferenceTokenizer:
     """A tokenizer as its configuration and weights define it; `weights` by canonical name.
 
     Raises ValueError on a quantizer that the specification does not know.

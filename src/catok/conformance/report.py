@@ -22,7 +22,7 @@ COLUMNS = (
 
 
 @dataclass(frozen=True)
-class Line:
+class ReportLine:
     """A setting of a check, in both directions; prefixes of all lengths are one setting."""
 
     check: str
@@ -60,7 +60,7 @@ class Line:
         ]
 
 
-def lines_of(variant: VariantReport) -> list[Line]:
+def lines_of(variant: VariantReport) -> list[ReportLine]:
     """The variant's outcomes by check and setting, in the order of the checks."""
     grouped: dict[tuple[str, str], list[Outcome]] = {}
     for outcome in variant.outcomes:
@@ -153,11 +153,11 @@ def _outcome_data(outcome: Outcome) -> dict[str, Any]:
     return data
 
 
-def _line(check: str, setting: str, outcomes: Sequence[Outcome]) -> Line:
+def _line(check: str, setting: str, outcomes: Sequence[Outcome]) -> ReportLine:
     def of(direction: str) -> tuple[Outcome, ...]:
         return tuple(outcome for outcome in outcomes if outcome.direction == direction)
 
-    return Line(check, setting, of("encode"), of("decode"))
+    return ReportLine(check, setting, of("encode"), of("decode"))
 
 
 def _shares(outcomes: Sequence[Outcome]) -> tuple[str, str]:

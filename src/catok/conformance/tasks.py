@@ -10,7 +10,7 @@ from typing import Literal
 
 import numpy as np
 
-from catok.conformance.kit import Recording, Variant
+from catok.conformance.kit import KitRecording, Variant
 
 Direction = Literal["encode", "decode"]
 CHECKS = {
@@ -101,7 +101,7 @@ def _at_once(
     direction: Direction,
     check: str,
     setting: str,
-    recordings: Sequence[Recording],
+    recordings: Sequence[KitRecording],
     depth: int | None = None,
 ) -> Task:
     depth = depth or len(recordings[0].codes)
@@ -124,7 +124,7 @@ def _at_once(
     )
 
 
-def _whole(recording: Recording) -> list[Place]:
+def _whole(recording: KitRecording) -> list[Place]:
     return [(recording.name, frame) for frame in range(recording.frames)]
 
 

@@ -9,13 +9,13 @@ if TYPE_CHECKING:
     from catok.export.folder import export_parts, export_tokenizer
     from catok.export.plan import Plan
     from catok.export.runtime import OnnxRuntime
-    from catok.export.sensitivity import Group, choose, measure
+    from catok.export.sensitivity import LayerGroup, choose, measure
     from catok.export.state import OnnxState
     from catok.export.tokenizer import OnnxTokenizer
 
 __all__ = [
     "Description",
-    "Group",
+    "LayerGroup",
     "OnnxRuntime",
     "OnnxState",
     "OnnxTokenizer",
@@ -34,7 +34,7 @@ __getattr__, __dir__ = lazy_names(
         "OnnxRuntime": "catok.export.runtime",
         "OnnxState": "catok.export.state",
         "OnnxTokenizer": "catok.export.tokenizer",
-        "Group": "catok.export.sensitivity",
+        "LayerGroup": "catok.export.sensitivity",
         "Plan": "catok.export.plan",
         "choose": "catok.export.sensitivity",
         "export_parts": "catok.export.folder",

@@ -29,7 +29,7 @@ LADDERS: Mapping[Dtype, tuple[Precision, ...]] = {
 
 
 @dataclass(frozen=True)
-class Group:
+class LayerGroup:
     """Linear layers of one kind in one stage: "encoder.1.ffn.0". `noise`: by precision, the power
     that it adds to the output of its half of the model, relative to the output's.
     """
@@ -40,7 +40,7 @@ class Group:
 
 
 @torch.no_grad()
-def measure(model: CausalAudioTokenizer, audio: Tensor, dtype: Dtype) -> list[Group]:
+def measure(model: CausalAudioTokenizer, audio: Tensor, dtype: Dtype) -> list[LayerGroup]:
     """Every group of a whole model, on audio `[B, C, T]`: as a float32 model, on the CPU."""
     frames = audio.shape[2] // model.frame_size
     audio = audio[..., : frames * model.frame_size]
@@ -60,12 +60,12 @@ def measure(model: CausalAudioTokenizer, audio: Tensor, dtype: Dtype) -> list[Gr
             for precision in LADDERS[dtype][:-1]:
                 with quantized(model, dict.fromkeys(layers, precision)):
                     noise[precision] = _power(side(given) - wanted) / _power(wanted)
-            found.append(Group(name, tuple(layers), noise))
+            found.append(LayerGroup(name, tuple(layers), noise))
     return found
 
 
 def choose(
-    groups: Sequence[Group],
+    groups: Sequence[LayerGroup],
     dtype: Dtype,
     least_snr: float,
     graphs: Collection[str] | None = None,
@@ -77,7 +77,7 @@ def choose(
         level = dict.fromkeys((group.name for group in members), 0)
         ladder = LADDERS[dtype]
 
-        def noise(group: Group, level: Mapping[str, int] = level) -> float:
+        def noise(group: LayerGroup, level: Mapping[str, int] = level) -> float:
             return group.noise[LADDERS[dtype][level[group.name]]]
 
         while sum(noise(group) for group in members) > 10 ** (-least_snr / 10):

@@ -21,7 +21,7 @@ MAX_FRAMES = 3000  # four minutes at 12.5 frames per second
 
 
 @dataclass(frozen=True)
-class Frame:
+class GeneratedFrame:
     """One step of a batch: `codes` `[A, K]` int64 of the prompts numbered in `indices` (A of them).
 
     `ended`: prompts that ended by themselves in this step; they give no frame here or later.
@@ -50,7 +50,7 @@ def generate_frames(
     max_frames: int = MAX_FRAMES,
     seeds: Sequence[int] | None = None,
     unconditional: Sequence[Tensor] | None = None,
-) -> Iterator[Frame]:
+) -> Iterator[GeneratedFrame]:
     """Yield each frame as soon as it is chosen; stops when all prompts have ended.
 
     `prompts`: tokens `[T, 1 + n_vq]` each, from `PromptBuilder`. Only the first `num_quantizers`
@@ -96,7 +96,7 @@ def generate_frames(
             history.select(index)
             sampler.select(kept)
             alive = [alive[i] for i in kept]
-        yield Frame(tuple(alive), chosen[:, 1 : 1 + num_quantizers], ended)
+        yield GeneratedFrame(tuple(alive), chosen[:, 1 : 1 + num_quantizers], ended)
         if not alive:
             return
         history.add(chosen[:, None])

@@ -5,9 +5,8 @@ from typing import TYPE_CHECKING
 from catok.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from catok.training.codec.config import TrainConfig, TrainStage
     from catok.training.codec.data import Corpora, read_cuts
-    from catok.training.codec.data.config import DataConfig
+    from catok.training.codec.data.data_config import DataConfig
     from catok.training.codec.discriminators.ensemble import DiscriminatorConfig, Discriminators
     from catok.training.codec.losses.base import Loss, LossConfig, LossInputs
     from catok.training.codec.losses.compressed_spectrum import CompressedSpectrumConfig
@@ -15,14 +14,15 @@ if TYPE_CHECKING:
     from catok.training.codec.losses.waveform import WaveformLossConfig
     from catok.training.codec.losses.weighted_waveform import WeightedWaveformConfig
     from catok.training.codec.recipe import load_recipe, override_recipe
-    from catok.training.codec.semantic.config import SemanticConfig
     from catok.training.codec.semantic.head import SemanticHead
+    from catok.training.codec.semantic.semantic_config import SemanticConfig
+    from catok.training.codec.train_config import TrainConfig, TrainStage
     from catok.training.codec.trainer import Trainer
-    from catok.training.engine.config import OptimizerConfig, ParameterGroup
     from catok.training.engine.recipe import read_recipe
-    from catok.training.lm.config import LMOptimizerConfig, LMTrainConfig
+    from catok.training.engine.run_config import OptimizerConfig, ParameterGroup
     from catok.training.lm.parts import build_parts
     from catok.training.lm.prepare import open_corpus
+    from catok.training.lm.train_config import LMOptimizerConfig, LMTrainConfig
     from catok.training.lm.trainer import LMTrainer
 
 __all__ = [
@@ -61,23 +61,23 @@ __getattr__, __dir__ = lazy_names(
     {
         "CompressedSpectrumConfig": "catok.training.codec.losses.compressed_spectrum",
         "Corpora": "catok.training.codec.data",
-        "DataConfig": "catok.training.codec.data.config",
+        "DataConfig": "catok.training.codec.data.data_config",
         "DiscriminatorConfig": "catok.training.codec.discriminators.ensemble",
         "Discriminators": "catok.training.codec.discriminators.ensemble",
-        "LMOptimizerConfig": "catok.training.lm.config",
-        "LMTrainConfig": "catok.training.lm.config",
+        "LMOptimizerConfig": "catok.training.lm.train_config",
+        "LMTrainConfig": "catok.training.lm.train_config",
         "LMTrainer": "catok.training.lm.trainer",
         "Loss": "catok.training.codec.losses.base",
         "LossConfig": "catok.training.codec.losses.base",
         "LossInputs": "catok.training.codec.losses.base",
         "MelLoss": "catok.training.codec.losses.mel",
         "MelLossConfig": "catok.training.codec.losses.mel",
-        "OptimizerConfig": "catok.training.engine.config",
-        "ParameterGroup": "catok.training.engine.config",
-        "SemanticConfig": "catok.training.codec.semantic.config",
+        "OptimizerConfig": "catok.training.engine.run_config",
+        "ParameterGroup": "catok.training.engine.run_config",
+        "SemanticConfig": "catok.training.codec.semantic.semantic_config",
         "SemanticHead": "catok.training.codec.semantic.head",
-        "TrainConfig": "catok.training.codec.config",
-        "TrainStage": "catok.training.codec.config",
+        "TrainConfig": "catok.training.codec.train_config",
+        "TrainStage": "catok.training.codec.train_config",
         "Trainer": "catok.training.codec.trainer",
         "WaveformLossConfig": "catok.training.codec.losses.waveform",
         "WeightedWaveformConfig": "catok.training.codec.losses.weighted_waveform",

@@ -4,8 +4,8 @@ import torch
 from catok import CausalAudioTokenizer
 from catok.training.codec.discriminators.ensemble import Discriminators
 from catok.training.codec.finetune import finetune_recipe
-from catok.training.codec.semantic.config import SemanticConfig
 from catok.training.codec.semantic.head import SemanticHead
+from catok.training.codec.semantic.semantic_config import SemanticConfig
 from catok.training.codec.trainer import Trainer
 
 from ..conftest import TOY_DISCRIMINATORS, changed, same, weights

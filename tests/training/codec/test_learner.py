@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from catok.training.codec import gan
-from catok.training.codec.codebooks.dropout import DropoutConfig
-from catok.training.codec.config import GanConfig, TrainStage
+from catok.training.codec.codebooks.quantizer_dropout import DropoutConfig
 from catok.training.codec.data import Batch
-from catok.training.codec.semantic.config import SemanticConfig
+from catok.training.codec.semantic.semantic_config import SemanticConfig
+from catok.training.codec.train_config import GanConfig, TrainStage
 
 from ..conftest import CONFIG, changed, same, some_batch, weights
 

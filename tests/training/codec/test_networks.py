@@ -4,11 +4,11 @@ import pytest
 import torch
 
 from catok import CausalAudioTokenizer, TokenizerConfig
-from catok.training.codec.config import GanConfig, TrainStage
 from catok.training.codec.discriminators.ensemble import Discriminators
 from catok.training.codec.networks import build_networks
-from catok.training.codec.semantic.config import SemanticConfig
 from catok.training.codec.semantic.head import SemanticHead
+from catok.training.codec.semantic.semantic_config import SemanticConfig
+from catok.training.codec.train_config import GanConfig, TrainStage
 
 from ..conftest import CONFIG, EVERYTHING, TOY_DISCRIMINATORS, same
 

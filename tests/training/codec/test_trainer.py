@@ -9,11 +9,11 @@ import pytest
 import torch
 
 from catok import CausalAudioTokenizer
-from catok.training.codec.config import TrainStage
 from catok.training.codec.data import read_cuts
 from catok.training.codec.discriminators.ensemble import Discriminators
 from catok.training.codec.losses.mel import MelLossConfig
 from catok.training.codec.semantic.head import SemanticHead
+from catok.training.codec.train_config import TrainStage
 from catok.training.codec.trainer import Trainer
 from catok.training.engine.signals import GracefulStop
 

@@ -19,19 +19,19 @@ from torch.nn.parallel import DistributedDataParallel
 from catok.tokenizer.config import TokenizerConfig
 from catok.training.codec import trainer as loop
 from catok.training.codec.codebooks.revival import RevivalConfig
-from catok.training.codec.config import (
-    GanConfig,
-    TrainConfig,
-    TrainStage,
-)
 from catok.training.codec.data import Batch, DataConfig
 from catok.training.codec.discriminators.ensemble import PRESETS, DiscriminatorConfig
 from catok.training.codec.learner import CodecLearner
 from catok.training.codec.losses.mel import MelLossConfig
-from catok.training.codec.semantic.config import SemanticConfig
+from catok.training.codec.semantic.semantic_config import SemanticConfig
+from catok.training.codec.train_config import (
+    GanConfig,
+    TrainConfig,
+    TrainStage,
+)
 from catok.training.engine import distributed
-from catok.training.engine.config import OptimizerConfig, ParameterGroup
 from catok.training.engine.distributed import Group
+from catok.training.engine.run_config import OptimizerConfig, ParameterGroup
 from tests.conftest import small_settings
 
 WORLD, PATIENCE = 2, 120.0  # seconds; it is seconds even on a busy machine

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from catok.training.codec.config import TrainStage
+from catok.training.codec.train_config import TrainStage
 from catok.training.codec.trainer import Trainer
 from catok.training.engine import checkpoint
 from catok.training.engine.distributed import Group
@@ -25,7 +25,7 @@ DRIVER = """
 import io, os, signal, sys, torch
 from dataclasses import replace
 from catok.training.codec.trainer import Trainer
-from catok.training.codec.config import TrainConfig
+from catok.training.codec.train_config import TrainConfig
 from catok.training.codec.data import read_cuts
 import json
 

@@ -6,9 +6,9 @@ from dataclasses import replace
 import pytest
 import torch
 
-from catok.training.codec.config import TrainStage
 from catok.training.codec.data import Batch
 from catok.training.codec.losses import waveform
+from catok.training.codec.train_config import TrainStage
 from catok.training.codec.trainer import Trainer
 from catok.training.engine.guards import NonFiniteGuard
 

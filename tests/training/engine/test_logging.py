@@ -3,7 +3,7 @@ import json
 import pytest
 import torch
 
-from catok.training.engine.logging import JsonLines, RunLog, TensorBoard
+from catok.training.engine.logging import JsonLinesLog, RunLog, TensorBoard
 
 
 def lines(folder):
@@ -11,15 +11,15 @@ def lines(folder):
 
 
 def test_what_comes_after_the_step_is_dropped(tmp_path):
-    log = JsonLines(tmp_path, 0)
+    log = JsonLinesLog(tmp_path, 0)
     for step in (1, 2, 3):
         log.write({"step": step, "mel": 0.5})
-    resumed = JsonLines(tmp_path, 2)
+    resumed = JsonLinesLog(tmp_path, 2)
     resumed.write({"step": 3, "mel": 0.25})
     assert [(line["step"], line["mel"]) for line in lines(tmp_path)] == [
         (1, 0.5), (2, 0.5), (3, 0.25),
     ]  # fmt: skip
-    JsonLines(tmp_path, 0)
+    JsonLinesLog(tmp_path, 0)
     assert lines(tmp_path) == []
 
 
@@ -28,18 +28,18 @@ def test_what_comes_after_the_step_is_dropped(tmp_path):
 )
 def test_what_is_not_a_whole_line_is_dropped(tmp_path, rest):
     (tmp_path / "log.jsonl").write_bytes(b'{"step": 1}\n' + rest)
-    JsonLines(tmp_path, 2).write({"step": 3})
+    JsonLinesLog(tmp_path, 2).write({"step": 3})
     assert lines(tmp_path) == [{"step": 1}, {"step": 3}]
 
 
 def test_a_last_line_without_its_end_keeps_to_itself(tmp_path):
     (tmp_path / "log.jsonl").write_text('{"step": 1}')
-    JsonLines(tmp_path, 2).write({"step": 3})
+    JsonLinesLog(tmp_path, 2).write({"step": 3})
     assert lines(tmp_path) == [{"step": 1}, {"step": 3}]
 
 
 def test_nan_is_null(tmp_path):
-    JsonLines(tmp_path, 0).write({"step": 1, "a": float("nan"), "b": float("inf"), "c": 2.0})
+    JsonLinesLog(tmp_path, 0).write({"step": 1, "a": float("nan"), "b": float("inf"), "c": 2.0})
     assert lines(tmp_path) == [{"step": 1, "a": None, "b": None, "c": 2.0}]
 
 

@@ -4,7 +4,6 @@ import pytest
 import torch
 from torch import nn
 
-from catok.training.engine.config import OptimizerConfig, ParameterGroup
 from catok.training.engine.optim import (
     allocate_optimizer_state,
     build_optimizer,
@@ -14,6 +13,7 @@ from catok.training.engine.optim import (
     optimizer_state,
     set_learning_rate,
 )
+from catok.training.engine.run_config import OptimizerConfig, ParameterGroup
 
 from ..conftest import EVERYTHING, some_batch
 

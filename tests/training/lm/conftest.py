@@ -9,9 +9,9 @@ import torch
 
 from catok import CausalAudioTokenizer
 from catok.data.recordings import read_recordings
-from catok.training.lm.config import CTCConfig, DataConfig, LMOptimizerConfig, LMTrainConfig
 from catok.training.lm.corpus import Corpus
 from catok.training.lm.parts import Parts, build_parts
+from catok.training.lm.train_config import CTCConfig, LMDataConfig, LMOptimizerConfig, LMTrainConfig
 from tests.conftest import build, small_settings
 from tests.lm.conftest import small_config
 
@@ -22,7 +22,7 @@ CONFIG = LMTrainConfig(
     architecture="set by the fixture",
     tokenizer="set by the fixture",
     tasks={"tts": 2.0, "asr": 1.0},
-    data=DataConfig(rows_per_batch=400, clone=0.5, continuation=0.5),
+    data=LMDataConfig(rows_per_batch=400, clone=0.5, continuation=0.5),
     optimizer=LMOptimizerConfig(learning_rate=3e-3, warmup_steps=2),
     ctc=CTCConfig(weight=0.5),
     ema=0.9,
@@ -83,10 +83,10 @@ def parts(config) -> Parts:
     return new_parts(config)
 
 
-def open_codes(places: Path, parts: Parts, data: DataConfig | None = None) -> Corpus:
+def open_codes(places: Path, parts: Parts, data: LMDataConfig | None = None) -> Corpus:
     """The corpus of codes.jsonl."""
     recordings = read_recordings(places / "codes.jsonl")
-    return Corpus(recordings, parts.text, parts.space, data or DataConfig())
+    return Corpus(recordings, parts.text, parts.space, data or LMDataConfig())
 
 
 @pytest.fixture

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from catok.lm.loss import IGNORED
 from catok.training.engine.prefetch import prefetch
-from catok.training.lm.batches import BatchSource, training_source
-from catok.training.lm.config import DataConfig, MaskingConfig
+from catok.training.lm.batches import LMBatchSource, training_source
 from catok.training.lm.examples import Example, build, mask_frames, thin_frames
 from catok.training.lm.plan import packed, plan
+from catok.training.lm.train_config import LMDataConfig, MaskingConfig
 
 from .conftest import TEXTS, open_codes
 
@@ -35,7 +35,7 @@ def test_packing_keeps_everything_within_the_budget(lengths, budget):
 
 
 def test_a_pass_holds_every_utterance_once(corpus, parts):
-    data = DataConfig(rows_per_batch=200, clone=0.5, continuation=0.5)
+    data = LMDataConfig(rows_per_batch=200, clone=0.5, continuation=0.5)
     seen = Counter()
     for turn in range(30):
         tasks = {"tts": 1.0, "asr": 1.0}
@@ -58,7 +58,7 @@ def test_a_pass_holds_every_utterance_once(corpus, parts):
 
 def test_some_speak_without_being_told_the_text(corpus, parts):
     rng = np.random.default_rng(0)
-    tasks, data = {"tts": 1.0, "asr": 1.0}, DataConfig(rows_per_batch=200, no_text=0.4)
+    tasks, data = {"tts": 1.0, "asr": 1.0}, LMDataConfig(rows_per_batch=200, no_text=0.4)
     examples = [
         e
         for _ in range(30)
@@ -80,7 +80,7 @@ def test_some_speak_without_being_told_the_text(corpus, parts):
 
 
 def test_references_are_cut(corpus, parts):
-    data = DataConfig(clone=1.0, reference_seconds=4 / 12.5)
+    data = LMDataConfig(clone=1.0, reference_seconds=4 / 12.5)
     examples = [
         e
         for turn in range(5)
@@ -181,7 +181,7 @@ def test_masking_is_in_training_batches_of_recognition_only(config, corpus, part
     pad = parts.model.config.audio_pad_code
 
     def hidden(task, masking):
-        source = BatchSource(
+        source = LMBatchSource(
             corpus, parts.prompt_builder, config.data, {task: 1.0}, masking=masking
         )
         batches = [source.batch(n) for n in range(4)]
@@ -224,8 +224,8 @@ def test_a_recipe_thins_synthesis_and_nothing_else(config, corpus, parts):
 
 def test_codes_that_cannot_be_read_are_left_out_and_named(places, parts, config, tmp_path):
     corpus = open_codes(places, parts)
-    whole = BatchSource(corpus, parts.prompt_builder, config.data, {"asr": 1.0}).batch(0)
-    first = BatchSource(corpus, parts.prompt_builder, config.data, {"asr": 1.0})
+    whole = LMBatchSource(corpus, parts.prompt_builder, config.data, {"asr": 1.0}).batch(0)
+    first = LMBatchSource(corpus, parts.prompt_builder, config.data, {"asr": 1.0})
     victim = first._examples(0)[0].index
     broken = replace(corpus.utterances[victim], codes=tmp_path / "none.cat")
     corpus.utterances[victim] = broken

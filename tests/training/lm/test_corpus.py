@@ -10,9 +10,9 @@ import torch
 from catok import Encoded
 from catok.data.entry import Entry
 from catok.data.recordings import read_recordings
-from catok.training.lm.config import DataConfig
-from catok.training.lm.corpus import CodeSpace, Corpus
+from catok.training.lm.corpus import CodesFormat, Corpus
 from catok.training.lm.examples import Example, build
+from catok.training.lm.train_config import LMDataConfig
 
 from .conftest import TEXTS, open_codes
 
@@ -28,8 +28,8 @@ def test_codes_are_a_prefix_of_the_file(places, corpus):
 
 
 def test_memory_is_bounded(places, parts):
-    none = open_codes(places, parts, DataConfig(codes_in_memory=0.0))
-    some = open_codes(places, parts, DataConfig(codes_in_memory=200e-9))
+    none = open_codes(places, parts, LMDataConfig(codes_in_memory=0.0))
+    some = open_codes(places, parts, LMDataConfig(codes_in_memory=200e-9))
     for corpus in (none, some):
         for index in range(len(corpus)):
             corpus.codes(index)
@@ -50,7 +50,7 @@ def test_what_cannot_be_used_is_counted(places, parts, codec, tmp_path):
         dataclasses.replace(good[1], frames=1, weights=""),
         dataclasses.replace(good[1], frames=1000, weights=""),
     ]
-    data = DataConfig(max_text=50)
+    data = LMDataConfig(max_text=50)
     corpus = Corpus(changed, parts.text, parts.space, data)
     assert len(corpus) == 1
     assert corpus.skipped == Counter(
@@ -71,7 +71,7 @@ def test_what_cannot_be_used_is_counted(places, parts, codec, tmp_path):
 def test_codes_of_another_tokenizer_are_refused(places, parts):
     recordings = read_recordings(places / "codes.jsonl")
     with pytest.raises(ValueError, match="another audio tokenizer"):
-        Corpus(recordings, parts.text, CodeSpace(4, 12.5, "0" * 16), DataConfig())
+        Corpus(recordings, parts.text, CodesFormat(4, 12.5, "0" * 16), LMDataConfig())
 
 
 def test_references_are_others_of_the_same_voice(corpus):
@@ -87,7 +87,7 @@ def test_references_are_others_of_the_same_voice(corpus):
 
 def test_a_voice_with_one_utterance_has_no_reference(places, parts):
     recordings = read_recordings(places / "codes.jsonl")[:3]
-    corpus = Corpus(recordings, parts.text, parts.space, DataConfig())
+    corpus = Corpus(recordings, parts.text, parts.space, LMDataConfig())
     assert corpus.draw_references(np.random.default_rng(0)).tolist() == [2, -1, 0]
 
 
@@ -97,7 +97,7 @@ FIELDS = {"instruction": "Whisper.", "tokens": 9, "quality": "clean"}
 def test_prompt_fields_of_a_list_reach_the_examples(places, parts):
     plain = read_recordings(places / "codes.jsonl")[0]
     told = dataclasses.replace(plain, extra=FIELDS | {"other": 1}, language="en")
-    corpus = Corpus([plain, told], parts.text, parts.space, DataConfig())
+    corpus = Corpus([plain, told], parts.text, parts.space, LMDataConfig())
     sequences = [build(Example("tts", index), corpus, parts.prompt_builder) for index in (0, 1)]
     spelled = parts.text.decode(sequences[1].rows[:, 0].tolist())
     assert "- Instruction:\nWhisper.\n- Tokens:\n9\n- Quality:\nclean\n" in spelled
@@ -113,12 +113,12 @@ def test_prompt_fields_of_another_type_are_refused(places, parts):
             [dataclasses.replace(plain, extra={"quality": 4.5})],
             parts.text,
             parts.space,
-            DataConfig(),
+            LMDataConfig(),
         )
 
 
 def test_the_language_of_recordings_that_say_none_may_be_set(places, parts):
     plain = dataclasses.replace(read_recordings(places / "codes.jsonl")[0], language=None)
     told = dataclasses.replace(plain, language="zh")
-    corpus = Corpus([plain, told], parts.text, parts.space, DataConfig(language="en"))
+    corpus = Corpus([plain, told], parts.text, parts.space, LMDataConfig(language="en"))
     assert [each.fields.language for each in corpus.utterances] == ["en", "zh"]

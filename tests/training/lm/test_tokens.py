@@ -13,9 +13,9 @@ from catok.data.entry import Entry
 from catok.data.recordings import read_recordings
 from catok.training.engine.distributed import Group
 from catok.training.lm import tokens
-from catok.training.lm.config import DataConfig
 from catok.training.lm.prepare import open_corpus
 from catok.training.lm.tokens import token_folder, write_tokens
+from catok.training.lm.train_config import LMDataConfig
 from tests.conftest import build, small_settings
 
 
@@ -154,7 +154,7 @@ def test_a_folder_of_speech_is_a_corpus(parts, tmp_path):
         save_audio(tmp_path / f"speech/{name}.wav", torch.rand(1, 12_000) - 0.5, 24_000)
         (tmp_path / f"speech/{name}.txt").write_text(f"text {name}")
     (tmp_path / "speech/c.wav").write_bytes(b"no audio")
-    corpus = open_corpus(tmp_path / "speech", parts, DataConfig())
+    corpus = open_corpus(tmp_path / "speech", parts, LMDataConfig())
     assert [u.text for u in corpus.utterances] == ["text a", "text b"]
     assert corpus.skipped == {"cannot be encoded": 1}
 
@@ -163,8 +163,8 @@ def test_a_folder_of_speech_is_a_corpus(parts, tmp_path):
 def test_shards_are_a_corpus(manifest, codec, parts, tmp_path, form):
     out = tmp_path / "tokens"
     tokenize(codec, [manifest], out, TokenizeConfig(format=form))
-    corpus = open_corpus(out, parts, DataConfig(min_seconds=0.1))
-    alone = open_corpus(manifest, parts, DataConfig(min_seconds=0.1))
+    corpus = open_corpus(out, parts, LMDataConfig(min_seconds=0.1))
+    alone = open_corpus(manifest, parts, LMDataConfig(min_seconds=0.1))
     assert len(corpus) == len(alone) == 2
     for index in range(2):
         assert torch.equal(corpus.codes(index), alone.codes(index))
@@ -176,4 +176,4 @@ def test_shards_of_another_codec_are_refused(manifest, codec, parts, tmp_path):
     other = build(small_settings(), seed=7)
     tokenize(other, [manifest], tmp_path / "tokens")
     with pytest.raises(ValueError, match="another audio tokenizer"):
-        open_corpus(tmp_path / "tokens", parts, DataConfig(min_seconds=0.1))
+        open_corpus(tmp_path / "tokens", parts, LMDataConfig(min_seconds=0.1))

@@ -13,8 +13,8 @@ from catok.lm.asr.ctc import CTCHead
 from catok.lm.speech_config import SpeechConfig
 from catok.lm.speech_model import load_speech_model
 from catok.training.engine.save_schedule import is_due
-from catok.training.lm.config import LMOptimizerConfig
 from catok.training.lm.parts import build_parts
+from catok.training.lm.train_config import LMOptimizerConfig
 from catok.training.lm.trainer import LMTrainer
 
 from .conftest import new_parts, open_codes

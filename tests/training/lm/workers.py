@@ -6,7 +6,7 @@ from torch.distributed.tensor import DTensor
 
 from catok.training.engine.distributed import Group, full_tensor
 from catok.training.engine.save_schedule import is_due
-from catok.training.lm.config import LMTrainConfig
+from catok.training.lm.train_config import LMTrainConfig
 from catok.training.lm.trainer import LMTrainer
 
 from .conftest import new_parts, open_codes

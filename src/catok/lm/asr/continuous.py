@@ -51,7 +51,7 @@ class RecognitionEngine:
         check_whole_number("rows", rows, at_least=1)
         self.recognizer, self.rows = recognizer, rows
         self._waiting: list[_Piece] = []
-        self._batches: dict[int, _Batch] = {}
+        self._batches: dict[int, _PieceBatch] = {}
         self._number = 0
 
     @property
@@ -93,7 +93,9 @@ class RecognitionEngine:
         room = max(0, min(self.rows - self.running, PREFILLED))
         fresh, self._waiting = self._waiting[:room], self._waiting[room:]
         for piece in fresh:
-            self._batches.setdefault(len(piece.codes), _Batch(self.recognizer, len(piece.codes)))
+            self._batches.setdefault(
+                len(piece.codes), _PieceBatch(self.recognizer, len(piece.codes))
+            )
         done = []
         for depth, batch in self._batches.items():
             done += batch.step([piece for piece in fresh if len(piece.codes) == depth])
@@ -104,7 +106,7 @@ class RecognitionEngine:
         self._batches = {depth: batch for depth, batch in self._batches.items() if batch.pieces}
 
 
-class _Batch:
+class _PieceBatch:
     """Pieces that are read with the same number of codebooks."""
 
     def __init__(self, recognizer: Recognizer, depth: int) -> None:

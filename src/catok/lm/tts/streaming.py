@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from catok.lm.generation import Frame
+from catok.lm.generation import GeneratedFrame
 from catok.tokenizer.tokenizer import LONG_FRAMES, CausalAudioTokenizer
 
 
@@ -43,7 +43,7 @@ class SpeechStream:
     """
 
     def __init__(
-        self, frames: Iterator[Frame], tokenizer: CausalAudioTokenizer, prefix: Tensor
+        self, frames: Iterator[GeneratedFrame], tokenizer: CausalAudioTokenizer, prefix: Tensor
     ) -> None:
         self._frames = frames
         self._decoder = tokenizer.stream_decoder()

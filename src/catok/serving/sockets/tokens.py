@@ -57,7 +57,7 @@ async def _encode(session: Session) -> None:
     channels, rate = tokenizer.channels, tokenizer.sample_rate
     most = session.config.max_audio_seconds
 
-    async def one(messages: "Recording") -> None:
+    async def one(messages: "CodesRecording") -> None:
         samples = frames = 0
 
         async def blocks() -> AsyncGenerator[Tensor, None]:
@@ -89,7 +89,7 @@ async def _decode(session: Session) -> None:
     depth = config.num_quantizers or tokenizer.num_quantizers
     most = session.config.max_audio_seconds
 
-    async def one(messages: "Recording") -> None:
+    async def one(messages: "CodesRecording") -> None:
         frames = samples = 0
         held = torch.zeros(tokenizer.channels, 0, dtype=torch.float32, device="cpu")
 
@@ -127,7 +127,7 @@ async def _decode(session: Session) -> None:
     await _recordings(session, one)
 
 
-class Recording:
+class CodesRecording:
     """The messages of one recording, until `input.done`; `samples`: what that says, if anything.
 
     Of these not more wait than are good for memory: who sends more has to wait.
@@ -146,7 +146,7 @@ class Recording:
             yield message
 
 
-Work = Callable[[Recording], Coroutine[None, None, None]]
+Work = Callable[[CodesRecording], Coroutine[None, None, None]]
 
 
 async def _begin(session: Session) -> StreamConfig:
@@ -183,7 +183,7 @@ async def _recordings(session: Session, one: Work) -> None:
         first = await session.receive()
         if isinstance(first, dict) and first["type"] == "session.close":
             return
-        recording = Recording()
+        recording = CodesRecording()
         async with session.entered("codec"), asyncio.TaskGroup() as group:
             work = group.create_task(one(recording))
             message: Message | None = first
@@ -192,7 +192,9 @@ async def _recordings(session: Session, one: Work) -> None:
             await work
 
 
-async def _passed_on(session: Session, message: Message, recording: Recording) -> Message | None:
+async def _passed_on(
+    session: Session, message: Message, recording: CodesRecording
+) -> Message | None:
     """Give a message to the recording; the next one, or None after its end."""
     if isinstance(message, dict) and message["type"] == "input.done":
         samples = message.get("samples")

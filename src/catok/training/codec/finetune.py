@@ -4,11 +4,11 @@ from pathlib import Path
 
 from catok.tokenizer.checkpoint import DISCRIMINATORS, SEMANTIC
 from catok.training.codec.codebooks.revival import RevivalConfig
-from catok.training.codec.config import GanConfig, TrainConfig, TrainStage
 from catok.training.codec.data import DataConfig
-from catok.training.codec.semantic.config import SemanticConfig
 from catok.training.codec.semantic.folder import read_config_of
-from catok.training.engine.config import OptimizerConfig
+from catok.training.codec.semantic.semantic_config import SemanticConfig
+from catok.training.codec.train_config import GanConfig, TrainConfig, TrainStage
+from catok.training.engine.run_config import OptimizerConfig
 
 WHOLE = DataConfig(mode="buckets", max_seconds=10.0, batch_seconds=20.0)  # a crop loses its text
 

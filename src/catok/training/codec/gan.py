@@ -6,12 +6,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from catok.training.codec.config import TrainConfig
 from catok.training.codec.data import Batch
 from catok.training.codec.discriminators.ensemble import Discriminators
 from catok.training.codec.generator import GeneratorOutput
 from catok.training.codec.losses.adversarial import generator_loss, pair_loss
 from catok.training.codec.losses.feature_matching import feature_matching_loss
+from catok.training.codec.train_config import TrainConfig
 from catok.training.engine import distributed
 from catok.training.engine.distributed import Group
 from catok.training.engine.optim import (

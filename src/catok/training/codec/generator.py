@@ -8,10 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from catok.tokenizer.model import CodecModel, Reconstruction
-from catok.training.codec.config import WEIGHTS, TrainConfig
 from catok.training.codec.data import Batch
 from catok.training.codec.losses.base import Loss, LossInputs, build_outside, is_outside
 from catok.training.codec.semantic.head import SemanticHead, SemanticOutput
+from catok.training.codec.train_config import WEIGHTS, TrainConfig
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,6 @@ from catok.tokenizer.checkpoint import CONFIG as MODEL
 from catok.tokenizer.checkpoint import DISCRIMINATORS, SEMANTIC
 from catok.tokenizer.config import TokenizerConfig
 from catok.tokenizer.tokenizer import CausalAudioTokenizer
-from catok.training.codec.config import TrainConfig
 from catok.training.codec.discriminators.ensemble import CONFIG as DISCRIMINATORS_CONFIG
 from catok.training.codec.discriminators.ensemble import (
     PRESETS,
@@ -17,6 +16,7 @@ from catok.training.codec.discriminators.ensemble import (
     Discriminators,
 )
 from catok.training.codec.semantic.head import SemanticHead
+from catok.training.codec.train_config import TrainConfig
 
 
 @dataclass(frozen=True)

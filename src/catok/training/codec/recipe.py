@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from catok.training.codec.config import TrainConfig
+from catok.training.codec.train_config import TrainConfig
 from catok.training.engine.recipe import overridden, read_recipe
 
 

@@ -9,12 +9,12 @@ from typing import Any, ClassVar
 import torch
 
 from catok.io.devices import as_device
-from catok.training.codec.config import TrainConfig
 from catok.training.codec.data import Batch, BatchSource, Corpora, check_text, open_source
 from catok.training.codec.init_from_data import initialize_from_audio
 from catok.training.codec.learner import CodecLearner
 from catok.training.codec.networks import Networks, build_networks
 from catok.training.codec.publish import publish_codec, publish_companions
+from catok.training.codec.train_config import TrainConfig
 from catok.training.codec.validation import Validator
 from catok.training.engine.checkpoint import Kind
 from catok.training.engine.distributed import Group

@@ -11,8 +11,8 @@ import torch
 
 from catok.io.files import replacing
 from catok.training.engine import sharded
-from catok.training.engine.config import RunConfig
 from catok.training.engine.distributed import Group
+from catok.training.engine.run_config import RunConfig
 from catok.training.engine.saved import changed_settings, going_on, saved_step
 
 LAST = "last.pt"

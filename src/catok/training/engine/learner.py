@@ -11,7 +11,6 @@ import torch
 from torch import Tensor, nn
 
 from catok.training.engine import distributed
-from catok.training.engine.config import OptimizerConfig, RunConfig
 from catok.training.engine.distributed import Group
 from catok.training.engine.ema import ExponentialMovingAverage
 from catok.training.engine.optim import (
@@ -22,6 +21,7 @@ from catok.training.engine.optim import (
     optimizer_state,
     set_learning_rate,
 )
+from catok.training.engine.run_config import OptimizerConfig, RunConfig
 from catok.training.engine.saved import check_saved
 
 BatchT = TypeVar("BatchT")

@@ -30,7 +30,7 @@ class RunLog:
         report: Callable[[dict[str, Any]], None],
         active: bool,
     ) -> None:
-        self._lines = JsonLines(folder, step) if active else None
+        self._lines = JsonLinesLog(folder, step) if active else None
         self._board = TensorBoard(folder, step) if active and tensorboard else None
         self._report = report
 
@@ -53,7 +53,7 @@ class RunLog:
             self._board.close()
 
 
-class JsonLines:
+class JsonLinesLog:
     """log.jsonl of a run that goes on from `step`: what an earlier process logged after that step
     is dropped, since it will happen again.
     """

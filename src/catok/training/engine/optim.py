@@ -14,7 +14,7 @@ from torch.nn.utils import get_total_norm
 from torch.optim import Optimizer
 
 from catok.extras import PYTHON, import_object, parse_python
-from catok.training.engine.config import OptimizerConfig
+from catok.training.engine.run_config import OptimizerConfig
 from catok.training.engine.saved import check_saved
 
 UNSUPPORTED = ("LBFGS", "SparseAdam")  # of torch.optim: they need a closure, or sparse gradients

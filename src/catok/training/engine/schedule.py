@@ -2,7 +2,7 @@
 
 import math
 
-from catok.training.engine.config import OptimizerConfig
+from catok.training.engine.run_config import OptimizerConfig
 
 
 def scheduled_learning_rate(

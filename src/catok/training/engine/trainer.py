@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from catok.training.engine.checkpoint import Kind, RunCheckpoint
-from catok.training.engine.config import RunConfig
 from catok.training.engine.distributed import Group
 from catok.training.engine.guards import NonFiniteGuard
 from catok.training.engine.learner import BaseLearner, StepResult
 from catok.training.engine.logging import RunLog
 from catok.training.engine.prefetch import prefetch
+from catok.training.engine.run_config import RunConfig
 from catok.training.engine.save_schedule import SaveSchedule, is_due
 from catok.training.engine.signals import GracefulStop
 from catok.training.engine.throughput import Throughput

@@ -17,10 +17,10 @@ from catok.io.files import reason
 from catok.lm.prompt import PromptBuilder
 from catok.lm.speech_config import Task
 from catok.lm.tokens import pad_labels, pad_tokens
-from catok.training.lm.config import DataConfig, LMTrainConfig, MaskingConfig
 from catok.training.lm.corpus import Corpus
 from catok.training.lm.examples import Example, Sequence, build, mask_frames, thin_frames
 from catok.training.lm.plan import plan
+from catok.training.lm.train_config import LMDataConfig, LMTrainConfig, MaskingConfig
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,14 +77,14 @@ def collate(
     )
 
 
-class BatchSource:
+class LMBatchSource:
     """The batches of one process of `world`; what cannot be read is left out of them, and named."""
 
     def __init__(
         self,
         corpus: Corpus,
         prompt_builder: PromptBuilder,
-        data: DataConfig,
+        data: LMDataConfig,
         tasks: dict[Task, float],
         *,
         masking: MaskingConfig | None = None,
@@ -166,9 +166,9 @@ def training_source(
     prompt_builder: PromptBuilder,
     rank: int = 0,
     world: int = 1,
-) -> BatchSource:
+) -> LMBatchSource:
     """The batches that a recipe trains on."""
-    return BatchSource(
+    return LMBatchSource(
         corpus,
         prompt_builder,
         config.data,

@@ -15,13 +15,13 @@ from catok.data.prompt_fields import PromptFields
 from catok.io.cat_file import read_header
 from catok.lm.messages import PLACEHOLDER
 from catok.lm.text import TextTokenizer
-from catok.training.lm.config import DataConfig
+from catok.training.lm.train_config import LMDataConfig
 
 GIGABYTE = 10**9
 
 
 @dataclass(frozen=True)
-class CodeSpace:
+class CodesFormat:
     """Whose codes are read: `num_quantizers` of them per frame, `frame_rate` frames a second.
 
     `weight_hash`: of the audio tokenizer; codes that say they are of another are refused.
@@ -33,7 +33,7 @@ class CodeSpace:
 
 
 @dataclass(frozen=True)
-class Utterance:
+class TrainingUtterance:
     """`frames` of codes in the file `codes`, and `text`, which is `text_length` tokens long, with
     the other `fields` of its prompt but for the language.
     """
@@ -56,8 +56,8 @@ class Corpus:
         self,
         recordings: Sequence[Entry],
         text: TextTokenizer,
-        space: CodeSpace,
-        config: DataConfig,
+        space: CodesFormat,
+        config: LMDataConfig,
     ) -> None:
         self.space = space
         self.skipped: Counter[str] = Counter()
@@ -114,8 +114,8 @@ class Corpus:
         return references
 
     def _utterance(
-        self, recording: Entry, text: TextTokenizer, config: DataConfig
-    ) -> Utterance | None:
+        self, recording: Entry, text: TextTokenizer, config: LMDataConfig
+    ) -> TrainingUtterance | None:
         """The recording as an utterance, or None, with the reason counted."""
         reason, length = _unfit_text(recording, text, config)
         if recording.codes is None:
@@ -143,10 +143,10 @@ class Corpus:
         said, fields = (recording.text or "").strip(), prompt_fields(recording)
         if fields.language is None:
             fields = replace(fields, language=config.language)
-        return Utterance(recording.codes, frames, said, length, fields, recording.speaker)
+        return TrainingUtterance(recording.codes, frames, said, length, fields, recording.speaker)
 
 
-def check_texts(recordings: Sequence[Entry], text: TextTokenizer, config: DataConfig) -> None:
+def check_texts(recordings: Sequence[Entry], text: TextTokenizer, config: LMDataConfig) -> None:
     """Raise ValueError where no recording has a text to learn from: before any is encoded."""
     reasons = [_unfit_text(recording, text, config)[0] for recording in recordings]
     if all(reasons):
@@ -170,7 +170,7 @@ def _none_left(skipped: Counter[str]) -> ValueError:
     )
 
 
-def _unfit_text(recording: Entry, text: TextTokenizer, config: DataConfig) -> tuple[str, int]:
+def _unfit_text(recording: Entry, text: TextTokenizer, config: LMDataConfig) -> tuple[str, int]:
     """Why the text of a recording, or another field of its prompt, cannot be used, "" if all can,
     and their length in tokens.
     """
@@ -195,7 +195,7 @@ def _unfit(said: str, text: TextTokenizer, longest: int) -> tuple[str, int]:
     return ("text too long" if length > longest else ""), length
 
 
-def _by_voice(utterances: Sequence[Utterance]) -> list[np.ndarray]:
+def _by_voice(utterances: Sequence[TrainingUtterance]) -> list[np.ndarray]:
     """The utterances of every voice that has two or more."""
     pools: dict[str, list[int]] = {}
     for index, utterance in enumerate(utterances):

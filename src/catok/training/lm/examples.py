@@ -13,8 +13,8 @@ from catok.lm.loss import IGNORED
 from catok.lm.messages import Message, assistant_message, user_message
 from catok.lm.prompt import PromptBuilder
 from catok.lm.speech_config import Task
-from catok.training.lm.config import MaskingConfig
 from catok.training.lm.corpus import Corpus
+from catok.training.lm.train_config import MaskingConfig
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from catok.lm.folder import load_config
 from catok.lm.speech_config import SpeechConfig
-from catok.training.lm.config import CTCConfig, DataConfig, LMOptimizerConfig, LMTrainConfig
+from catok.training.lm.train_config import CTCConfig, LMDataConfig, LMOptimizerConfig, LMTrainConfig
 
 
 def finetune_lm_recipe(
@@ -33,7 +33,7 @@ def finetune_lm_recipe(
         init_from=str(folder),
         tokenizer=tokenizer,
         tasks=dict.fromkeys(tasks, 1.0),
-        data=DataConfig(
+        data=LMDataConfig(
             rows_per_batch=1200 if reads_bytes else 4096,
             no_text=0.1 if speech is not None and speech.sampling.guidance != 1 else 0.0,
             language=languages[0] if len(languages) == 1 else None,

@@ -18,10 +18,10 @@ from catok.training.engine.optim import check_groups
 from catok.training.engine.saved import check_saved
 from catok.training.engine.schedule import scheduled_learning_rate
 from catok.training.lm.batches import TokenBatch
-from catok.training.lm.config import LMTrainConfig
-from catok.training.lm.dropout import draw_prefix
 from catok.training.lm.loss_meter import LossMeter
 from catok.training.lm.objective import BatchLoss, Objective
+from catok.training.lm.sequence_dropout import draw_prefix
+from catok.training.lm.train_config import LMTrainConfig
 
 
 @dataclass

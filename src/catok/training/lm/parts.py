@@ -19,10 +19,10 @@ from catok.lm.speech_config import SpeechConfig
 from catok.lm.speech_model import check_tokenizer
 from catok.lm.text import ByteTokenizer, ModelTokenizer, TextTokenizer, read_text_tokenizer
 from catok.tokenizer.tokenizer import CausalAudioTokenizer
-from catok.training.lm.config import LMTrainConfig
-from catok.training.lm.corpus import CodeSpace
+from catok.training.lm.corpus import CodesFormat
 from catok.training.lm.init_from_codec import initialize_codes
 from catok.training.lm.init_from_qwen3 import from_text_model
+from catok.training.lm.train_config import LMTrainConfig
 
 
 @dataclass(frozen=True)
@@ -44,10 +44,10 @@ class Parts:
         return PromptBuilder(self.model.config, self.text)
 
     @property
-    def space(self) -> CodeSpace:
+    def space(self) -> CodesFormat:
         """Whose codes the model speaks."""
         tok = self.tokenizer
-        return CodeSpace(self.model.config.n_vq, tok.frame_rate, tok.weight_hash)
+        return CodesFormat(self.model.config.n_vq, tok.frame_rate, tok.weight_hash)
 
 
 def build_parts(config: LMTrainConfig) -> Parts:

@@ -13,9 +13,9 @@ from catok.data.prompt_fields import PromptFields
 from catok.lm.messages import assistant_message, user_message
 from catok.lm.prompt import PromptBuilder
 from catok.lm.speech_config import Task
-from catok.training.lm.config import DataConfig
 from catok.training.lm.corpus import Corpus
 from catok.training.lm.examples import Example, recognition
+from catok.training.lm.train_config import LMDataConfig
 
 JITTER = 0.15  # lengths are sorted as if up to this much longer, so that batches vary
 
@@ -23,7 +23,7 @@ JITTER = 0.15  # lengths are sorted as if up to this much longer, so that batche
 def plan(
     corpus: Corpus,
     prompt_builder: PromptBuilder,
-    data: DataConfig,
+    data: LMDataConfig,
     tasks: dict[Task, float],
     rng: np.random.Generator,
 ) -> list[list[Example]]:

@@ -6,13 +6,13 @@ from pathlib import Path
 from catok.corpus.token_entries import is_token_folder, map_tokens, mapped_folder, token_entries
 from catok.data.recordings import read_recordings
 from catok.training.engine.distributed import Group
-from catok.training.lm.config import DataConfig
 from catok.training.lm.corpus import Corpus, check_texts
 from catok.training.lm.parts import Parts
 from catok.training.lm.tokens import token_folder, write_tokens
+from catok.training.lm.train_config import LMDataConfig
 
 
-def check_corpus(data: str | Path, parts: Parts, config: DataConfig) -> None:
+def check_corpus(data: str | Path, parts: Parts, config: LMDataConfig) -> None:
     """Raise ValueError where `open_corpus` would find nothing to learn from, before it encodes."""
     if not is_token_folder(data):
         check_texts(read_recordings(data), parts.text, config)
@@ -21,7 +21,7 @@ def check_corpus(data: str | Path, parts: Parts, config: DataConfig) -> None:
 def open_corpus(
     data: str | Path,
     parts: Parts,
-    config: DataConfig,
+    config: LMDataConfig,
     *,
     tokens: str | Path | None = None,
     group: Group | None = None,

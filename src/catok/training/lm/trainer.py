@@ -12,12 +12,12 @@ from catok.training.engine.distributed import Group, full_state_dict
 from catok.training.engine.learner import StepResult
 from catok.training.engine.trainer import BaseTrainer, Report
 from catok.training.lm.batches import TokenBatch, training_source
-from catok.training.lm.config import LMTrainConfig
 from catok.training.lm.corpus import Corpus
 from catok.training.lm.learner import LMLearner
 from catok.training.lm.objective import Objective
 from catok.training.lm.parts import Parts, publish
-from catok.training.lm.validation import Validator
+from catok.training.lm.train_config import LMTrainConfig
+from catok.training.lm.validation import LMValidator
 
 
 class LMTrainer(BaseTrainer[TokenBatch, LMLearner]):
@@ -60,9 +60,9 @@ class LMTrainer(BaseTrainer[TokenBatch, LMLearner]):
         )
         return LMLearner(self.config, objective, self.group, self._device)
 
-    def build_validator(self) -> Validator | None:
+    def build_validator(self) -> LMValidator | None:
         """On the validation corpus, if there is one."""
-        return Validator(self.learner, self.valid, self.source) if self.valid else None
+        return LMValidator(self.learner, self.valid, self.source) if self.valid else None
 
     def requests(self, step: int) -> list[Callable[[], TokenBatch]]:
         """From the training corpus."""

@@ -4,24 +4,24 @@ import torch
 from torch import Tensor
 
 from catok.lm.loss import combine
-from catok.training.lm.batches import BatchSource, TokenBatch
+from catok.training.lm.batches import LMBatchSource, TokenBatch
 from catok.training.lm.corpus import Corpus
 from catok.training.lm.learner import LMLearner
 
 FIRST = {"tts": 0, "asr": 1}  # seeds, so that the tasks do not share their draws
 
 
-class Validator:
+class LMValidator:
     """Measures on the same batches each time, those of each task shared out over the processes.
 
     With a moving average of the weights, that is what is measured.
     """
 
-    def __init__(self, learner: LMLearner, corpus: Corpus, source: BatchSource) -> None:
+    def __init__(self, learner: LMLearner, corpus: Corpus, source: LMBatchSource) -> None:
         self.learner = learner
         config = learner.config
         self.sources = {
-            task: BatchSource(
+            task: LMBatchSource(
                 corpus, source.prompt_builder, config.data, {task: 1.0}, seed=FIRST[task]
             )
             for task in config.task_names
@@ -41,7 +41,7 @@ class Validator:
                 found |= self._tts(batches) if task == "tts" else self._asr(batches)
         return {name: round(value, 5) for name, value in found.items()}
 
-    def _batches(self, source: BatchSource) -> list[tuple[TokenBatch, float]]:
+    def _batches(self, source: LMBatchSource) -> list[tuple[TokenBatch, float]]:
         """This process's share, and the weight of each.
 
         Where weights are sharded all processes must do as many passes: the last may be for nothing.

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from catok.training.codec.semantic.config import SemanticConfig
 from catok.training.codec.semantic.head import SemanticHead
+from catok.training.codec.semantic.semantic_config import SemanticConfig
 
 SIZES = {"hidden_size": 32, "layers": 2, "heads": 2, "key_value_heads": 1, "intermediate_size": 64}
 DIM = 12

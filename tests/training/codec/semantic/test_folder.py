@@ -6,8 +6,8 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoTokenizer, Qwen2ForCausalLM
 
-from catok.training.codec.semantic.config import SemanticConfig
 from catok.training.codec.semantic.head import SemanticHead
+from catok.training.codec.semantic.semantic_config import SemanticConfig
 from tests.training.codec.semantic.conftest import DIM, build_head, noise
 
 BATCH = (noise(2, DIM, 5), torch.tensor([5, 3]), ["the cat", "x"], ["asr", "caption"])

@@ -3,8 +3,8 @@
 import torch
 
 from catok.tokenizer.model import CodecModel
-from catok.training.codec.semantic.config import SemanticConfig
 from catok.training.codec.semantic.head import SemanticHead
+from catok.training.codec.semantic.semantic_config import SemanticConfig
 from tests.training.codec.semantic.conftest import SIZES, noise
 
 

@@ -6,7 +6,7 @@ batch = source.batch(step)
 """
 
 from catok.training.codec.data.batch import Batch
-from catok.training.codec.data.config import CorpusConfig, DataConfig
+from catok.training.codec.data.data_config import CorpusConfig, DataConfig
 from catok.training.codec.data.manifests import left_out, read_cuts
 from catok.training.codec.data.mixture import Corpora
 from catok.training.codec.data.source import BatchSource, check_text, open_source

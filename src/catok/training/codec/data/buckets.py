@@ -9,7 +9,7 @@ from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from catok.training.codec.data.config import DataConfig
+from catok.training.codec.data.data_config import DataConfig
 from catok.training.codec.data.draws import Cursor, Draw, Picked, with_spares
 from catok.training.codec.data.mixture import Corpora, listed, mixed
 from catok.training.codec.data.reading import Crop, random_crop

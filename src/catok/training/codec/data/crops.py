@@ -7,8 +7,8 @@ from functools import partial
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
-from catok.training.codec.data.config import DataConfig, no_recording_of
 from catok.training.codec.data.cuts import domain_of
+from catok.training.codec.data.data_config import DataConfig, no_recording_of
 from catok.training.codec.data.draws import Draw
 from catok.training.codec.data.mixture import Corpora, keeps, listed
 from catok.training.codec.data.reading import Crop, random_crop

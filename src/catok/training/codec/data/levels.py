@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from catok.training.codec.data.config import DataConfig
+from catok.training.codec.data.data_config import DataConfig
 
 _SILENCE = 1e-4  # RMS, -80 dBFS: below lies noise that nobody wants to hear louder
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from itertools import chain, count
 from typing import TYPE_CHECKING, Any
 
-from catok.training.codec.data.config import DataConfig, no_recording_of
 from catok.training.codec.data.cuts import band_edge_of, domain_of, is_unreadable
+from catok.training.codec.data.data_config import DataConfig, no_recording_of
 from catok.training.codec.data.shards import Shards
 
 if TYPE_CHECKING:

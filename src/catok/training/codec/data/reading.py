@@ -13,7 +13,6 @@ from catok.audio import load_crop, mix
 from catok.data.tar import open_reference
 from catok.io.files import reason
 from catok.training.codec.data.batch import Row
-from catok.training.codec.data.config import DataConfig
 from catok.training.codec.data.cuts import (
     FILE,
     MEMORY,
@@ -23,6 +22,7 @@ from catok.training.codec.data.cuts import (
     recording_of,
     task_of,
 )
+from catok.training.codec.data.data_config import DataConfig
 from catok.training.codec.data.levels import with_level
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ from typing import Any
 from catok.io.files import reason
 from catok.training.codec.data.batch import Batch, Row, collate
 from catok.training.codec.data.buckets import Buckets
-from catok.training.codec.data.config import DataConfig
 from catok.training.codec.data.crops import CropSampler
 from catok.training.codec.data.cuts import FILE
+from catok.training.codec.data.data_config import DataConfig
 from catok.training.codec.data.draws import Draw, Draws
 from catok.training.codec.data.mixture import Corpora
 from catok.training.codec.data.reading import CropReader

@@ -10,7 +10,7 @@ from catok.io.hub import find_folder
 from catok.io.stored_weights import StoredWeights
 from catok.io.transformers import from_transformers
 from catok.modules.transformers_weights import fill
-from catok.training.codec.semantic.config import SemanticConfig
+from catok.training.codec.semantic.semantic_config import SemanticConfig
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel

@@ -13,7 +13,7 @@ from catok.io.files import replacing
 from catok.io.json import read_json
 from catok.io.stored_weights import StoredWeights
 from catok.io.weights import write_weights
-from catok.training.codec.semantic.config import SemanticConfig
+from catok.training.codec.semantic.semantic_config import SemanticConfig
 
 CONFIG, WEIGHTS, TEXT = "semantic.json", "semantic.safetensors", "semantic_text"
 FORMAT = 1

@@ -15,7 +15,6 @@ from torch.utils.checkpoint import checkpoint
 from catok.io.hub import HubOptions, find_companion
 from catok.modules.transformers_weights import fill, shared_names
 from catok.tokenizer.checkpoint import SEMANTIC
-from catok.training.codec.semantic.config import SemanticConfig
 from catok.training.codec.semantic.decoder import (
     build_decoder,
     checkpoint_layers,
@@ -24,7 +23,12 @@ from catok.training.codec.semantic.decoder import (
 )
 from catok.training.codec.semantic.folder import CONFIG, TEXT, read_folder, write_folder
 from catok.training.codec.semantic.greedy import decode_greedily
-from catok.training.codec.semantic.text import ModelTokenizer, TextTokenizer, read_text_tokenizer
+from catok.training.codec.semantic.semantic_config import SemanticConfig
+from catok.training.codec.semantic.text import (
+    ModelTargetTokenizer,
+    TargetTokenizer,
+    read_target_tokenizer,
+)
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -67,17 +71,17 @@ class SemanticHead(nn.Module):
         latent_dim: int,
         *,
         language_model: "PreTrainedModel | None" = None,
-        text: TextTokenizer | None = None,
+        text: TargetTokenizer | None = None,
     ) -> None:
         super().__init__()
         if latent_dim < 1:
             raise ValueError(f"latent_dim must be at least 1, got {latent_dim}")
         self.config = config
         self.latent_dim = latent_dim
-        self.text = read_text_tokenizer(config) if text is None else text
+        self.text = read_target_tokenizer(config) if text is None else text
         if language_model is None:
             language_model = build_decoder(config, self.text.vocab_size)
-        if isinstance(self.text, ModelTokenizer) != (config.text == "model"):
+        if isinstance(self.text, ModelTargetTokenizer) != (config.text == "model"):
             raise ValueError(f"text is {config.text!r}, but got a {type(self.text).__name__}")
         embeddings: Any = language_model.get_input_embeddings()
         rows, width = embeddings.weight.shape
@@ -179,7 +183,7 @@ class SemanticHead(nn.Module):
         state put together, where this head holds but a shard of it. `dtype` narrows what is stored.
         """
         folder = Path(folder)
-        if isinstance(self.text, ModelTokenizer):
+        if isinstance(self.text, ModelTargetTokenizer):
             self.text.save(folder / TEXT)
         twice = shared_names(self)
         state = self.state_dict() if weights is None else weights
@@ -202,7 +206,7 @@ class SemanticHead(nn.Module):
         """
         folder = find_companion(name_or_path, CONFIG, SEMANTIC, **hub)
         stored = read_folder(folder)
-        text = ModelTokenizer(folder / TEXT) if stored.config.text == "model" else None
+        text = ModelTargetTokenizer(folder / TEXT) if stored.config.text == "model" else None
 
         def build() -> SemanticHead:
             decoder = decoder_from_dict(stored.decoder)

@@ -7,11 +7,11 @@ from typing import Protocol
 
 from catok.io.files import replacing
 from catok.io.transformers import from_transformers
-from catok.training.codec.semantic.config import SemanticConfig
+from catok.training.codec.semantic.semantic_config import SemanticConfig
 
 
-class TextTokenizer(Protocol):
-    """What the semantic head needs of a text tokenizer.
+class TargetTokenizer(Protocol):
+    """What the semantic head needs of the tokenizer of its targets.
 
     Ids are below `vocab_size`; `eos` ends a text and is not part of it, `pad` fills rows that have
     ended. `encode` adds no special tokens; `decode` skips them.
@@ -26,7 +26,7 @@ class TextTokenizer(Protocol):
     def decode(self, ids: list[int]) -> str: ...
 
 
-class ByteTokenizer:
+class ByteTargetTokenizer:
     """UTF-8 bytes, then eos and pad."""
 
     eos = 256
@@ -42,7 +42,7 @@ class ByteTokenizer:
         return bytes(i for i in ids if i < 256).decode(errors="replace")
 
 
-class ModelTokenizer:
+class ModelTargetTokenizer:
     """A transformers tokenizer, by hub id or local folder; the folder never touches the network.
 
     Text that spells a special token, such as "<|endoftext|>", is encoded as ordinary characters.
@@ -88,8 +88,8 @@ class ModelTokenizer:
                     shutil.copyfile(file, temporary)
 
 
-def read_text_tokenizer(config: SemanticConfig) -> TextTokenizer:
+def read_target_tokenizer(config: SemanticConfig) -> TargetTokenizer:
     """The tokenizer that a configuration names. ValueError if it cannot be read."""
     if config.text == "bytes":
-        return ByteTokenizer()
-    return ModelTokenizer(config.text_model or config.language_model)
+        return ByteTargetTokenizer()
+    return ModelTargetTokenizer(config.text_model or config.language_model)

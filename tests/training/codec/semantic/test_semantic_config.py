@@ -2,8 +2,8 @@ import pytest
 import torch
 
 from catok.io.config import read_config
-from catok.training.codec.semantic.config import PRESETS, SemanticConfig
 from catok.training.codec.semantic.head import SemanticHead
+from catok.training.codec.semantic.semantic_config import PRESETS, SemanticConfig
 from tests.training.codec.semantic.conftest import SIZES
 
 

@@ -4,16 +4,16 @@ import math
 from dataclasses import dataclass, field, fields
 from typing import ClassVar, Literal
 
-from catok.training.codec.codebooks.dropout import DropoutConfig
+from catok.training.codec.codebooks.quantizer_dropout import DropoutConfig
 from catok.training.codec.codebooks.revival import RevivalConfig
-from catok.training.codec.data.config import DataConfig
+from catok.training.codec.data.data_config import DataConfig
 from catok.training.codec.losses.base import LossConfig
 from catok.training.codec.losses.compressed_spectrum import CompressedSpectrumConfig
 from catok.training.codec.losses.mel import MelLossConfig
 from catok.training.codec.losses.waveform import WaveformLossConfig
 from catok.training.codec.losses.weighted_waveform import WeightedWaveformConfig
-from catok.training.codec.semantic.config import SemanticConfig
-from catok.training.engine.config import OptimizerConfig, RunConfig
+from catok.training.codec.semantic.semantic_config import SemanticConfig
+from catok.training.engine.run_config import OptimizerConfig, RunConfig
 
 FREEZABLE = ("encoder", "quantizer", "decoder", "semantic")
 

@@ -3,7 +3,7 @@ from collections import Counter
 import pytest
 import torch
 
-from catok.training.lm.dropout import SequenceDropoutConfig, draw_prefix
+from catok.training.lm.sequence_dropout import SequenceDropoutConfig, draw_prefix
 
 
 def counts(config, n_vq, draws=4000):

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 from catok.lm.speech_config import Task
-from catok.training.engine.config import OptimizerConfig, RunConfig
-from catok.training.lm.dropout import SequenceDropoutConfig
+from catok.training.engine.run_config import OptimizerConfig, RunConfig
+from catok.training.lm.sequence_dropout import SequenceDropoutConfig
 
 TASKS: tuple[Task, ...] = ("tts", "asr")
 
@@ -24,7 +24,7 @@ class LMOptimizerConfig(OptimizerConfig):
 
 
 @dataclass(frozen=True)
-class DataConfig:
+class LMDataConfig:
     """How recordings become batches.
 
     `rows_per_batch`: frames and text rows of a micro-batch, padding counted. `max_seconds`,
@@ -122,7 +122,7 @@ class LMTrainConfig(RunConfig):
     from_text_model: str | None = None
     tokenizer: str = "tiny"
     tasks: dict[str, float] = field(default_factory=lambda: {"tts": 1.0})
-    data: DataConfig = field(default_factory=DataConfig)
+    data: LMDataConfig = field(default_factory=LMDataConfig)
     optimizer: LMOptimizerConfig = field(default_factory=LMOptimizerConfig)
     sequence_dropout: SequenceDropoutConfig = field(default_factory=SequenceDropoutConfig)
     masking: MaskingConfig = field(default_factory=MaskingConfig)

@@ -2,8 +2,8 @@ import json
 
 import pytest
 
-from catok.training.codec.config import OptimizerConfig, TrainConfig, TrainStage
-from catok.training.codec.semantic.config import SemanticConfig
+from catok.training.codec.semantic.semantic_config import SemanticConfig
+from catok.training.codec.train_config import OptimizerConfig, TrainConfig, TrainStage
 
 from ..conftest import EVERYTHING
 

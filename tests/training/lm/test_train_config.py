@@ -1,6 +1,6 @@
 import pytest
 
-from catok.training.lm.config import LMTrainConfig
+from catok.training.lm.train_config import LMTrainConfig
 
 
 def test_survives_a_round_trip():

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from catok.training.codec.codebooks.dropout import DropoutConfig, draw_prefixes
+from catok.training.codec.codebooks.quantizer_dropout import DropoutConfig, draw_prefixes
 
 
 def drawn(config, count=4000, seed=0):
