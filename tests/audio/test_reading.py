@@ -122,6 +122,8 @@ def test_reading_errors(tmp_path):
     refused(tmp_path / "text.wav", r"text\.wav is not audio that can be read .*: convert it")
     (tmp_path / "x.raw").write_bytes(bytes(100))
     refused(tmp_path / "x.raw", r"x\.raw is not audio that can be read")
+    refused(b"x.wav", "got bytes: give a path as text, or wrap a file's content in io.BytesIO")
+    refused(3.5, "give a path or a file object, got float")
     refused(io.StringIO("text"), 'is open as text: open it with mode "rb"')
     soundfile.write(tmp_path / "silent.wav", np.zeros((0, 1)), 24000)
     refused(tmp_path / "silent.wav", r"silent\.wav holds no samples")

@@ -90,3 +90,8 @@ def test_packing_is_undone_across_blocks(frames, codebook_size):
     assert np.array_equal(
         unpack_codes(pack_codes(codes, codebook_size), frames, codebook_size), codes
     )
+
+
+def test_content_that_is_no_file_is_told_from_one():
+    with pytest.raises(ValueError, match="got bytes: give a path as text, or wrap"):
+        read_cat(b"CATK")

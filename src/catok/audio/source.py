@@ -8,7 +8,7 @@ import tempfile
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from catok.io.files import StrPath, name_of, reason
+from catok.io.files import StrPath, check_file_object, name_of, reason
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,7 @@ def open_source(path_or_file: StrPath | BinaryIO) -> Source:
             file = _copied(file, tempfile.TemporaryFile())  # noqa: SIM115
         source = Source(file, name, _size(file), owned=True, path=None if pipe else path)
     else:
+        check_file_object(path_or_file)
         if isinstance(path_or_file, io.TextIOBase):
             raise ValueError(f'{name} is open as text: open it with mode "rb"')
         if not path_or_file.seekable():

@@ -24,7 +24,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from catok.io.files import StrPath, replacing
+from catok.io.files import StrPath, check_file_object, replacing
 
 MAGIC = b"CATK"
 VERSION = 1
@@ -198,6 +198,7 @@ def _opened(path_or_file: StrPath | BinaryIO) -> Iterator[tuple[BinaryIO, str, i
         with file:
             yield file, str(path_or_file), os.fstat(file.fileno()).st_size
         return
+    check_file_object(path_or_file)
     file = path_or_file if path_or_file.seekable() else io.BytesIO(path_or_file.read())
     start = file.tell()
     size = file.seek(0, os.SEEK_END) - start

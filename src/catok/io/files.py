@@ -25,6 +25,14 @@ def name_of(path_or_file: StrPath | BinaryIO) -> str:
     return str(getattr(path_or_file, "name", "the file object"))
 
 
+def check_file_object(file: object) -> None:
+    """Raise ValueError for what is neither a path nor a file open for reading bytes."""
+    if isinstance(file, (bytes, bytearray, memoryview)):
+        raise ValueError("got bytes: give a path as text, or wrap a file's content in io.BytesIO")
+    if not hasattr(file, "read") or not hasattr(file, "seekable"):
+        raise ValueError(f"give a path or a file object, got {type(file).__name__}")
+
+
 def reason(error: BaseException) -> str:
     """What an error says; of one of the operating system without its number and the file's name:
     "no such file or directory".
