@@ -1,11 +1,13 @@
 """Facts about the folder of an audio tokenizer."""
 
+from pathlib import Path
+
 from catok.cli.descriptions import Fact, bitrate
 from catok.io.hub import find_folder
 from catok.io.stored_weights import StoredWeights
 from catok.modules.patch import PatchConfig
 from catok.modules.stack import StageConfig
-from catok.tokenizer.checkpoint import DISCRIMINATORS, SEMANTIC, load_config, open_weights
+from catok.tokenizer.checkpoint import DISCRIMINATORS, SEMANTIC, load_config, open_weights, read_state
 from catok.tokenizer.model import CodecModel
 
 
@@ -27,7 +29,7 @@ def describe_model(name: str) -> list[Fact]:
     return [
         Fact("model", name),
         Fact("folder", str(folder)),
-        Fact("weights", _weight_hash(weights, model)),
+        Fact("weights", _weight_hash(folder, weights, model)),
         Fact("dtype", ", ".join(dtypes) or "unknown"),
         Fact("sample_rate", model.sample_rate, "Hz"),
         Fact("channels", model.channels),
@@ -63,12 +65,14 @@ def _stage(stage: StageConfig) -> str:
     )
 
 
-def _weight_hash(weights: StoredWeights, model: CodecModel) -> str:
+def _weight_hash(folder: Path, weights: StoredWeights, model: CodecModel) -> str:
     """Of the stored quantizer, the only part that is read; "unknown" without weights."""
     if not weights.tensors:
         return "unknown"
     start = "quantizer."
-    stored = weights.renamed(lambda n: n.removeprefix(start) if n.startswith(start) else None)
-    found = stored.read(model.quantizer.state_dict())
-    model.quantizer.load_state_dict(found, assign=True)
+    stored = weights.renamed(lambda name: name if name.startswith(start) else None)
+    wanted = {start + name: tensor for name, tensor in model.quantizer.state_dict().items()}
+    found = read_state(folder, stored, wanted, model.config)
+    own = {name.removeprefix(start): tensor for name, tensor in found.items()}
+    model.quantizer.load_state_dict(own, assign=True)
     return model.weight_hash

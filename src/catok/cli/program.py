@@ -8,6 +8,7 @@ import tyro
 
 from catok.cli import (
     asr,
+    convert,
     decode,
     encode,
     evaluate,
@@ -45,6 +46,7 @@ COMMANDS = {
     "recipes": recipes.run,
     "evaluate": evaluate.run,
     "score": score.run,
+    "convert": convert.run,
     "export": export.run,
     "tts": tts.run,
     "asr": asr.run,

@@ -5,6 +5,7 @@ from typing import Any
 from transformers import PreTrainedConfig
 
 from catok.tokenizer.config import TokenizerConfig
+from catok.tokenizer.native import is_native, read_native_config
 from catok.tokenizer.released import read_released_config
 
 
@@ -38,11 +39,14 @@ class CatokConfig(PreTrainedConfig):
 
     @classmethod
     def from_dict(cls, config_dict: dict[str, Any], **kwargs: Any) -> Any:
-        """Read a config.json: ours, a released one, or `to_dict`'s output."""
+        """Read a config.json: ours, a released or native one, or `to_dict`'s output."""
         data = dict(config_dict)
         if isinstance(data.get("catok"), dict):
             data = {"tokenizer": data["catok"].get("tokenizer"), "dtype": data.get("dtype")}
         elif "encoder_kwargs" in data:
             config = read_released_config(data)
+            data = {"tokenizer": config.to_dict(), "dtype": data.get("dtype")}
+        elif is_native(data):
+            config = read_native_config(data)
             data = {"tokenizer": config.to_dict(), "dtype": data.get("dtype")}
         return super().from_dict(data, **kwargs)

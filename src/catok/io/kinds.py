@@ -44,6 +44,8 @@ RUN = Kind("a training run", "catok train or train-lm --out; its model is in mod
 RESULTS = Kind("a folder of results", "catok evaluate --out, to go on with it")
 SPEECH_KINDS = (SPEECH, SYNTHESIZER, RECOGNIZER)
 
+# the released tokenizers' model_type, and that of the class proposed for transformers
+_TOKENIZER_TYPES = ("moss-audio-tokenizer", "speech_tokenizer", "moss_audio_tokenizer")
 _MARKS = {  # files that only one kind has, where there is no config.json
     "discriminators.json": DISCRIMINATORS,
     "semantic.json": SEMANTIC,
@@ -85,7 +87,7 @@ def _model_kind(data: dict[str, Any], folder: Path) -> Kind | None:
         if "tokenizer" in own:
             return TOKENIZER
         return _speech_kind(folder) if "token_lm" in own else None
-    if "encoder_kwargs" in data or kind in ("moss-audio-tokenizer", "speech_tokenizer"):
+    if "encoder_kwargs" in data or kind in _TOKENIZER_TYPES:
         return TOKENIZER
     if kind in ("moss_tts_delay", "moss_tts_local"):
         return _speech_kind(folder)

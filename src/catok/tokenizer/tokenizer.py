@@ -93,22 +93,29 @@ class CausalAudioTokenizer(CodecModel, AudioTokenizer):
         weights = checkpoint.open_weights(folder, part)
         name = model_name(name_or_path)
         model = weights.build(lambda: cls(config, part=part, model_id=name))
-        tensors = weights.read(model.state_dict(), dtype, float32=checkpoint.stays_float32)
+        tensors = checkpoint.read_state(folder, weights, model.state_dict(), config, dtype)
         model.load_state_dict(tensors, assign=True)
         return model.to(device).eval()
 
     def save_pretrained(
-        self, folder: str | Path, *, dtype: str | torch.dtype | None = None
+        self,
+        folder: str | Path,
+        *,
+        dtype: str | torch.dtype | None = None,
+        layout: checkpoint.Layout = "released",
     ) -> None:
         """Write config.json and model.safetensors in the released layout.
 
         `dtype` narrows the stored floats, for example float16 to halve the file; the quantizer
-        stays float32, so that the codes and the weight hash stay. Raises ValueError if only half of
-        the model is loaded, and on weights that are not finite.
+        stays float32, so that the codes and the weight hash stay. `layout` "transformers" is that
+        of the class proposed for transformers, which 24 kHz models fit; codes and sound stay, but
+        the weight hash becomes another, for the quantizer's weight norms are worked out. Raises
+        ValueError if only half of the model is loaded, on weights that are not finite, and on a
+        model that the layout cannot express.
         """
         if self.part != "all":
             raise ValueError(f'only the {self.part} is loaded: load part="all" to save a model')
-        checkpoint.save_folder(folder, self.config, self.state_dict(), dtype)
+        checkpoint.save_folder(folder, self.config, self.state_dict(), dtype, layout)
 
     def push_to_hub(self, repo_id: str, *, private: bool = False, token: str | None = None) -> str:
         """Upload the model to the hub repository `repo_id`, made if needed; returns its address.
