@@ -7,7 +7,13 @@ from catok.io.hub import find_folder
 from catok.io.stored_weights import StoredWeights
 from catok.modules.patch import PatchConfig
 from catok.modules.stack import StageConfig
-from catok.tokenizer.checkpoint import DISCRIMINATORS, SEMANTIC, load_config, open_weights, read_state
+from catok.tokenizer.checkpoint import (
+    DISCRIMINATORS,
+    SEMANTIC,
+    load_config,
+    open_weights,
+    read_state,
+)
 from catok.tokenizer.model import CodecModel
 
 

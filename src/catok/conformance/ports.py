@@ -112,7 +112,9 @@ class TokenizerCalls:
 class ModelCalls:
     """`encode` and `decode` as the transformers class of `catok.hf` and the proposed native one.
 
-    Waiting and resetting rows are asked only of caches that have `reset`.
+    Audio is padded to whole frames, masks of codes are by frame, and sound is cut to its length
+    here, as callers of these classes do. Waiting and resetting rows are asked only of caches that
+    have `reset`.
     """
 
     def __init__(self, model: Any) -> None:
@@ -122,18 +124,19 @@ class ModelCalls:
         given = torch.from_numpy(task.input)
         if task.steps is not None:
             return self._stream(task, task.steps, given)
+        size = self._model.config.hop_length
         with torch.no_grad():
             if task.direction == "encode":
+                given = torch.nn.functional.pad(given, (0, -given.shape[2] % size))
                 mask = _mask(task.lengths, given.shape[2])
                 found = self._model.encode(given, mask, num_quantizers=task.depth)
                 lengths = found.audio_codes_mask.sum(1)
                 pairs = zip(found.audio_codes, lengths, strict=True)
                 return [_array(codes[:, : int(n)]) for codes, n in pairs]
-            mask = _mask(task.lengths, max(task.lengths))
-            found = self._model.decode(given, mask)
-            lengths = found.audio_mask.sum(1)
-            pairs = zip(found.audio_values, lengths, strict=True)
-            return [_array(audio[:, : int(n)]) for audio, n in pairs]
+            frames = [-(-length // size) for length in task.lengths]
+            found = self._model.decode(given, _mask(frames, given.shape[2]))
+            pairs = zip(found.audio_values, task.lengths, strict=True)
+            return [_array(audio[:, :length]) for audio, length in pairs]
 
     def _stream(self, task: Task, steps: Sequence[Step], given: Tensor) -> Sequence[np.ndarray]:
         encodes, batch = task.direction == "encode", len(task.places)

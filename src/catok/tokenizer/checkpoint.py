@@ -106,7 +106,7 @@ def read_state(
     config: TokenizerConfig,
     dtype: str | torch.dtype = torch.float32,
 ) -> dict[str, Tensor]:
-    """The tensors of `open_weights`, all or some, which must be those of `wanted` in name and shape.
+    """The tensors of `open_weights`, which must be those of `wanted` in name and shape.
 
     Floats become `dtype`, but for the quantizer's. Raises ValueError as `StoredWeights.read`.
     """
