@@ -111,7 +111,7 @@ def test_a_run_trains_it(fsq, tmp_path):
     (tmp_path / "fsq.json").write_text(json.dumps(settings))
     config = TrainConfig(
         stages=(TrainStage(30),),
-        tokenizer=str(tmp_path / "fsq.json"),
+        architecture=str(tmp_path / "fsq.json"),
         data=DataConfig(crop_seconds=0.32, batch_size=2),
         optimizer=OptimizerConfig(learning_rate=3e-3, warmup_steps=4),
         mel=MelLossConfig(windows=(64, 512), mel_bins=(10, 40)),

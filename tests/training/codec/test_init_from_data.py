@@ -38,7 +38,7 @@ def new(made):
     return CausalAudioTokenizer(TokenizerConfig.from_dict(made))
 
 
-def initialised(made, audio, **how):
+def initialized(made, audio, **how):
     codec = new(made)
     initialize_from_audio(codec, audio, torch.Generator().manual_seed(0), **how)
     return codec
@@ -65,7 +65,7 @@ def test_an_untrained_codec_reconstructs(kind, channels, sizes):
     made = settings(channels, kind, **sizes)
     unheard = crops(8, channels, seed=1)
     assert snr(new(made), unheard) < 0.5
-    codec = initialised(made, crops(48, channels))
+    codec = initialized(made, crops(48, channels))
     depths = [snr(codec, unheard, depth) for depth in (1, 2, 8)]
     assert depths[0] < depths[1] < depths[2] and depths[2] > 7
 
@@ -73,7 +73,7 @@ def test_an_untrained_codec_reconstructs(kind, channels, sizes):
 @pytest.mark.parametrize("kind", ["rlfq", "rvq"])
 def test_every_codebook_takes_something_off_the_residual(kind):
     audio = crops(48)
-    codec = initialised(settings(kind=kind), audio)
+    codec = initialized(settings(kind=kind), audio)
     with torch.no_grad():
         residual = codec.quantizer.input_proj(codec.encoder(audio))
         energy = [float(residual.pow(2).mean())]
@@ -87,7 +87,7 @@ def test_every_codebook_takes_something_off_the_residual(kind):
     assert min(used) > 32
 
 
-@pytest.mark.parametrize("make", [new, lambda made: initialised(made, crops(8))])
+@pytest.mark.parametrize("make", [new, lambda made: initialized(made, crops(8))])
 def test_no_two_weights_are_the_same_memory(make):
     codec = make(settings())
     parameters = list(codec.parameters())
@@ -97,7 +97,7 @@ def test_no_two_weights_are_the_same_memory(make):
 def test_the_generator_decides_and_transformers_stay():
     made, audio = settings(), crops(8)
     untouched = dict(new(made).named_parameters())
-    one, two = initialised(made, audio), initialised(made, audio)
+    one, two = initialized(made, audio), initialized(made, audio)
     for name, value in one.named_parameters():
         assert torch.equal(value, two.get_parameter(name))
         if ".transformer." in name:
@@ -113,13 +113,13 @@ def test_a_decoder_of_another_shape_is_refused(change):
     else:
         decoder.insert(1, {**decoder[0], "input_dim": 32, "output_dim": 32})
     with pytest.raises(ValueError, match="does not mirror the encoder.*random"):
-        initialised(made | {"decoder": decoder}, crops(4))
+        initialized(made | {"decoder": decoder}, crops(4))
 
 
 @pytest.mark.parametrize("output", [16, 48])
 def test_orthogonal_directions_keep_what_random_ones_keep_and_fill_the_codebooks(output):
     audio = crops(24)
-    codec = initialised(settings(kind="rvq", output=output), audio, principal=False)
+    codec = initialized(settings(kind="rvq", output=output), audio, principal=False)
     for analysis, synthesis in zip(codec.encoder, reversed(list(codec.decoder)), strict=True):
         if hasattr(analysis, "output_proj"):
             way_back = synthesis.input_proj.weight @ analysis.output_proj.weight
@@ -127,9 +127,9 @@ def test_orthogonal_directions_keep_what_random_ones_keep_and_fill_the_codebooks
     with torch.no_grad():
         codes = codec(audio).quantized.codes
     assert min(len(book.unique()) for book in codes.unbind(1)) > 8
-    assert snr(initialised(settings(kind="rvq", output=16), audio), audio) > snr(codec, audio)
+    assert snr(initialized(settings(kind="rvq", output=16), audio), audio) > snr(codec, audio)
 
 
 def test_silence_is_refused():
     with pytest.raises(ValueError, match="silence"):
-        initialised(settings(), torch.zeros(2, 1, 7680))
+        initialized(settings(), torch.zeros(2, 1, 7680))

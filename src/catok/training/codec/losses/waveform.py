@@ -44,13 +44,13 @@ def waveform_loss(
     """Scalar loss of `[B, C, T]` against `[B, C, T]`; `depth` `[B]`: share of the codebooks that
     each row was given, from above 0 to 1 (None: all of them).
     """
-    audio, target = (_emphasise(x, config.pre_emphasis) for x in (audio, target))
+    audio, target = (_emphasize(x, config.pre_emphasis) for x in (audio, target))
     loudness = target.abs().mean(dim=(1, 2)).clamp(min=config.quiet)
     distance = (audio - target).abs().mean(dim=(1, 2)) / loudness
     return (distance if depth is None or not config.by_depth else distance * depth).mean()
 
 
-def _emphasise(audio: Tensor, coefficient: float) -> Tensor:
+def _emphasize(audio: Tensor, coefficient: float) -> Tensor:
     if not coefficient:
         return audio
     return audio - coefficient * F.pad(audio, (1, 0))[..., :-1]
