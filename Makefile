@@ -36,7 +36,7 @@ bench: .venv/demo
 
 .venv/dev: .venv/demo
 	$(INSTALL) --editable ".[bulk,dev,eval,export,offline,serve,train]"
-	$(INSTALL) --no-deps Resemblyzer
+	$(INSTALL) --no-deps Resemblyzer axe-playwright-python
 	touch $@
 
 .venv/docs: .venv/dev

@@ -18,14 +18,14 @@ from catok.serving.gate import Gate
 from catok.serving.guard import Guard
 from catok.serving.metrics import Metrics
 from catok.serving.models import Models
-from catok.serving.routes import speech, status, tokens, transcriptions, voices
+from catok.serving.routes import page, speech, status, tokens, transcriptions, voices
 from catok.serving.service import Service
 from catok.serving.sockets import realtime
 from catok.serving.sockets import speech as speech_socket
 from catok.serving.sockets import tokens as token_sockets
 
-ROUTERS = (speech.router, transcriptions.router, tokens.router, voices.router, status.router)
-SOCKETS = (speech_socket.router, token_sockets.router, realtime.router)
+HTTP = (speech, transcriptions, tokens, voices, status, page)
+SOCKETS = (speech_socket, token_sockets, realtime)
 
 
 def create_app(models: Models, config: ServerConfig) -> FastAPI:
@@ -68,8 +68,8 @@ def create_app(models: Models, config: ServerConfig) -> FastAPI:
     )
     app.state.service, app.state.metrics, app.state.gates = service, metrics, gates
     app.state.stopping = False
-    for router in (*ROUTERS, *SOCKETS):
-        app.include_router(router)
+    for routes in (*HTTP, *SOCKETS):
+        app.include_router(routes.router)
     app.add_exception_handler(ApiError, _answered)
     app.add_exception_handler(ValueError, _answered)
     app.add_exception_handler(RequestValidationError, _invalid)

@@ -25,7 +25,7 @@ from catok.lm.tts.request import SpeechRequest
 from catok.lm.tts.synthesizer import Synthesizer
 from catok.serving.config import ServerConfig
 from catok.serving.errors import ApiError
-from catok.serving.jobs import DecodeJob, EncodeJob, Job
+from catok.serving.jobs import DecodeJob, EncodeJob, Job, SpeakJob
 from catok.serving.models import Models
 from catok.serving.scheduler import Scheduler
 from catok.serving.voices import Voices
@@ -237,12 +237,18 @@ class Utterance(AsyncIterator[Tensor]):
         self._sentences = sentences
         self.columns: list[Tensor] = []
         self.ended = True
+        self._job: SpeakJob | None = None
         self._audio = self._pieces()
 
     @property
     def output_tokens(self) -> int:
         """Codes that were made."""
         return sum(each.numel() for each in self.columns)
+
+    @property
+    def live_codes(self) -> Tensor | None:
+        """Codes `[K, F]` so far of the piece that is being spoken."""
+        return None if self._job is None else self._job.codes
 
     def __aiter__(self) -> "Utterance":
         return self
@@ -263,7 +269,7 @@ class Utterance(AsyncIterator[Tensor]):
             if number and gap.shape[1]:
                 yield gap
             prompt = await service.off_loop(lambda n=number: synth.prompt(plan.piece(n)))
-            job = await service.scheduler.speak(prompt)
+            self._job = job = await service.scheduler.speak(prompt)
             try:
                 async for audio in job:
                     yield audio

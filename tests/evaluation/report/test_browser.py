@@ -3,8 +3,7 @@
 import pytest
 
 from catok.evaluation.report.page import write_report
-
-from . import browser
+from tests import browser
 
 PROGRAM = browser.find()
 pytestmark = pytest.mark.skipif(PROGRAM is None, reason="no Chromium or Chrome on PATH")

@@ -26,11 +26,15 @@ router = APIRouter()
 
 
 class SessionConfig(SpeechBody):
-    """The first message: what a request for speech may say, without its text."""
+    """The first message: what a request for speech may say, without its text.
+
+    `codes`: send the codes too, `[K][n]` in messages of their own, before the audio of them.
+    """
 
     type: Literal["session.config"]
     input: str = ""
     response_format: Format = "pcm"
+    codes: bool = False
 
 
 @router.websocket("/v1/audio/speech/stream")
@@ -106,11 +110,23 @@ async def _speak(
             yield sentence
         await _sentence_done(session, place)
 
+    sent = {"sentence": 0, "frames": 0}
+
+    async def send_codes(codes: Tensor | None) -> None:
+        if sent["sentence"] != place["sentence_index"]:
+            sent.update(sentence=place["sentence_index"], frames=0)
+        if codes is not None and codes.shape[1] > sent["frames"]:
+            new, sent["frames"] = codes[:, sent["frames"] :].tolist(), codes.shape[1]
+            size = service.need_synthesizer().tokenizer.codebook_size
+            await session.send({"type": "codes", **place, "codes": new, "codebook_size": size})
+
     utterance = service.speak_sentences(asked, announced(), pause=config.pause)
     rate = service.need_synthesizer().sample_rate
     async with aclosing(utterance) as audio:
         async for each in audio:
             session.metrics.audio.labels("speech").inc(each.shape[1] / rate)
+            if config.codes:
+                await send_codes(utterance.live_codes)
             await _send(session, encoder, shaper.push(each))
     await _send(session, encoder, shaper.finish())
     if data := encoder.finish():

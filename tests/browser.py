@@ -1,8 +1,10 @@
 """A headless Chromium, spoken to over the two pipes of --remote-debugging-pipe."""
 
+import base64
 import json
 import os
 import select
+import shlex
 import shutil
 import subprocess
 import time
@@ -20,15 +22,19 @@ def find() -> str | None:
 class Page:
     """Context with one page; `events` is all that the browser said of it."""
 
-    def __init__(self, program: str, profile: Path, **media: str) -> None:
+    def __init__(
+        self, program: str, profile: Path, flags: tuple[str, ...] = (), **media: str
+    ) -> None:
         self.events: list[dict[str, Any]] = []
         self._replies: dict[int, dict[str, Any]] = {}
         self._number, self._left = 0, b""
         to_read, self._write = os.pipe()
         self._read, to_write = os.pipe()
-        flags = f"--headless --no-sandbox --disable-gpu --disable-dev-shm-usage --mute-audio \
+        always = f"--headless --no-sandbox --disable-gpu --disable-dev-shm-usage --mute-audio \
             --remote-debugging-pipe --user-data-dir={profile}"
-        line = f'exec "{program}" {flags} about:blank 3<&{to_read} 4>&{to_write}'
+        line = (
+            f'exec "{program}" {always} {shlex.join(flags)} about:blank 3<&{to_read} 4>&{to_write}'
+        )
         self._process = subprocess.Popen(
             ["bash", "-c", line], pass_fds=(to_read, to_write), stderr=subprocess.DEVNULL
         )
@@ -54,7 +60,11 @@ class Page:
 
     def open(self, path: Path) -> None:
         """Show a file and wait until it is loaded."""
-        self.call("Page.navigate", url=path.resolve().as_uri())
+        self.visit(path.resolve().as_uri())
+
+    def visit(self, address: str) -> None:
+        """Show an address and wait until it is loaded."""
+        self.call("Page.navigate", url=address)
         self._until(lambda: any(e["method"] == "Page.loadEventFired" for e in self.events))
 
     def size(self, width: int, height: int) -> None:
@@ -95,6 +105,34 @@ class Page:
             for event in self.events
             if event["method"] == "Network.requestWillBeSent"
         ]
+
+    def until(self, expression: str, seconds: float = 60.0) -> Any:
+        """The value of an expression, once it is true."""
+        deadline = time.monotonic() + seconds
+        while not (value := self.ask(expression)):
+            assert time.monotonic() < deadline, f"never true: {expression}"
+            time.sleep(0.1)
+        return value
+
+    def choose(self, selector: str, *files: Path) -> None:
+        """Choose files in an input."""
+        root = self.call("DOM.getDocument")["root"]["nodeId"]
+        node = self.call("DOM.querySelector", nodeId=root, selector=selector)["nodeId"]
+        names = [str(file.resolve()) for file in files]
+        self.call("DOM.setFileInputFiles", nodeId=node, files=names)
+
+    def until_file(self, path: Path, seconds: float = 30.0) -> Path:
+        """A file that is downloaded, once it is there."""
+        deadline = time.monotonic() + seconds
+        while not path.exists():
+            assert time.monotonic() < deadline, f"{path.name} never came"
+            time.sleep(0.05)
+        return path
+
+    def picture(self, path: Path) -> None:
+        """A PNG of the whole page."""
+        data = self.call("Page.captureScreenshot", captureBeyondViewport=True)["data"]
+        path.write_bytes(base64.b64decode(data))
 
     def call(self, method: str, **params: object) -> dict[str, Any]:
         """A command of the DevTools protocol and its result."""

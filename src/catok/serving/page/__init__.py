@@ -1,0 +1,1 @@
+"""The page at `/`: plain HTML, style and modules, all of it from this folder."""
