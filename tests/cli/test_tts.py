@@ -48,6 +48,22 @@ def reference(tmp_path):
     return tmp_path / "ref.wav"
 
 
+def test_what_the_model_never_read_is_named(small_model, tmp_path, capsys):
+    known = {"languages": ("en",), "characters": " .abcdefghijklmnopqrstuvwxyz"}
+    folder = save_speech_model(tmp_path / "model", small_model, **known)
+    common = ["--model", str(folder), *SHORT]
+    texts = tmp_path / "texts"
+    texts.mkdir()
+    (texts / "a.txt").write_text("Na\u00efve 5.")
+    (texts / "b.txt").write_text("Na\u00efve.")
+    main(["tts", f"@{texts}", "-o", str(tmp_path / "out"), *common])
+    assert capsys.readouterr().err.count("hardly ever read \u00ef:") == 1
+    main(["tts", "5.", "-o", str(tmp_path / "x.wav"), "--verbalize", "no", *common])
+    assert "hardly ever read 5:" in capsys.readouterr().err
+    main(["tts", "5.", "-o", str(tmp_path / "y.wav"), *common])
+    assert "hardly" not in capsys.readouterr().err
+
+
 def near(path_or_file, audio):
     found, rate = load_audio(path_or_file)
     assert rate == 24_000 and found.shape == audio.shape

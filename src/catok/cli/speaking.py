@@ -110,6 +110,7 @@ class Speaker:
     ) -> None:
         self.synth, self.options, self.best_of, self.detail = synth, options, best_of, detail
         self._request = synth.with_codes(options.request)
+        self._unknown: set[str] = set()
 
     def stream(self, item: TextItem, seed: int) -> LongFormStream:
         """The utterance in pieces, while it is made."""
@@ -122,9 +123,10 @@ class Speaker:
 
     def prompt(self, item: TextItem) -> SpeechPrompt | None:
         """The utterance for a batch; None if it is too long for one piece."""
-        if len(split_text(item.text, self.options.max_length)) > 1:
+        request = self._asked(item, _line(item), self.seed(item))
+        if len(split_text(request.text, self.options.max_length)) > 1:
             return None
-        return self.synth.prompt(self._asked(item, _line(item), self.seed(item)))
+        return self.synth.prompt(request)
 
     def batch(self, prompts: Sequence[SpeechPrompt]) -> list[Speech]:
         """Speech of several utterances."""
@@ -137,10 +139,19 @@ class Speaker:
         return item.seed(self._request.seed or 0)
 
     def _asked(self, item: TextItem, text: str, seed: int) -> SpeechRequest:
+        """What the model reads; characters that it does not know are named once."""
         own: dict[str, Any] = item.fields.own_fields()
         if item.reference is not None:
             own |= {"reference": item.reference, "reference_text": item.reference_text}
-        return replace(self._request, text=text, seed=seed, **own)
+        request = self.synth.as_read(replace(self._request, text=text, seed=seed, **own))
+        new = [c for c in self.synth.unknown_characters(request.text) if c not in self._unknown]
+        if new:
+            self._unknown.update(new)
+            terminal.say(
+                f"catok: warning: the model has hardly ever read {' '.join(new)}: what it makes of "
+                "that is a guess"
+            )
+        return request
 
 
 def _line(item: TextItem) -> str:

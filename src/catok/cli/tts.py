@@ -110,9 +110,21 @@ def run(
         float | None,
         arg(metavar="X", help="Of the decision to end; 0 is certain.", help_behavior_hint=_MODEL),
     ] = None,
+    verbalize: Annotated[
+        Literal["auto", "yes", "no"],
+        arg(
+            help="Write out numbers, dates, money and abbreviations of English; auto: if the model "
+            "was trained on English without digits."
+        ),
+    ] = "auto",
     max_seconds: Annotated[
-        float, arg(metavar="X", help="Where a sentence that does not end is cut off.")
-    ] = 60.0,
+        float | None,
+        arg(
+            metavar="X",
+            help="Where a sentence that does not end is cut off.",
+            help_behavior_hint="(default: by the length of the text, 60 at most)",
+        ),
+    ] = None,
     max_length: Annotated[
         int, arg(metavar="N", help="Letters in one go; longer text is spoken by sentences.")
     ] = 200,
@@ -228,6 +240,7 @@ def run(
         num_quantizers=quantizers,
         seed=seed,
         max_seconds=max_seconds,
+        verbalize={"auto": None, "yes": True, "no": False}[verbalize],
         **vars(prompt),
     )
     spec = SpeakerSpec(

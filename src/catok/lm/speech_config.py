@@ -11,7 +11,7 @@ from typing import Any, Literal
 from catok.io.config import read_config
 from catok.io.files import replacing
 from catok.io.json import read_json
-from catok.io.numbers import check_whole_number
+from catok.io.numbers import check_number, check_whole_number
 from catok.lm.sampling import SamplingConfig
 
 Task = Literal["tts", "asr"]
@@ -26,8 +26,10 @@ class SpeechConfig:
     (embedded name, hub id or folder); a relative path may start at the model's own folder.
     `weight_hash`: that tokenizer's, "" if not known. `text`: "bytes", or "files" for a text
     tokenizer in the model's folder. `num_quantizers`: codebooks used unless asked otherwise, None
-    for all. `languages`: tags it was trained with, none if it was trained without. `sampling`: what
-    suits this model in synthesis.
+    for all. `languages`: tags it was trained with, none if it was trained without. `characters`:
+    what the texts of its training are made of, but for what hardly occurs; "" if not known.
+    `reference_seconds`: the longest recording of a voice that it was given in training, None if not
+    known. `sampling`: what suits this model in synthesis.
     """
 
     tokenizer: str
@@ -36,6 +38,8 @@ class SpeechConfig:
     tasks: tuple[Task, ...] = ("tts",)
     num_quantizers: int | None = None
     languages: tuple[str, ...] = ()
+    characters: str = ""
+    reference_seconds: float | None = None
     sampling: SamplingConfig = field(default_factory=SamplingConfig)
 
     def __post_init__(self) -> None:
@@ -45,6 +49,23 @@ class SpeechConfig:
             raise ValueError('tasks must hold "tts", "asr" or both')
         if self.num_quantizers is not None:
             check_whole_number("num_quantizers", self.num_quantizers, at_least=1)
+        if self.reference_seconds is not None:
+            check_number("reference_seconds", self.reference_seconds, above=0)
+
+    def unknown_characters(self, text: str) -> str:
+        """The characters of a text that the model has hardly ever read, each once.
+
+        White space and the capitals of known letters are none; nothing is where that is not known.
+        """
+        if not self.characters:
+            return ""
+        known = set(self.characters + self.characters.upper() + self.characters.lower())
+        return "".join(dict.fromkeys(c for c in text if c not in known and not c.isspace()))
+
+    @property
+    def reads_digits(self) -> bool | None:
+        """Whether it has learnt to read digits; None if not known."""
+        return any(c.isdecimal() for c in self.characters) if self.characters else None
 
     def save(self, folder: str | Path) -> None:
         """Write `speech.json` into a model's folder, replaced in one step."""

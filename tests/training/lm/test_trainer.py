@@ -109,6 +109,7 @@ def test_a_model_is_left_that_speaks_and_listens(whole, config, codec):
     speech = SpeechConfig.load(folder / "model")
     assert speech.tasks == ("tts", "asr") and speech.languages == ("en",)
     assert speech.text == "bytes" and speech.weight_hash == codec.weight_hash
+    assert speech.reference_seconds == run.config.data.reference_seconds
     ctc = CTCHead.load(folder / "model")
     assert torch.equal(ctc.linear.weight, average["ctc.linear.weight"])
 

@@ -35,7 +35,6 @@ class GenerationSettings:
 
     num_quantizers: int
     sampling: SamplingConfig
-    max_frames: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +44,7 @@ class SpeechPrompt:
     tokens: PromptTokens
     text: str
     settings: GenerationSettings
+    max_frames: int
     seed: int
 
 

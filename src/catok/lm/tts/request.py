@@ -10,8 +10,11 @@ from catok.data.prompt_fields import PromptFields
 from catok.io.numbers import check_number, check_whole_number
 from catok.lm.sampler import check_seed
 from catok.lm.sampling import SamplingConfig
+from catok.lm.tts.text_splitting import length
 
 MAX_SECONDS, LONGEST = 60.0, 3600.0
+SHORTEST, SLOWEST = 2.0, 4.0  # seconds for any text, and letters a second: nobody is slower
+LETTERS_PER_DIGIT = 4  # more than it takes itself
 
 Mode = Literal["clone", "continuation", "both"]
 
@@ -32,7 +35,9 @@ class SpeechRequest(PromptFields):
     `num_quantizers` K: only the first K codebooks are read, chosen and decoded; None is the model's
     default, as for `sampling`. The result depends on the `seed` alone, not on other requests made
     with it (but for rounding); None draws one. `max_seconds`: where speech that does not end is cut
-    off.
+    off; None takes what the text can last at 4 letters a second, or a minute where `PromptFields`
+    say how to speak. `verbalize`: numbers and abbreviations of an English text are written out
+    (`verbalization.py`); None does so where the model has read English without digits.
     """
 
     text: str
@@ -42,7 +47,8 @@ class SpeechRequest(PromptFields):
     num_quantizers: int | None = None
     sampling: SamplingConfig | None = None
     seed: int | None = None
-    max_seconds: float = MAX_SECONDS
+    max_seconds: float | None = None
+    verbalize: bool | None = None
 
     __eq__, __hash__ = object.__eq__, object.__hash__  # type: ignore - recordings are not compared
 
@@ -54,7 +60,26 @@ class SpeechRequest(PromptFields):
             check_whole_number("num_quantizers", self.num_quantizers, at_least=1)
         if self.seed is not None:
             check_seed(self.seed)
-        check_number("max_seconds", self.max_seconds, above=0, at_most=LONGEST)
+        if self.max_seconds is not None:
+            check_number("max_seconds", self.max_seconds, above=0, at_most=LONGEST)
+
+    @property
+    def most_seconds(self) -> float:
+        """`max_seconds`, or what the text can last."""
+        if self.max_seconds is not None:
+            return self.max_seconds
+        if self.own_fields().keys() - {"language"}:
+            return MAX_SECONDS
+        digits = sum(c.isdecimal() for c in self.text)
+        letters = length(self.text) + LETTERS_PER_DIGIT * digits
+        return min(MAX_SECONDS, SHORTEST + letters / SLOWEST)
+
+    @property
+    def clones_only(self) -> bool:
+        """Whether the reference is given beside the text and not continued."""
+        return self.mode == "clone" or (
+            self.mode is None and not (self.reference_text or "").strip()
+        )
 
     @property
     def references(self) -> list[Reference | None]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor
 
+from catok.data.languages import language_code
 from catok.lm.continuous import GenerationRequest, generate_continuously
 from catok.lm.from_pretrained import FromPretrained
 from catok.lm.generation import Generated, generate_frames
@@ -21,6 +22,7 @@ from catok.lm.tts.request import Reference, SpeechRequest, as_request
 from catok.lm.tts.speech import Speech, WholeSpeech
 from catok.lm.tts.streaming import SpeechStream, decode_rows
 from catok.lm.tts.text_splitting import MAX_LENGTH, split_text
+from catok.lm.tts.verbalization import verbalize
 from catok.tokenizer.checks import check_quantizers
 
 if TYPE_CHECKING:
@@ -39,7 +41,7 @@ class Synthesizer(FromPretrained):
         self.model = speech.model
         self.tokenizer = speech.tokenizer
         self.prompt_builder = PromptBuilder(speech.model.config, speech.text)
-        config = speech.config
+        self.config = config = speech.config
         self.sampling = config.sampling if config else SamplingConfig()
         self.languages = config.languages if config else ()
         available = speech.model.config.n_vq
@@ -97,7 +99,7 @@ class Synthesizer(FromPretrained):
         self, request: SpeechRequest | str, *, max_length: int = MAX_LENGTH
     ) -> LongFormPlan:
         """The pieces of a text of any length, for who makes them himself."""
-        request = as_request(request)
+        request = self.as_read(request)
         return self.plan_pieces(request, split_text(request.text, max_length))
 
     def plan_pieces(self, request: SpeechRequest, texts: Sequence[str] = ()) -> LongFormPlan:
@@ -117,17 +119,33 @@ class Synthesizer(FromPretrained):
             return replace(request, reference=codes)
         return replace(request, reference=codes[0]) if codes else request
 
+    def as_read(self, request: SpeechRequest | str) -> SpeechRequest:
+        """The request as the model reads it: its texts are written out, where they are to be."""
+        request = as_request(request)
+        if not self._verbalizes(request):
+            return replace(request, verbalize=False)
+        said = request.reference_text
+        return replace(
+            request,
+            text=verbalize(request.text),
+            reference_text=said and verbalize(said),
+            verbalize=False,
+        )
+
+    def unknown_characters(self, text: str) -> str:
+        """See `SpeechConfig`; the text is that of `as_read`."""
+        return "" if self.config is None else self.config.unknown_characters(text)
+
     def prompt(self, request: SpeechRequest | str) -> SpeechPrompt:
         """Check a request and lay it out, for `synthesize_prompts`."""
-        request = as_request(request)
+        request = self.as_read(request)
         settings = GenerationSettings(
-            self.depth(request.num_quantizers),
-            request.sampling or self.sampling,
-            math.ceil(request.max_seconds * self.tokenizer.frame_rate),
+            self.depth(request.num_quantizers), request.sampling or self.sampling
         )
         tokens = build_prompt(self.prompt_builder, request, self._references(request))
+        frames = math.ceil(request.most_seconds * self.tokenizer.frame_rate)
         seed = draw_seeds(1)[0] if request.seed is None else request.seed
-        return SpeechPrompt(tokens, request.text, settings, seed)
+        return SpeechPrompt(tokens, request.text, settings, frames, seed)
 
     def prompts(self, requests: Sequence[SpeechRequest | str]) -> list[SpeechPrompt]:
         """`prompt` of each."""
@@ -151,7 +169,7 @@ class Synthesizer(FromPretrained):
             prompt.tokens.conditional,
             prompt.settings.num_quantizers,
             prompt.settings.sampling,
-            prompt.settings.max_frames,
+            prompt.max_frames,
             prompt.seed,
             prompt.tokens.unconditional,
         )
@@ -177,12 +195,31 @@ class Synthesizer(FromPretrained):
         return check_quantizers(num_quantizers, self.num_quantizers)
 
     def _references(self, request: SpeechRequest) -> list[Tensor | None]:
-        """Codes `[n_vq, F]` of the request's references."""
+        """Codes `[n_vq, F]` of the request's references.
+
+        What is only given beside the text is cut to what the model knows from its training; a
+        recording that is continued has a transcript, and stays whole.
+        """
         depth, config = self.depth(request.num_quantizers), self.model.config
+        most = None
+        if request.clones_only and self.config and self.config.reference_seconds:
+            most = max(1, round(self.config.reference_seconds * self.tokenizer.frame_rate))
         return [
-            each if each is None else reference_codes(each, self.tokenizer, config, depth)
+            each if each is None else reference_codes(each, self.tokenizer, config, depth)[:, :most]
             for each in request.references
         ]
+
+    def _verbalizes(self, request: SpeechRequest) -> bool:
+        """Raises ValueError where a text that is not English is to be written out."""
+        if request.verbalize is False:
+            return False
+        known = self.config.languages if self.config else ()
+        language = request.language or (known[0] if len(known) == 1 else None)
+        english = language_code(language) == "en"
+        if request.verbalize and language and not english:
+            raise ValueError(f"only English can be written out (verbalize), the text is {language}")
+        asked = self.config is not None and self.config.reads_digits is False
+        return request.verbalize or (english and asked)
 
     def _stream(self, prompt: SpeechPrompt) -> SpeechStream:
         settings = prompt.settings
@@ -191,7 +228,7 @@ class Synthesizer(FromPretrained):
             [prompt.tokens.conditional],
             num_quantizers=settings.num_quantizers,
             sampling=settings.sampling,
-            max_frames=settings.max_frames,
+            max_frames=prompt.max_frames,
             seeds=[prompt.seed],
             unconditional=[prompt.tokens.unconditional],
         )

@@ -31,14 +31,22 @@ _MONTH = "(?:" + "|".join(rf"{month[:3]}\.|{month}" for month in MONTHS) + r"|Se
 _NUMBER = r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?"
 _LARGE = "thousand|million|billion|trillion"
 
+_TAG = re.compile(r"(\[S\d+\])")
+
 Match = re.Match[str]
 
 
 def verbalize(text: str) -> str:
-    """The English text in words.
+    """The English text in words; the tags of speakers, such as [S1], stay.
 
     Raises ValueError where there are digits and num2words is not installed.
     """
+    return "".join(
+        part if number % 2 else _in_words(part) for number, part in enumerate(_TAG.split(text))
+    )
+
+
+def _in_words(text: str) -> str:
     for pattern, replacement in _RULES:
         text = pattern.sub(replacement, text)
     return text

@@ -18,6 +18,7 @@ from catok.lm.text import TextTokenizer
 from catok.training.lm.train_config import LMDataConfig
 
 GIGABYTE = 10**9
+TEXTS_TO_LEARN = 25
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,12 @@ class Corpus:
         """The tags that occur, in alphabetical order."""
         tags = {utterance.fields.language for utterance in self.utterances}
         return tuple(sorted(tag for tag in tags if tag is not None))
+
+    @property
+    def characters(self) -> set[str]:
+        """Those in `TEXTS_TO_LEARN` texts or more; from fewer nothing is learnt of a letter."""
+        counts = Counter(c for utterance in self.utterances for c in set(utterance.text))
+        return {character for character, count in counts.items() if count >= TEXTS_TO_LEARN}
 
     def codes(self, index: int) -> Tensor:
         """Codes `[num_quantizers, F]` int64 of an utterance.

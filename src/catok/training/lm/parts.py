@@ -19,7 +19,7 @@ from catok.lm.speech_config import SpeechConfig
 from catok.lm.speech_model import check_tokenizer
 from catok.lm.text import ByteTokenizer, ModelTokenizer, TextTokenizer, read_text_tokenizer
 from catok.tokenizer.tokenizer import CausalAudioTokenizer
-from catok.training.lm.corpus import CodesFormat
+from catok.training.lm.corpus import CodesFormat, Corpus
 from catok.training.lm.init_from_codec import initialize_codes
 from catok.training.lm.init_from_qwen3 import from_text_model
 from catok.training.lm.train_config import LMTrainConfig
@@ -92,14 +92,14 @@ def build_parts(config: LMTrainConfig) -> Parts:
 def publish(
     parts: Parts,
     config: LMTrainConfig,
-    languages: tuple[str, ...],
+    corpus: Corpus,
     folder: Path,
     tensors: Mapping[str, Tensor],
 ) -> None:
     """Write a model as `catok tts` and `catok asr` load it: weights, tokenizer, `speech.json`.
 
     `tensors`: the model's state, which may be sharded. A model that went on from another keeps how
-    that is sampled, and how many codebooks it uses.
+    that is sampled, how many codebooks it uses, and what it has read.
     """
     save_folder(folder, parts.model.config, tensors)
     if parts.ctc is not None and "asr" in config.tasks:
@@ -115,9 +115,27 @@ def publish(
         text="files" if isinstance(parts.text, ModelTokenizer) else "bytes",
         tasks=config.task_names,
         num_quantizers=before.num_quantizers,
-        languages=languages,
+        languages=corpus.languages,
+        characters=_characters(parts, corpus),
+        reference_seconds=_longest_reference(parts.speech, config),
         sampling=before.sampling,
     ).save(folder)
+
+
+def _characters(parts: Parts, corpus: Corpus) -> str:
+    """Of all texts that the model has read; "" if that is not known, as of a pretrained one."""
+    before = parts.speech.characters if parts.speech else ""
+    if isinstance(parts.text, ModelTokenizer) or (parts.speech and not before):
+        return ""
+    return "".join(sorted({*before, *corpus.characters}))
+
+
+def _longest_reference(before: SpeechConfig | None, config: LMTrainConfig) -> float | None:
+    """Of this training and the one before; None where one of them is not known or had none."""
+    now = config.data.reference_seconds if "tts" in config.tasks and config.data.clone else None
+    if before is None or now is None:
+        return now if before is None else before.reference_seconds
+    return None if before.reference_seconds is None else max(before.reference_seconds, now)
 
 
 def read_architecture(name: str) -> TokenLMConfig:

@@ -91,7 +91,7 @@ class LMTrainer(BaseTrainer[TokenBatch, LMLearner]):
         with self.learner.ema_weights():
             tensors = full_state_dict(self.parts.model)
             if self.group.is_main:
-                publish(self.parts, self.config, self.corpus.languages, folder, tensors)
+                publish(self.parts, self.config, self.corpus, folder, tensors)
         self.group.barrier()
 
     def describe_data(self) -> dict[str, Any]:
