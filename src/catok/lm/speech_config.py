@@ -29,7 +29,8 @@ class SpeechConfig:
     for all. `languages`: tags it was trained with, none if it was trained without. `characters`:
     what the texts of its training are made of, but for what hardly occurs; "" if not known.
     `reference_seconds`: the longest recording of a voice that it was given in training, None if not
-    known. `sampling`: what suits this model in synthesis.
+    known. `no_speech_threshold`: of recognition, see `DecodingConfig`. `sampling`: what suits this
+    model in synthesis.
     """
 
     tokenizer: str
@@ -40,6 +41,7 @@ class SpeechConfig:
     languages: tuple[str, ...] = ()
     characters: str = ""
     reference_seconds: float | None = None
+    no_speech_threshold: float = 0.0
     sampling: SamplingConfig = field(default_factory=SamplingConfig)
 
     def __post_init__(self) -> None:

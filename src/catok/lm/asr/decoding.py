@@ -8,6 +8,7 @@ from catok.lm.asr.beam_search import BeamSearch, CTCPrefixScorer, GreedySearch, 
 from catok.lm.asr.ctc import align, best_path, collapse, positions_needed
 from catok.lm.asr.decoding_config import DecodingConfig
 from catok.lm.asr.prefill import PrefilledBatch, Prefiller
+from catok.lm.asr.speech import speech_confidence
 from catok.lm.asr.text_decoder import DecoderState, TextDecoder
 from catok.lm.asr.transcript import Transcript, Word, timed_words
 
@@ -102,7 +103,16 @@ def decode_batch(
 def needs_table(prefiller: Prefiller, config: DecodingConfig) -> bool:
     """Whether the CTC head is asked at all."""
     joint = config.method == "beam" and config.ctc_weight > 0 and prefiller.head is not None
-    return joint or config.method == "ctc" or config.timestamps
+    asked = config.method == "ctc" or config.timestamps
+    return joint or asked or _threshold(prefiller, config) > 0
+
+
+def _threshold(prefiller: Prefiller, config: DecodingConfig) -> float:
+    """Below which confidence a piece has no words; 0 without a CTC head."""
+    if prefiller.head is None:
+        return 0.0
+    own = prefiller.no_speech_threshold
+    return own if config.no_speech_threshold is None else config.no_speech_threshold
 
 
 def new_search(
@@ -131,7 +141,12 @@ def as_transcript(
     limit: int,
     frame_rate: float,
 ) -> Transcript:
-    """What was found, with the times of its words if they are asked for."""
+    """What was found, with the times of its words if they are asked for; nothing without speech."""
+    if table is not None and prefiller.head is not None:
+        sure = speech_confidence(table, frame_rate * prefiller.head.per_frame)
+        if sure < _threshold(prefiller, config):
+            blank = float(table[:, -1].double().sum())
+            return Transcript("", (), blank, () if config.timestamps else None)
     words = None
     if config.timestamps and prefiller.head is not None and table is not None:
         seconds = 1 / (frame_rate * prefiller.head.per_frame)

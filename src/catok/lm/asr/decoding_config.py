@@ -21,6 +21,8 @@ class DecodingConfig:
     16 + `tokens_per_second` tokens per second. Recordings above `max_seconds`, which is at most an
     hour, are cut where the last `pause_window` seconds before that are quietest. `batch` pieces are
     recognised at once: memory grows with it and with `beam`, not with the recording.
+    `no_speech_threshold`: a piece of which the CTC head is less sure has no words (`speech.py`); 0
+    is off, None the model's own.
     """
 
     method: Method = "beam"
@@ -33,6 +35,7 @@ class DecodingConfig:
     max_seconds: float = 30.0
     pause_window: float = 5.0
     batch: int = 4
+    no_speech_threshold: float | None = None
 
     def __post_init__(self) -> None:
         if self.method not in ("beam", "greedy", "ctc"):
@@ -45,6 +48,8 @@ class DecodingConfig:
             check_number(name, getattr(self, name), above=0, at_most=MAX_SECONDS)
         check_number("tokens_per_second", self.tokens_per_second, above=0, at_most=1000)
         check_number("ctc_weight", self.ctc_weight, at_least=0, at_most=1)
+        if self.no_speech_threshold is not None:
+            check_number("no_speech_threshold", self.no_speech_threshold, at_least=0, at_most=1)
         check_number("length_power", self.length_power, at_least=0)
 
     def max_tokens(self, frames: int, frame_rate: float) -> int:

@@ -64,8 +64,17 @@ class PrefilledBatch:
 class Prefiller:
     """A `TokenLM`, its text tokenizer and its CTC head, if it has one."""
 
-    def __init__(self, model: TokenLM, text: TextTokenizer, head: CTCHead | None = None) -> None:
-        """Raises ValueError when the head belongs to another model."""
+    def __init__(
+        self,
+        model: TokenLM,
+        text: TextTokenizer,
+        head: CTCHead | None = None,
+        no_speech_threshold: float = 0.0,
+    ) -> None:
+        """`no_speech_threshold`: see `DecodingConfig`, which may give another.
+
+        Raises ValueError when the head belongs to another model.
+        """
         if head is not None and (head.vocab, head.width) != (
             model.config.vocab_size,
             model.config.width,
@@ -75,6 +84,7 @@ class Prefiller:
                 f"{model.config.vocab_size} and {model.config.width}: fetch the whole folder again"
             )
         self.model, self.text, self.head = model, text, head
+        self.no_speech_threshold = no_speech_threshold
         self.prompt = RecognitionPrompt(PromptBuilder(model.config, text))
 
     @torch.no_grad()

@@ -33,7 +33,8 @@ class Recognizer(FromPretrained):
 
     def __init__(self, speech: SpeechModel) -> None:
         """Raises ValueError when the CTC head belongs to another model."""
-        self.prefiller = Prefiller(speech.model, speech.text, speech.ctc_head)
+        threshold = speech.config.no_speech_threshold if speech.config else 0.0
+        self.prefiller = Prefiller(speech.model, speech.text, speech.ctc_head, threshold)
         self.model, self.text, self.tokenizer = speech.model, speech.text, speech.tokenizer
         self.config, self.name = speech.config, speech.name
 

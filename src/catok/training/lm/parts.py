@@ -118,6 +118,7 @@ def publish(
         languages=corpus.languages,
         characters=_characters(parts, corpus),
         reference_seconds=_longest_reference(parts.speech, config),
+        no_speech_threshold=before.no_speech_threshold,
         sampling=before.sampling,
     ).save(folder)
 
