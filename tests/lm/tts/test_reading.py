@@ -27,7 +27,7 @@ def test_a_model_that_knows_no_digits_is_given_words(synth):
     assert (request.text, request.reference_text) == ("It is five.", "Take two.")
     assert english.as_read(request).text == request.text
     prompts = [english.prompt(r) for r in ("It is 5.", "It is five.")]
-    assert torch.equal(prompts[0].tokens.rows, prompts[1].tokens.rows)
+    assert torch.equal(prompts[0].tokens.conditional, prompts[1].tokens.conditional)
     assert prompts[0].text == "It is five."  # what a judge of candidates compares with
 
 
@@ -72,9 +72,12 @@ def test_a_cloned_reference_is_cut_to_what_the_model_knows(synth):
     cut = codes[:, :10]
     cloned = SpeechRequest("Hello.", codes, mode="clone")
     assert torch.equal(
-        short.prompt(cloned).tokens.rows, synth.prompt(replace(cloned, reference=cut)).tokens.rows
+        short.prompt(cloned).tokens.conditional,
+        synth.prompt(replace(cloned, reference=cut)).tokens.conditional,
     )
-    assert not torch.equal(short.prompt(cloned).tokens.rows, synth.prompt(cloned).tokens.rows)
+    assert not torch.equal(
+        short.prompt(cloned).tokens.conditional, synth.prompt(cloned).tokens.conditional
+    )
     continued = SpeechRequest("Hello.", codes, "Some words.")  # its transcript is of all of it
     assert torch.equal(short.prompt(continued).tokens.prefix, codes)
 
