@@ -4,6 +4,7 @@ import inspect
 import json
 import subprocess
 import sys
+from dataclasses import is_dataclass
 from typing import get_args, get_type_hints
 
 import pytest
@@ -29,12 +30,15 @@ RUNS = {
 }  # --out is a run, which goes on
 
 
-def options(function) -> dict[str, tuple[str, ...]]:
-    """Names of a command's options, each with its aliases."""
-    hints = get_type_hints(function, include_extras=True)
+def options(command) -> dict[str, tuple[str, ...]]:
+    """Names of a command's options, each with its aliases; those of its groups of options too."""
+    hints = get_type_hints(command, include_extras=True)
     found = {}
-    for name in inspect.signature(function).parameters:
-        configured = [each for each in get_args(hints[name])[1:] if hasattr(each, "aliases")]
+    for name in inspect.signature(command).parameters:
+        kind, *marks = get_args(hints[name]) or (hints[name],)
+        if is_dataclass(kind):
+            found |= options(kind)
+        configured = [each for each in marks if hasattr(each, "aliases")]
         found[name] = tuple(configured[0].aliases or ()) if configured else ()
     return found
 
