@@ -35,16 +35,17 @@ KINDS = ("encode", "decode", "tts", "asr")
 
 
 @contextmanager
-def server(**settings):
-    """A server in a process of its own: its address and process id."""
+def server(log: str | None = None, **settings):
+    """A server in a process of its own: its address and process id. `log`: where it writes to."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     variables = {f"CATOK_SERVE_{k.upper()}": str(v) for k, v in settings.items()}
+    output = Path(log or os.devnull).open("wb")
     process = subprocess.Popen(
         [sys.executable, "-m", "catok", "serve", "--port", str(port), "--device", "cpu"],
         env=os.environ | variables,
-        stderr=subprocess.DEVNULL,
+        stderr=output,
     )
     address = f"http://127.0.0.1:{port}"
     try:
@@ -58,6 +59,7 @@ def server(**settings):
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(120)
+        output.close()
 
 
 def resident(pid: int) -> float:

@@ -172,10 +172,11 @@ def main() -> None:
     parser.add_argument("--requests", type=int, default=10_000)
     parser.add_argument("--minutes", type=float, default=60.0, help="at most")
     parser.add_argument("--clients", type=int, default=16, help="at a time")
+    parser.add_argument("--log", help="file for the server's log")
     parser.add_argument("--out", help="JSON file")
     options = parser.parse_args()
     limits = {"queue_seconds": 60, "write_seconds": 5, "read_seconds": 5}
-    with server(**limits) as (address, pid):
+    with server(options.log, **limits) as (address, pid):
         result = asyncio.run(run(options, address, pid))
     print(json.dumps({k: v for k, v in result.items() if k != "held"}, indent=1))
     write_json(options.out, {"machine": machine(1), "load": os.getloadavg(), **result})

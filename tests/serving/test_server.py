@@ -96,7 +96,7 @@ def test_the_openai_client_speaks_and_listens(server, models):
     eventually(lambda: is_idle(app))
 
 
-def test_who_goes_away_is_forgotten(endless):
+def test_who_goes_away_is_forgotten(endless, caplog):
     with running(endless, **ENDLESS) as (address, app):
         engine = app.state.service.scheduler.generation
         for fields in ({"stream": True}, {"stream_format": "sse"}, {}):
@@ -112,6 +112,14 @@ def test_who_goes_away_is_forgotten(endless):
             connection.sendall(upload)
             eventually(lambda: not is_idle(app))
         eventually(lambda: is_idle(app))
+        for path in ("speech", "transcriptions", "decode", "encode", "voices"):  # half a body
+            kind = "multipart/form-data; boundary=x" if path[-1] == "s" else "application/json"
+            with socket.create_connection(address_of(address)) as connection:
+                connection.sendall(head(f"/v1/audio/{path}", 1000, kind) + b"--x\r\n")
+        with httpx.Client(base_url=address) as client:
+            eventually(lambda: client.get("/metrics").text.count('status="gone"') >= 5)
+            assert 'status="500"' not in client.get("/metrics").text
+        assert not [record for record in caplog.records if record.levelname == "ERROR"]
 
 
 def test_a_slow_reader_is_sent_away_and_holds_little(endless):

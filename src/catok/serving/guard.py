@@ -108,6 +108,8 @@ class _Exchange:
         except asyncio.CancelledError:
             pass
         except BaseException as error:
+            if self._gone.is_set():  # nobody is left to be told
+                return
             if not isinstance(error, ApiError | ValueError | OSError):
                 log.error("request failed", exc_info=error, extra={"fields": {"id": self.id}})
             if not self._status:
