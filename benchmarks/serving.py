@@ -41,7 +41,7 @@ def server(log: str | None = None, **settings):
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     variables = {f"CATOK_SERVE_{k.upper()}": str(v) for k, v in settings.items()}
-    output = Path(log or os.devnull).open("wb")
+    output = Path(log or os.devnull).open("wb")  # noqa: SIM115
     process = subprocess.Popen(
         [sys.executable, "-m", "catok", "serve", "--port", str(port), "--device", "cpu"],
         env=os.environ | variables,

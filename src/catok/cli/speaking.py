@@ -147,7 +147,7 @@ class Speaker:
         new = [c for c in self.synth.unknown_characters(request.text) if c not in self._unknown]
         if new:
             self._unknown.update(new)
-            terminal.say(
+            terminal.print_note(
                 f"catok: warning: the model has hardly ever read {' '.join(new)}: what it makes of "
                 "that is a guess"
             )
