@@ -140,6 +140,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 EXPECTED_SKIPS = (
     "GPU",  # no accelerator here
+    "ray[serve]",  # it brings an event loop and 25 packages that nothing else here wants
     "piper",  # synthetic voices of a research corpus, hundreds of megabytes
     "pytorch_optimizer",  # optimizers that one search compares
 )
