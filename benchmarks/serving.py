@@ -70,14 +70,14 @@ def resident(pid: int) -> float:
     return 0.0
 
 
-def bodies(seconds: float) -> dict[str, bytes]:
-    """A WAV file of so many seconds, and its codes."""
+def bodies(seconds: float, model: str = "tiny") -> dict[str, bytes]:
+    """A WAV file of so many seconds, and its codes by the audio tokenizer `model`."""
     audio, rate = load_audio(SPEECH, sample_rate=24_000, channels=1)
     samples = round(seconds * rate)
     audio = audio.repeat(1, -(-samples // audio.shape[1]))[:, :samples]
     wav, cat = io.BytesIO(), io.BytesIO()
     save_audio(wav, audio, rate)
-    load_model("tiny", None).encode(audio[None]).save(cat)
+    load_model(model, None).encode(audio[None]).save(cat)
     return {"wav": wav.getvalue(), "cat": cat.getvalue()}
 
 

@@ -125,10 +125,8 @@ def run(
 
     handler = logging.StreamHandler()
     handler.setFormatter(JsonLines())
-    for name, level in (("catok", logging.INFO), ("uvicorn", logging.WARNING), ("py.warnings", 0)):
-        logger = logging.getLogger(name)
-        logger.handlers, logger.propagate = [handler], False
-        logger.setLevel(level)
+    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+    logging.getLogger("catok").setLevel(logging.INFO)
     logging.captureWarnings(True)
     app = create_app(load_models(settings, pick_device(settings.device)), settings)
     server = make_server(app, settings)
