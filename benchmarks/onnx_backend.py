@@ -1,7 +1,7 @@
 """Speed of the ONNX backend by dtype and threads, beside PyTorch's.
 
     python benchmarks/onnx_backend.py --preset nano --dtypes torch float32 int8 --out FILE.json
-    python benchmarks/onnx_backend.py --preset 24khz --dtypes int8 int4 --threads 2 --whole 0    # 8 GB
+    python benchmarks/onnx_backend.py --preset 24khz --dtypes int8 --threads 2 --whole 0  # 8 GB
 
 Every measurement has a process of its own. See README.md for the columns.
 """
