@@ -19,6 +19,7 @@ from catok.audio import load_audio
 from catok.corpus import TokenDataset, TokenizeConfig, convert, tokenize
 from catok.corpus.inputs import read_inputs
 from catok.corpus.reading import Reader
+from catok.corpus.storage import storage_at
 
 CONFIG = TokenizeConfig(shard_size=3, rows=2, frames=4)
 
@@ -357,3 +358,16 @@ def test_jsonl_has_the_keys_of_published_scripts(small_model, audio, tmp_path):
     codes, *fields = read_as_qwen3_tts(made)
     assert torch.equal(codes, expected)
     assert fields == [line[key] for key in ("audio", "text", "ref_audio", "language")]
+
+
+@pytest.mark.parametrize("place", ["memory", "file"])
+def test_shards_go_to_any_file_system(small_model, audio, tmp_path, place):
+    """Also to those on which a file is there before it is whole: it has another name until then."""
+    url = f"file://{tmp_path}/there" if place == "file" else "memory://shards"
+    tokenize(small_model, [audio], url, CONFIG)
+    tokenize(small_model, [audio], tmp_path / "here", CONFIG)
+    storage = storage_at(url)
+    files = sorted((tmp_path / "here").glob("shard-*"))
+    assert list(storage.sizes("*shard*")) == [file.name for file in files]
+    assert [storage.read(file.name) for file in files] == [file.read_bytes() for file in files]
+    assert tokenize(small_model, [audio], url, CONFIG).kept == 5
