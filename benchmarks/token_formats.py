@@ -47,7 +47,7 @@ def main() -> None:
         for form in FORMATS:
             folder = Path(place, form)
             if form != "memmap":
-                convert(first.path, folder, form)
+                convert(Path(place, "memmap"), folder, form)
             stats = token_stats(folder)
             result = {"format": form, "MB per hour": stats.bytes_per_hour / 1e6}
             for count in arguments.read:

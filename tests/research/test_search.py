@@ -39,17 +39,3 @@ def test_runs_of_equal_time_are_measured_and_not_run_again(tmp_path, capsys):
     times = [path.stat().st_mtime_ns for path in sorted(out.glob("*/result.json"))]
     search.main(command)
     assert times == [path.stat().st_mtime_ns for path in sorted(out.glob("*/result.json"))]
-
-
-@pytest.mark.parametrize("name", ["soap", "schedule-free"])
-def test_other_optimizers_take_over_the_groups(name):
-    pytest.importorskip("pytorch_optimizer")
-    weight = torch.nn.Parameter(torch.ones(3, 4))
-    old = torch.optim.AdamW([{"params": [weight], "weight_decay": 0.0, "rate": 0.5}])
-    new = search.other_optimizer(name, old, 0.1)
-    assert new.param_groups[0]["rate"] == 0.5 and new.param_groups[0]["weight_decay"] == 0.0
-    for _ in range(3):
-        new.zero_grad()
-        weight.square().sum().backward()
-        new.step()
-    assert float(weight.detach().square().sum()) < 12
