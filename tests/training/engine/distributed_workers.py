@@ -97,7 +97,7 @@ class Rows:
         own = slice(self.rank * self.rows, (self.rank + 1) * self.rows)
         return Batch(audio[own], lengths[own], edges[own], tuple(texts[own]), ("asr",) * self.rows)
 
-    def draws(self, step):
+    def requests(self, step):
         return step
 
     read = batch

@@ -14,7 +14,7 @@ from catok.lm.loss import IGNORED
 from catok.training.engine.prefetch import prefetch
 from catok.training.lm.batches import LMBatchSource, training_source
 from catok.training.lm.examples import Example, build, mask_frames, thin_frames
-from catok.training.lm.plan import packed, plan
+from catok.training.lm.plan import pack_to_budget, plan_epoch
 from catok.training.lm.train_config import LMDataConfig, MaskingConfig
 
 from .conftest import TEXTS, open_codes
@@ -25,7 +25,7 @@ from .conftest import TEXTS, open_codes
     st.integers(1, 200),
 )
 def test_packing_keeps_everything_within_the_budget(lengths, budget):
-    runs = list(packed(np.array(lengths, dtype=np.int64), budget))
+    runs = list(pack_to_budget(np.array(lengths, dtype=np.int64), budget))
     assert [i for run in runs for i in range(run.start, run.stop)] == list(range(len(lengths)))
     for run in runs:
         part = lengths[run]
@@ -39,7 +39,8 @@ def test_a_pass_holds_every_utterance_once(corpus, parts):
     seen = Counter()
     for turn in range(30):
         tasks = {"tts": 1.0, "asr": 1.0}
-        batches = plan(corpus, parts.prompt_builder, data, tasks, np.random.default_rng(turn))
+        rng = np.random.default_rng(turn)
+        batches = plan_epoch(corpus, parts.prompt_builder, data, tasks, rng)
         assert sorted(e.index for b in batches for e in b) == list(range(len(TEXTS)))
         for batch in batches:
             assert len({e.task for e in batch}) == 1
@@ -62,7 +63,7 @@ def test_some_speak_without_being_told_the_text(corpus, parts):
     examples = [
         e
         for _ in range(30)
-        for b in plan(corpus, parts.prompt_builder, data, tasks, rng)
+        for b in plan_epoch(corpus, parts.prompt_builder, data, tasks, rng)
         for e in b
     ]
     spoken = [e for e in examples if e.task == "tts"]
@@ -84,7 +85,9 @@ def test_references_are_cut(corpus, parts):
     examples = [
         e
         for turn in range(5)
-        for b in plan(corpus, parts.prompt_builder, data, {"tts": 1.0}, np.random.default_rng(turn))
+        for b in plan_epoch(
+            corpus, parts.prompt_builder, data, {"tts": 1.0}, np.random.default_rng(turn)
+        )
         for e in b
     ]
     assert {e.reference_stop - e.reference_start for e in examples} == {4}

@@ -86,7 +86,7 @@ class Trainer(BaseTrainer[Batch, CodecLearner]):
         """What to read is chosen here, in order; reading may be done in threads."""
         first, source = step * self.config.accumulate, self._source
         numbers = range(first, first + self.config.accumulate)
-        return [partial(source.read, source.draws(number)) for number in numbers]
+        return [partial(source.read, source.requests(number)) for number in numbers]
 
     def throughput_of(
         self, batches: list[Batch]

@@ -18,8 +18,8 @@ from catok.lm.prompt import PromptBuilder
 from catok.lm.speech_config import Task
 from catok.lm.tokens import pad_labels, pad_tokens
 from catok.training.lm.corpus import Corpus
-from catok.training.lm.examples import Example, Sequence, build, mask_frames, thin_frames
-from catok.training.lm.plan import plan
+from catok.training.lm.examples import Example, TrainingSequence, build, mask_frames, thin_frames
+from catok.training.lm.plan import plan_epoch
 from catok.training.lm.train_config import LMDataConfig, LMTrainConfig, MaskingConfig
 
 
@@ -55,7 +55,7 @@ class TokenBatch:
 
 def collate(
     task: Task,
-    sequences: list[Sequence],
+    sequences: list[TrainingSequence],
     prompt_builder: PromptBuilder,
     skipped: tuple[str, ...] = (),
 ) -> TokenBatch:
@@ -153,7 +153,9 @@ class LMBatchSource:
             if len(self._passes) > 1:
                 self._passes.clear()
             rng = np.random.default_rng([self.seed, 1, turn])
-            self._passes[turn] = plan(self.corpus, self.prompt_builder, self.data, self.tasks, rng)
+            self._passes[turn] = plan_epoch(
+                self.corpus, self.prompt_builder, self.data, self.tasks, rng
+            )
         batches = self._passes[turn]
         if turn + 1 == len(self._starts):
             self._starts.append(self._starts[turn] + len(batches))

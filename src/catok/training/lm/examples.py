@@ -36,7 +36,7 @@ class Example:
 
 
 @dataclass(frozen=True, eq=False)
-class Sequence:
+class TrainingSequence:
     """`rows` and `labels` `[T, 1 + n_vq]` int64, labels one row ahead, -100 where nothing is to be
     predicted; `text`, the ids `[S]` of the text alone, none where it is kept from the model.
     """
@@ -46,14 +46,14 @@ class Sequence:
     text: Tensor
 
 
-def build(example: Example, corpus: Corpus, prompt_builder: PromptBuilder) -> Sequence:
+def build(example: Example, corpus: Corpus, prompt_builder: PromptBuilder) -> TrainingSequence:
     """The example's rows. Raises ValueError where codes cannot be read."""
     utterance = corpus.utterances[example.index]
     codes = corpus.codes(example.index)
     text = torch.tensor(prompt_builder.text.encode(utterance.text), dtype=torch.int64)
     if example.task == "asr":
         messages = recognition(codes, utterance.text)
-        return Sequence(*prompt_builder.training(messages), text)
+        return TrainingSequence(*prompt_builder.training(messages), text)
     references = None
     if example.reference >= 0:
         heard = corpus.codes(example.reference)
@@ -64,7 +64,7 @@ def build(example: Example, corpus: Corpus, prompt_builder: PromptBuilder) -> Se
     if example.prefix:
         first = int((labels[:, 0] != IGNORED).nonzero()[0])
         labels[first : first + example.prefix] = IGNORED
-    return Sequence(rows, labels, text if example.told else text[:0])
+    return TrainingSequence(rows, labels, text if example.told else text[:0])
 
 
 def recognition(codes: Tensor, text: str) -> list[Message]:

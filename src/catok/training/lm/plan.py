@@ -20,7 +20,7 @@ from catok.training.lm.train_config import LMDataConfig
 JITTER = 0.15  # lengths are sorted as if up to this much longer, so that batches vary
 
 
-def plan(
+def plan_epoch(
     corpus: Corpus,
     prompt_builder: PromptBuilder,
     data: LMDataConfig,
@@ -51,7 +51,7 @@ def plan(
         if speaks:
             lengths = lengths + np.where(taken[mine] > 0, taken[mine] + 2, 0)
         order = np.argsort(lengths * jitter[mine], kind="stable")
-        for group in packed(lengths[order], data.rows_per_batch):
+        for group in pack_to_budget(lengths[order], data.rows_per_batch):
             batches.append(
                 [
                     Example(
@@ -69,7 +69,7 @@ def plan(
     return [batches[i] for i in rng.permutation(len(batches))]
 
 
-def packed(lengths: np.ndarray, budget: int) -> Iterator[slice]:
+def pack_to_budget(lengths: np.ndarray, budget: int) -> Iterator[slice]:
     """Cut a series of lengths into runs whose number times their longest is at most `budget`.
 
     A single one beyond the budget is a run of its own.

@@ -100,9 +100,9 @@ def test_gain_varies_the_level_but_never_clips(corpus):
 def test_loudness_is_reached_unless_it_clips():
     config = DataConfig(loudness_db=(-30.0, -10.0))
     audio = torch.sin(torch.arange(4800) * 0.1)[None] * 0.01
-    for dice in (0.0, 0.5, 1.0):
-        rms = with_level(audio, config, dice).square().mean().sqrt()
-        assert 20 * math.log10(rms) == pytest.approx(-30 + 20 * dice, abs=0.01)
+    for level_quantile in (0.0, 0.5, 1.0):
+        rms = with_level(audio, config, level_quantile).square().mean().sqrt()
+        assert 20 * math.log10(rms) == pytest.approx(-30 + 20 * level_quantile, abs=0.01)
     click = torch.zeros(1, 4800)
     click[0, 7] = 0.5
     assert with_level(click, config, 1.0).abs().max() == pytest.approx(1.0)

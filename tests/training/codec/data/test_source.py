@@ -16,7 +16,7 @@ def test_prefetched_batches_are_those_of_the_steps(corpus, archives, mode, kind)
     direct = [source(read_cuts(path), **settings).batch(step) for step in (2, 3, 4, 5, 6)]
     for workers in (0, 1, 2):
         batches = source(read_cuts(path), **settings)
-        requests = (partial(batches.read, batches.draws(step)) for step in range(2, 7))
+        requests = (partial(batches.read, batches.requests(step)) for step in range(2, 7))
         ahead = list(prefetch(requests, workers))
         assert len(ahead) == 5 and all(map(equal, ahead, direct))
 

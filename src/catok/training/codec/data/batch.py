@@ -9,7 +9,7 @@ from torch.nn.functional import pad
 
 
 @dataclass(frozen=True)
-class Row:
+class TrainingRow:
     """One row of a batch before padding.
 
     `audio`: `[C, n]` float32; `band_edge`: highest frequency in Hz that it carries (inf: unknown);
@@ -41,7 +41,7 @@ class Batch:
 
 
 def collate(
-    rows: Sequence[Row], *, frame_size: int, samples: int = 0, skipped: Sequence[str] = ()
+    rows: Sequence[TrainingRow], *, frame_size: int, samples: int = 0, skipped: Sequence[str] = ()
 ) -> Batch:
     """Pad the rows with zeros to the longest, or to `samples` if that is more, in whole frames.
 

@@ -9,9 +9,14 @@ from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from catok.training.codec.data.crop_requests import (
+    CropRequest,
+    CutBatch,
+    SeekableStream,
+    with_fallbacks,
+)
 from catok.training.codec.data.data_config import DataConfig
-from catok.training.codec.data.draws import Cursor, Draw, Picked, with_spares
-from catok.training.codec.data.mixture import Corpora, listed, mixed
+from catok.training.codec.data.mixture import Corpora, iter_cuts, mix_corpora
 from catok.training.codec.data.reading import Crop, random_crop
 
 if TYPE_CHECKING:
@@ -23,7 +28,7 @@ _ROUNDING = 1e-3  # seconds by which a duration may miss its bucket's limit
 
 
 @dataclass(frozen=True)
-class Pieces:
+class SplitLongCuts:
     """Cuts as they are, but of one longer than `seconds` random pieces of that length.
 
     As many pieces as its duration holds, so that long recordings count by their hours.
@@ -34,13 +39,13 @@ class Pieces:
     seed: str
 
     def __iter__(self) -> Iterator[Cut]:
-        draw = random.Random(self.seed)
+        rng = random.Random(self.seed)
         for cut in self.cuts:
             if cut.duration <= self.seconds:
                 yield cut
                 continue
             for _ in range(max(1, int(cut.duration / self.seconds))):
-                offset = draw.uniform(0, cut.duration - self.seconds)
+                offset = rng.uniform(0, cut.duration - self.seconds)
                 yield cut.truncate(offset=offset, duration=self.seconds, preserve_id=True)
 
 
@@ -61,7 +66,7 @@ def bucket_lengths(cuts: list[Cut], config: DataConfig) -> list[float]:
 
 
 class Buckets:
-    """Draws batches of at most `config.batch_seconds`, padding included; similar on all ranks.
+    """Chooses batches of at most `config.batch_seconds`, padding included; similar on all ranks.
 
     A bucket's batches are all of the same size: lhotse's own rule by total duration would let one
     long recording join many short ones and break the bound.
@@ -76,29 +81,29 @@ class Buckets:
         self._corpora, self._config = corpora, config
         self._seed, self._rank, self._world = seed, rank, world
         self._lengths: list[float] | None = None
-        self._after = Cursor(partial(self._start, "after"))
-        self._before = Cursor(partial(self._start, "before"))  # negative steps
+        self._after = SeekableStream(partial(self._start, "after"))
+        self._before = SeekableStream(partial(self._start, "before"))  # negative steps
 
-    def rows(self, step: int) -> list[Draw]:
-        """One draw per row of this rank; their number varies with their length."""
-        picked = self._after.at(step) if step >= 0 else self._before.at(-1 - step)
-        keys = [f"{self._seed}/{step}/{self._rank}/{row}" for row in range(len(picked.cuts))]
-        return [partial(self._draw, picked, row, key) for row, key in enumerate(keys)]
+    def rows(self, step: int) -> list[CropRequest]:
+        """One request per row of this rank; their number varies with their length."""
+        batch = self._after.at(step) if step >= 0 else self._before.at(-1 - step)
+        keys = [f"{self._seed}/{step}/{self._rank}/{row}" for row in range(len(batch.cuts))]
+        return [partial(self._draw, batch, row, key) for row, key in enumerate(keys)]
 
     def state_dict(self) -> dict[str, Any]:
         """How many ranks take turns."""
         return {"world": self._world}
 
-    def _draw(self, picked: Picked, row: int, key: str, attempt: int) -> Crop:
-        draw = random.Random(f"{key}/{attempt}")
-        longest = max(cut.duration for cut in picked.cuts)
-        cut = picked.cuts[row]
+    def _draw(self, batch: CutBatch, row: int, key: str, attempt: int) -> Crop:
+        rng = random.Random(f"{key}/{attempt}")
+        longest = max(cut.duration for cut in batch.cuts)
+        cut = batch.cuts[row]
         if attempt:
-            fitting = [spare for spare in picked.spares if spare.duration <= longest]
-            cut = draw.choice(fitting or picked.spares)
-        return random_crop(cut, min(cut.duration, longest), draw)
+            fitting = [fallback for fallback in batch.fallbacks if fallback.duration <= longest]
+            cut = rng.choice(fitting or batch.fallbacks)
+        return random_crop(cut, min(cut.duration, longest), rng)
 
-    def _start(self, side: str) -> Iterator[Picked]:
+    def _start(self, side: str) -> Iterator[CutBatch]:
         from lhotse.dataset.sampling.dynamic_bucketing import (
             DynamicBucketingSampler,
             FixedBucketBatchSizeConstraint,
@@ -106,7 +111,7 @@ class Buckets:
 
         stream = self._stream(side)
         if self._lengths is None:
-            known = islice(listed(stream), max(_ESTIMATE, self._config.num_buckets))
+            known = islice(iter_cuts(stream), max(_ESTIMATE, self._config.num_buckets))
             self._lengths = bucket_lengths(list(known), self._config)
         lengths = self._lengths
         limits = [length + _ROUNDING for length in lengths]
@@ -122,10 +127,12 @@ class Buckets:
             rank=self._rank,
             world_size=self._world,
         )
-        return with_spares(list(cuts) for cuts in sampler)
+        return with_fallbacks(list(cuts) for cuts in sampler)
 
     def _stream(self, side: str) -> CutSet:
-        return mixed(self._corpora, self._config, self._stage, seed=f"{self._seed}/{side}")
+        return mix_corpora(
+            self._corpora, self._config, self._transform, seed=f"{self._seed}/{side}"
+        )
 
-    def _stage(self, cuts: Iterable[Cut], seed: str) -> Iterable[Cut]:
-        return Pieces(cuts, self._config.max_seconds, f"{seed}/pieces")
+    def _transform(self, cuts: Iterable[Cut], seed: str) -> Iterable[Cut]:
+        return SplitLongCuts(cuts, self._config.max_seconds, f"{seed}/pieces")

@@ -7,10 +7,10 @@ from functools import partial
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
+from catok.training.codec.data.crop_requests import CropRequest
 from catok.training.codec.data.cuts import domain_of
 from catok.training.codec.data.data_config import DataConfig, no_recording_of
-from catok.training.codec.data.draws import Draw
-from catok.training.codec.data.mixture import Corpora, keeps, listed
+from catok.training.codec.data.mixture import Corpora, cut_filter, iter_cuts
 from catok.training.codec.data.reading import Crop, random_crop
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class CropSampler:
-    """Draws rows; a domain's recordings are drawn in proportion to duration and corpus weight.
+    """Chooses rows; a domain's recordings are drawn in proportion to duration and corpus weight.
 
     Rank r of `world` draws rows r * B to (r + 1) * B - 1 of the step's global batch, B being
     `config.batch_size`. Raises ValueError when nothing, or a weighted domain, is left to draw.
@@ -33,9 +33,9 @@ class CropSampler:
         self._cuts: dict[str, list[Cut]] = {}
         masses: dict[str, list[float]] = {}
         self.hours: dict[str, float] = {}
-        keep = keeps(config)
+        keep = cut_filter(config)
         for cuts, weight in corpora:
-            kept = [cut for cut in listed(cuts) if keep(cut)]
+            kept = [cut for cut in iter_cuts(cuts) if keep(cut)]
             total = sum(cut.duration for cut in kept)
             for cut in kept:
                 domain = domain_of(cut)
@@ -50,8 +50,8 @@ class CropSampler:
             raise no_recording_of(absent)
         self._until = {name: list(accumulate(group)) for name, group in masses.items()}
 
-    def rows(self, step: int) -> list[Draw]:
-        """One draw per row of this rank; step may be negative."""
+    def rows(self, step: int) -> list[CropRequest]:
+        """One request per row of this rank; step may be negative."""
         return [partial(self._draw, step, row) for row in self._rows]
 
     def state_dict(self) -> dict[str, Any]:
@@ -60,9 +60,9 @@ class CropSampler:
 
     def _draw(self, step: int, row: int, attempt: int) -> Crop:
         again = f"/{attempt}" if attempt else ""
-        draw = random.Random(f"{self.seed}/{step}/{row}{again}")
+        rng = random.Random(f"{self.seed}/{step}/{row}{again}")
         names = list(self._cuts)
         weights = [self.weights.get(name, self._until[name][-1]) for name in names]
-        domain = draw.choices(names, weights)[0]
-        cut = draw.choices(self._cuts[domain], cum_weights=self._until[domain])[0]
-        return random_crop(cut, self.seconds, draw)
+        domain = rng.choices(names, weights)[0]
+        cut = rng.choices(self._cuts[domain], cum_weights=self._until[domain])[0]
+        return random_crop(cut, self.seconds, rng)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Corpora = Sequence[tuple["CutSet", float | None]]
 
 
-def keeps(config: DataConfig, domain: str | None = None) -> Callable[[Cut], bool]:
+def cut_filter(config: DataConfig, domain: str | None = None) -> Callable[[Cut], bool]:
     """Whether a cut may be drawn, by band edge and domain (None: any that is weighted)."""
     domains = {domain} if domain is not None else set(config.domain_weights)
 
@@ -31,7 +31,7 @@ def keeps(config: DataConfig, domain: str | None = None) -> Callable[[Cut], bool
 
 
 @dataclass(frozen=True)
-class Looped:
+class ShuffledRepeat:
     """Passes over `parts` without end, their order shuffled anew in each pass.
 
     Every rank reads its own parts, or, where they hold nothing to keep, all of them. Ends when
@@ -63,7 +63,7 @@ class Looped:
 
 
 @dataclass(frozen=True)
-class InProportion:
+class DurationResampler:
     """Repeats or leaves out cuts so that each comes once per `seconds` of its duration.
 
     What cannot even be listed comes once, so that it is reported.
@@ -87,16 +87,16 @@ class InProportion:
             due -= int(due)
 
 
-def mixed(
+def mix_corpora(
     corpora: Corpora,
     config: DataConfig,
-    stage: Callable[[Iterable[Cut], str], Iterable[Cut]],
+    transform: Callable[[Iterable[Cut], str], Iterable[Cut]],
     *,
     seed: str,
     rank: int = 0,
     world: int = 1,
 ) -> CutSet:
-    """All corpora as one endless stream; `stage(stream, seed)` is applied to each of them.
+    """All corpora as one endless stream; `transform(stream, seed)` is applied to each of them.
 
     `domain_weights` mix domains and, within a domain, the corpora's weights mix corpora; without
     weights every recording comes once a pass. Iterating raises ValueError where a weighted domain
@@ -110,21 +110,21 @@ def mixed(
         pools = [(parts_of(cuts), weight or 0.0) for cuts, weight in corpora]
 
     def stream(domain: str | None) -> CutSet:
-        looped = []
+        repeated = []
         for index, (parts, _) in enumerate(pools):
             name = f"{seed}/{domain}/{index}"
-            loop = Looped(parts, keeps(config, domain), name, rank, world)
-            looped.append(CutSet(stage(loop, name)))
+            loop = ShuffledRepeat(parts, cut_filter(config, domain), name, rank, world)
+            repeated.append(CutSet(transform(loop, name)))
         weights = [weight for _, weight in pools]
-        return CutSet(_Required(mux(looped, weights, f"{seed}/{domain}/{rank}"), domain))
+        return CutSet(_Required(interleave(repeated, weights, f"{seed}/{domain}/{rank}"), domain))
 
     if not config.domain_weights:
         return stream(None)
     domains, weights = list(config.domain_weights), list(config.domain_weights.values())
-    return mux([stream(domain) for domain in domains], weights, f"{seed}/{rank}")
+    return interleave([stream(domain) for domain in domains], weights, f"{seed}/{rank}")
 
 
-def mux(streams: Sequence[CutSet], weights: Sequence[float], seed: str) -> CutSet:
+def interleave(streams: Sequence[CutSet], weights: Sequence[float], seed: str) -> CutSet:
     """The streams as one, each next cut from a stream drawn by its weight."""
     from lhotse import CutSet
 
@@ -134,7 +134,7 @@ def mux(streams: Sequence[CutSet], weights: Sequence[float], seed: str) -> CutSe
     return CutSet.mux(*streams, weights=list(weights), seed=number)
 
 
-def listed(cuts: CutSet) -> Iterator[Cut]:
+def iter_cuts(cuts: CutSet) -> Iterator[Cut]:
     """The cuts one by one."""
     return iter(cuts.data)  # type: ignore[arg-type]
 
@@ -143,7 +143,7 @@ def parts_of(cuts: CutSet) -> list[Iterable[Cut]]:
     """What can be shuffled and split: cuts in memory, shards of a stream, else the whole."""
     if isinstance(cuts.data, Shards):
         return list(cuts.data.parts)
-    return [_Listed(cuts)] if cuts.is_lazy else [(cut,) for cut in listed(cuts)]
+    return [_Listed(cuts)] if cuts.is_lazy else [(cut,) for cut in iter_cuts(cuts)]
 
 
 @dataclass(frozen=True)
@@ -151,7 +151,7 @@ class _Listed:
     cuts: CutSet
 
     def __iter__(self) -> Iterator[Cut]:
-        return listed(self.cuts)
+        return iter_cuts(self.cuts)
 
 
 @dataclass(frozen=True)

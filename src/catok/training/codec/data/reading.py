@@ -12,7 +12,7 @@ from torch import Tensor
 from catok.audio import load_crop, mix
 from catok.data.tar import open_reference
 from catok.io.files import reason
-from catok.training.codec.data.batch import Row
+from catok.training.codec.data.batch import TrainingRow
 from catok.training.codec.data.cuts import (
     FILE,
     MEMORY,
@@ -35,18 +35,18 @@ _MISSING = 0.1  # seconds that may be missing from a recording before it counts 
 
 @dataclass(frozen=True)
 class Crop:
-    """Seconds `offset` to `offset + seconds` of a cut; `dice`, 0 to 1, chooses its level."""
+    """Seconds `offset` to `offset + seconds` of a cut; `level_quantile` (0 to 1): its level."""
 
     cut: Cut
     offset: float
     seconds: float
-    dice: float
+    level_quantile: float
 
 
-def random_crop(cut: Cut, seconds: float, draw: random.Random) -> Crop:
+def random_crop(cut: Cut, seconds: float, rng: random.Random) -> Crop:
     """A crop of `seconds` from anywhere in the cut; the whole cut if it is no longer."""
-    offset = draw.uniform(0, max(0.0, cut.duration - seconds))
-    return Crop(cut, offset, seconds, draw.random())
+    offset = rng.uniform(0, max(0.0, cut.duration - seconds))
+    return Crop(cut, offset, seconds, rng.random())
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class CropReader:
     sample_rate: int
     channels: int
 
-    def read(self, crop: Crop) -> Row:
+    def read(self, crop: Crop) -> TrainingRow:
         """The crop's row. Its audio `[C, n]` is shorter than the crop where the recording ends.
 
         Raises ValueError when the audio is missing, empty, not audio, truncated or not finite.
@@ -72,7 +72,12 @@ class CropReader:
                 "manifest is wrong"
             )
         text = crop_text(cut, crop.offset, crop.seconds)
-        return Row(with_level(audio, self.config, crop.dice), band_edge_of(cut), text, task_of(cut))
+        return TrainingRow(
+            with_level(audio, self.config, crop.level_quantile),
+            band_edge_of(cut),
+            text,
+            task_of(cut),
+        )
 
     def _audio(self, crop: Crop, expected: float) -> Tensor:
         cut = crop.cut

@@ -1,4 +1,4 @@
-"""Batches by step: draws are made in order, read (in threads if wanted), replaced, collated."""
+"""Batches by step: crops are chosen in order, read (in threads if wanted), replaced, collated."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from itertools import chain
 from typing import Any
 
 from catok.io.files import reason
-from catok.training.codec.data.batch import Batch, Row, collate
+from catok.training.codec.data.batch import Batch, TrainingRow, collate
 from catok.training.codec.data.buckets import Buckets
+from catok.training.codec.data.crop_requests import CropRequest, RequestSampler
 from catok.training.codec.data.crops import CropSampler
 from catok.training.codec.data.cuts import FILE
 from catok.training.codec.data.data_config import DataConfig
-from catok.training.codec.data.draws import Draw, Draws
 from catok.training.codec.data.mixture import Corpora
 from catok.training.codec.data.reading import CropReader
 from catok.training.codec.data.stream import CropStream
@@ -25,35 +25,37 @@ class BatchSource:
     `hours` by domain; empty where recordings are streamed and nobody knows beforehand.
     """
 
-    def __init__(self, draws: Draws, reader: CropReader, *, frame_size: int, samples: int) -> None:
-        self._draws, self._reader = draws, reader
+    def __init__(
+        self, sampler: RequestSampler, reader: CropReader, *, frame_size: int, samples: int
+    ) -> None:
+        self._sampler, self._reader = sampler, reader
         self._frame_size, self._samples = frame_size, samples
 
     @property
     def hours(self) -> dict[str, float]:
         """Hours of audio to draw from, by domain."""
-        return dict(self._draws.hours)
+        return dict(self._sampler.hours)
 
     def batch(self, step: int) -> Batch:
         """The step's batch. Recordings that cannot be read are replaced and reported in it.
 
         Raises ValueError when 20 in a row cannot be read.
         """
-        return self.read(self.draws(step))
+        return self.read(self.requests(step))
 
-    def draws(self, step: int) -> list[Draw]:
+    def requests(self, step: int) -> list[CropRequest]:
         """What the step reads. Cheap if called in the order of steps."""
-        return self._draws.rows(step)
+        return self._sampler.rows(step)
 
-    def read(self, draws: list[Draw]) -> Batch:
-        """The batch of the draws; may be called from several threads."""
+    def read(self, requests: list[CropRequest]) -> Batch:
+        """The batch of the requests; may be called from several threads."""
         skipped: list[str] = []
-        rows = [self._row(draw, skipped) for draw in draws]
+        rows = [self._row(request, skipped) for request in requests]
         return collate(rows, frame_size=self._frame_size, samples=self._samples, skipped=skipped)
 
     def state_dict(self) -> dict[str, Any]:
         """What a checkpoint keeps besides the step: empty for recordings listed in memory."""
-        return self._draws.state_dict()
+        return self._sampler.state_dict()
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Check that the saved run's batches go on here; the step itself is asked for by `batch`.
@@ -67,9 +69,9 @@ class BatchSource:
                 "many ranks, or start a new run from the model's folder"
             )
 
-    def _row(self, draw: Draw, skipped: list[str]) -> Row:
+    def _row(self, request: CropRequest, skipped: list[str]) -> TrainingRow:
         for attempt in range(ATTEMPTS):
-            crop = draw(attempt)
+            crop = request(attempt)
             try:
                 return self._reader.read(crop)
             except (ValueError, OSError, RuntimeError, TypeError) as error:
@@ -103,15 +105,15 @@ def open_source(
     frames = max(1, round(config.crop_seconds * sample_rate / frame_size))
     samples = frames * frame_size
     seconds = samples / sample_rate
-    draws: Draws
+    sampler: RequestSampler
     if config.mode == "buckets":
-        draws, samples = Buckets(corpora, config, seed=seed, rank=rank, world=world), 0
+        sampler, samples = Buckets(corpora, config, seed=seed, rank=rank, world=world), 0
     elif any(cuts.is_lazy for cuts, _ in corpora):
-        draws = CropStream(corpora, config, seconds=seconds, seed=seed, rank=rank, world=world)
+        sampler = CropStream(corpora, config, seconds=seconds, seed=seed, rank=rank, world=world)
     else:
-        draws = CropSampler(corpora, config, seconds=seconds, seed=seed, rank=rank)
+        sampler = CropSampler(corpora, config, seconds=seconds, seed=seed, rank=rank)
     reader = CropReader(config, sample_rate, channels)
-    return BatchSource(draws, reader, frame_size=frame_size, samples=samples)
+    return BatchSource(sampler, reader, frame_size=frame_size, samples=samples)
 
 
 def check_text(corpora: Corpora) -> None:

@@ -14,18 +14,19 @@ if TYPE_CHECKING:
     from lhotse.cut.data import DataCut as Cut
 
 T = TypeVar("T")
-SPARES = 64  # recordings at hand to replace those that cannot be read
+FALLBACKS = 64  # recordings at hand to replace those that cannot be read
 
-Draw = Callable[[int], Crop]  # attempt -> crop: attempt 0 is wanted, later ones are replacements
+CropRequest = Callable[[int], Crop]
+"""Number of the attempt -> crop: that of attempt 0, or one in its place if it cannot be read."""
 
 
-class Draws(Protocol):
-    """Chooses the crops of this rank; the same step always gives the same draws."""
+class RequestSampler(Protocol):
+    """Chooses the crops of this rank; the same step always gives the same crops."""
 
     hours: dict[str, float]
 
-    def rows(self, step: int) -> list[Draw]:
-        """One draw per row of the step's batch. Reads no audio."""
+    def rows(self, step: int) -> list[CropRequest]:
+        """One request per row of the step's batch. Reads no audio."""
         ...
 
     def state_dict(self) -> dict[str, Any]:
@@ -34,18 +35,18 @@ class Draws(Protocol):
 
 
 @dataclass(frozen=True)
-class Picked:
+class CutBatch:
     """The cuts of one batch, and cuts near it in the stream to replace unreadable ones."""
 
     cuts: list[Cut]
-    spares: list[Cut]
+    fallbacks: list[Cut]
 
 
-def with_spares(batches: Iterator[list[Cut]]) -> Iterator[Picked]:
-    """Look ahead in a stream of batches, so that each has spares."""
+def with_fallbacks(batches: Iterator[list[Cut]]) -> Iterator[CutBatch]:
+    """Look ahead in a stream of batches, so that each has fallbacks."""
     ahead: deque[list[Cut]] = deque()
     while True:
-        while sum(map(len, ahead)) <= SPARES:
+        while sum(map(len, ahead)) <= FALLBACKS:
             batch = next(batches, None)
             if batch is None:
                 break
@@ -53,10 +54,10 @@ def with_spares(batches: Iterator[list[Cut]]) -> Iterator[Picked]:
         if not ahead:
             return
         cuts = ahead.popleft()
-        yield Picked(cuts, [cut for batch in ahead for cut in batch] or cuts)
+        yield CutBatch(cuts, [cut for batch in ahead for cut in batch] or cuts)
 
 
-class Cursor(Generic[T]):
+class SeekableStream(Generic[T]):
     """Random access to a repeatable stream: going forward is cheap, going back starts anew."""
 
     def __init__(self, start: Callable[[], Iterator[T]]) -> None:
