@@ -43,15 +43,37 @@ def windowed_attention(
     if past == 0 and steps <= window and first is None and not _written_out(q):
         return F.scaled_dot_product_attention(q, k, v, is_causal=True)
     frames = torch.arange(past + steps, device=q.device)
+    masks = _BlockMasks(frames, min(QUERY_BLOCK, steps), window)
+    if first is None and q.device.type == "cpu" and not _written_out(q):
+        masks.make_additive(q.dtype)
     blocks = []
     for start in range(0, steps, QUERY_BLOCK):
         stop = min(start + QUERY_BLOCK, steps)
         seen = slice(max(0, past + start - window + 1), past + stop)
-        mask = window_mask(frames[past + start : past + stop], frames[seen], window)
+        mask = masks.of(stop - start, seen.stop - seen.start)
         if first is not None:
             mask = mask & (frames[seen] >= first[:, None, None, None])
         blocks.append(_attend(q[:, :, start:stop], k[:, :, seen], v[:, :, seen], mask))
     return torch.cat(blocks, dim=2)
+
+
+class _BlockMasks:
+    """The masks of all blocks of queries, cut out of the widest one: in each of them the last query
+    is at the frame of the last key, and distances are all that counts.
+    """
+
+    def __init__(self, frames: Tensor, block: int, window: int) -> None:
+        widest = frames[: window - 1 + block]
+        self._whole = window_mask(widest[-block:], widest, window)
+
+    def make_additive(self, dtype: torch.dtype) -> None:
+        """What attention on a CPU would make of each bool mask, once for all."""
+        nothing = torch.zeros(self._whole.shape, dtype=dtype, device=self._whole.device)
+        self._whole = nothing.masked_fill(~self._whole, -torch.inf)
+
+    def of(self, queries: int, keys: int) -> Tensor:
+        """For so many queries, whose frames are those of the last of so many keys."""
+        return self._whole[self._whole.shape[0] - queries :, self._whole.shape[1] - keys :]
 
 
 def _written_out(q: Tensor) -> bool:
