@@ -97,7 +97,7 @@ def test_errors(settings, model_folder, tmp_path, capsys):
     assert "no folder './none'" in error("./none", *settings)
     assert "at least 1 step" in error(model, *settings[:-1], "stages=[{steps=0}]")
     assert "no data: pass --data" in error(model, *settings[2:])
-    assert "is no model folder" in error(str(tmp_path), *settings)
+    assert "holds no config.json" in error(str(tmp_path), *settings)
     assert "the encoder is frozen" in error(model, *settings[:-4], "--semantic")
     unfrozen = ("--semantic", "--freeze", "")
     assert "train without semantic head" in error(model, *settings[:-4], *unfrozen)
