@@ -127,7 +127,9 @@ SLOW = (  # left out by -m "not slow": they train, start processes or run whole 
     "tests/training/lm/test_distributed.py",
     "tests/evaluation/run/test_evaluate.py",
     "tests/lm/test_shipped.py",
-    "tests/serving/test_page.py",
+    "tests/corpus/test_ray.py",
+    "tests/training/codec/test_trainer.py",
+    "tests/training/lm/test_trainer.py",
 )
 
 
