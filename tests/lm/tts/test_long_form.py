@@ -17,7 +17,7 @@ def joined(sound):
 def test_a_short_text_sounds_as_from_stream(synth):
     request = SpeechRequest("Hello.", seed=1)
     stream = synth.synthesize_long(request)
-    assert stream.texts == ("Hello.",)
+    assert tuple(stream.texts) == ("Hello.",)
     assert torch.equal(joined(stream), joined(synth.stream(request)))
     assert stream.ended
 
@@ -28,7 +28,7 @@ def test_pieces_follow_each_other_after_a_pause_in_the_same_voice(synth):
         TEXT, reference, seed=7, sampling=ENDLESS, max_seconds=0.3, instruction="Slowly."
     )
     stream = synth.synthesize_long(request, max_length=25, pause=0.1)
-    assert stream.texts == ("First sentence here.", "The second one, longer.")
+    assert tuple(stream.texts) == ("First sentence here.", "The second one, longer.")
     apart = [
         joined(synth.stream(dataclasses.replace(request, text=text, seed=7 + n)))
         for n, text in enumerate(stream.texts)
