@@ -17,7 +17,7 @@ KEEP_ALIVE = 15  # seconds between two requests of one connection
 BACKLOG = 512
 
 
-class Server(uvicorn.Server):
+class GracefulServer(uvicorn.Server):
     """Ends in peace: a signal to stop is no failure, and who waits for his turn is told at once."""
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
@@ -52,7 +52,7 @@ def make_server(app: FastAPI, config: ServerConfig) -> uvicorn.Server:
         log_config=None,
         proxy_headers=False,
     )
-    return Server(settings)
+    return GracefulServer(settings)
 
 
 def _protocol(config: ServerConfig) -> type[H11Protocol]:
