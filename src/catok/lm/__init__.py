@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from catok.lm.tts.request import SpeechRequest
     from catok.lm.tts.speech import Speech
     from catok.lm.tts.synthesizer import Synthesizer
+    from catok.lm.tts.verbalization import verbalize
 
 __all__ = [
     "BestOfN",
@@ -36,6 +37,7 @@ __all__ = [
     "TokenLMConfig",
     "Transcript",
     "join_segments",
+    "verbalize",
 ]
 
 __getattr__, __dir__ = lazy_names(
@@ -56,5 +58,6 @@ __getattr__, __dir__ = lazy_names(
         "TokenLMConfig": "catok.lm.config",
         "Transcript": "catok.lm.asr.transcript",
         "join_segments": "catok.lm.asr.segments",
+        "verbalize": "catok.lm.tts.verbalization",
     },
 )
