@@ -35,7 +35,7 @@ bench: .venv/demo
 	touch $@
 
 .venv/dev: .venv/demo
-	$(INSTALL) --editable ".[bulk,dev,eval,export,offline,serve,train]"
+	$(INSTALL) --editable ".[bulk,dev,eval,export,offline,serve,train,tts]"
 	$(INSTALL) --no-deps Resemblyzer axe-playwright-python
 	touch $@
 

@@ -1,7 +1,7 @@
 """Recipes and the documentation of their keys, for who installed the package."""
 
 import tomllib
-from dataclasses import is_dataclass
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import get_args, get_type_hints
 
@@ -21,7 +21,9 @@ RECIPES = Path(__file__).parents[2] / "recipes"
 def keys_of(config: type, seen: set[type]) -> set[str]:
     """All keys of a configuration and of those inside it."""
     found = set()
-    for name, hint in get_type_hints(config).items():
+    hints = get_type_hints(config)
+    for name in (field.name for field in fields(config)):
+        hint = hints[name]
         inside = [kind for kind in (hint, *get_args(hint)) if is_dataclass(kind)]
         found |= {name} if not inside else keys_of(inside[0], seen)
     return found
