@@ -106,6 +106,7 @@ class Rows:
 def prepare() -> None:
     """Small presets and made-up rows, in whatever process this is."""
     TokenizerConfig.preset = staticmethod(lambda name: TokenizerConfig.from_dict(small_settings()))
+    TokenizerConfig.presets = staticmethod(lambda: ["small"])
     PRESETS["mini"] = MINI
     loop.open_source = lambda config, corpora, *, seed, rank, world, **_: Rows(
         config.batch_size, seed, rank, world
