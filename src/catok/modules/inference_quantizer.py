@@ -1,7 +1,7 @@
 """The residual quantizer at inference: weight norms worked out, weights in a few tensors.
 
-`ResidualQuantizer.forward` is the reference; this gives its codes and latents several times faster
-on the single frames of a stream, where small operations cost more than arithmetic.
+`ResidualQuantizer.reference` is the definition; this gives its codes and latents several times
+faster on the single frames of a stream, where small operations cost more than arithmetic.
 """
 
 from collections.abc import Iterator
