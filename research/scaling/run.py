@@ -107,7 +107,7 @@ def point_config(config: TrainConfig, point: Point, model: Path, steps: int) -> 
     """The recipe of one point."""
     return replace(
         config,
-        architecture=str(model),
+        init_from=str(model),
         stages=(replace(config.stages[0], steps=steps),),
         data=replace(config.data, batch_size=point.batch),
     )
