@@ -140,36 +140,27 @@ class Job(AsyncIterator[Tensor]):
         raise NotImplementedError
 
 
-class EncodeJob(Job):
-    """Audio in, codes `[K, n]` out."""
+class StreamJob(Job):
+    """A row of a pool of streams; `setting` is what the pool opens it with."""
 
     def __init__(
-        self, scheduler: "Scheduler", pool: "EncoderPool", num_quantizers: int | None
+        self, scheduler: "Scheduler", pool: "EncoderPool | DecoderPool", setting: int | None
     ) -> None:
         super().__init__(scheduler)
-        self._pool, self._depth, self._stream = pool, num_quantizers, 0
-        self.samples = 0  # pushed
+        self._pool, self._setting, self._stream = pool, setting, 0
 
-    async def push(self, samples: Tensor) -> None:
-        """Audio `[C, n]` at the tokenizer's rate; waits while too much is waiting.
-
-        Raises ValueError on what is no audio.
-        """
-        checks.check_audio(samples[None], self._pool.model.channels, may_be_empty=True)
-        checks.check_samples(samples)
-        size = self._pool.model.frame_size
-        for piece in samples.split(MOST_PENDING // 4 * size, dim=1):
-            before, self.samples = self.samples, self.samples + piece.shape[1]
-            await self._room(self.samples // size - before // size)
-            self._scheduler.post(lambda piece=piece: self._push(piece))
+    @property
+    def _jobs(self) -> dict[Any, dict[int, Any]]:
+        """The scheduler's jobs of such pools, of those that are in use."""
+        raise NotImplementedError
 
     def finish(self) -> None:
-        """The recording ends here."""
+        """The stream ends here."""
         self._scheduler.post(self._finish)
 
     def start(self) -> None:
-        self._stream = self._pool.open(self._depth)
-        self._scheduler.encoding[self._pool][self._stream] = self
+        self._stream = self._pool.open(self._setting)
+        self._jobs[self._pool][self._stream] = self
 
     def output(self, output: "StreamOutput") -> None:
         """Take what a step made."""
@@ -191,15 +182,43 @@ class EncodeJob(Job):
 
     def release(self) -> None:
         self._pool.close(self._stream)
-        self._scheduler.encoding.get(self._pool, {}).pop(self._stream, None)
+        self._jobs.get(self._pool, {}).pop(self._stream, None)
 
 
-class DecodeJob(Job):
+class EncodeJob(StreamJob):
+    """Audio in, codes `[K, n]` out."""
+
+    def __init__(
+        self, scheduler: "Scheduler", pool: "EncoderPool", num_quantizers: int | None
+    ) -> None:
+        super().__init__(scheduler, pool, num_quantizers)
+        self._pool: EncoderPool = pool
+        self.samples = 0  # pushed
+
+    async def push(self, samples: Tensor) -> None:
+        """Audio `[C, n]` at the tokenizer's rate; waits while too much is waiting.
+
+        Raises ValueError on what is no audio.
+        """
+        checks.check_audio(samples[None], self._pool.model.channels, may_be_empty=True)
+        checks.check_samples(samples)
+        size = self._pool.model.frame_size
+        for piece in samples.split(MOST_PENDING // 4 * size, dim=1):
+            before, self.samples = self.samples, self.samples + piece.shape[1]
+            await self._room(self.samples // size - before // size)
+            self._scheduler.post(lambda piece=piece: self._push(piece))
+
+    @property
+    def _jobs(self) -> dict[Any, dict[int, Any]]:
+        return self._scheduler.encoding
+
+
+class DecodeJob(StreamJob):
     """Codes in, audio `[C, t]` out; `samples`: where the audio ends, if that is known."""
 
     def __init__(self, scheduler: "Scheduler", pool: "DecoderPool", samples: int | None) -> None:
-        super().__init__(scheduler)
-        self._pool, self._limit, self._stream = pool, samples, 0
+        super().__init__(scheduler, pool, samples)
+        self._pool: DecoderPool = pool
         self._depth = 0
 
     async def push(self, codes: Tensor) -> None:
@@ -216,35 +235,9 @@ class DecodeJob(Job):
             await self._room(piece.shape[1])
             self._scheduler.post(lambda piece=piece: self._push(piece))
 
-    def finish(self) -> None:
-        """The codes end here."""
-        self._scheduler.post(self._finish)
-
-    def start(self) -> None:
-        self._stream = self._pool.open(self._limit)
-        self._scheduler.decoding[self._pool][self._stream] = self
-
-    def output(self, output: "StreamOutput") -> None:
-        """Take what a step made."""
-        self.give(output.data, output.frames)
-        if output.ended:
-            self.end()
-
-    def _push(self, piece: Tensor) -> None:
-        if self._stream in self._pool:
-            self._pool.push(self._stream, piece)
-
-    def _finish(self) -> None:
-        if self._stream in self._pool:
-            self._pool.finish(self._stream)
-
-    def _pause(self, paused: bool) -> None:
-        if self._stream in self._pool:
-            self._pool.pause(self._stream, paused)
-
-    def release(self) -> None:
-        self._pool.close(self._stream)
-        self._scheduler.decoding.get(self._pool, {}).pop(self._stream, None)
+    @property
+    def _jobs(self) -> dict[Any, dict[int, Any]]:
+        return self._scheduler.decoding
 
 
 class SpeakJob(DecodeJob):

@@ -152,7 +152,7 @@ async def run_session(
     await socket.accept(subprotocol=plain[0] if plain else None)
     session, begun, status = Session(socket), time.monotonic(), "closed"
     try:
-        async with session._gates["session"].entered():
+        async with socket.app.state.gates["session"].entered():
             await talk(session)
         await session.close()
     except* WebSocketDisconnect:
