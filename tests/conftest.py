@@ -1,11 +1,13 @@
 """Small models for tests: the full structure, in milliseconds; which tests may be skipped."""
 
 import os
+import random
 import resource
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import numpy
 import pytest
 import torch
 
@@ -72,6 +74,14 @@ def heeded_signals() -> None:
     ):
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, handler)
+
+
+@pytest.fixture(autouse=True)
+def seeded() -> None:
+    """Random inputs are the same in every run and in every order of the tests."""
+    torch.manual_seed(0)
+    numpy.random.seed(0)
+    random.seed(0)
 
 
 @pytest.fixture

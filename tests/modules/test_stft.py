@@ -18,13 +18,14 @@ def test_equals_torch(window, normalized, length):
 
 
 def test_gradients_equal_torchs():
-    audio = torch.randn(1, 1000, requires_grad=True)
+    # Float64: where a bin is almost 0 its gradient depends on the last bits of float32.
+    audio = torch.randn(1, 1000, dtype=torch.float64, requires_grad=True)
     for window in (64, 512):
         (mine,) = torch.autograd.grad(stft_magnitude(audio, window).sum(), audio)
-        shape = torch.hann_window(window)
+        shape = torch.hann_window(window).double()
         whole = torch.stft(audio, window, window // 4, window=shape, return_complex=True)
         (theirs,) = torch.autograd.grad(whole.abs().sum(), audio)
-        assert torch.allclose(mine, theirs, atol=1e-3)
+        assert torch.allclose(mine, theirs, rtol=1e-3, atol=1e-4)
 
 
 def test_gradients_are_finite_on_silence():
