@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test gpu-check docs check format bench clean
+.PHONY: demo test gpu-check docs web check format bench clean
 
 demo: .venv/demo
 	$(BIN)/python examples/demo.py --out demo-output
@@ -20,6 +20,14 @@ gpu-check:
 
 docs: .venv/docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
+
+# The page that tokenizes in a browser, as a folder for any web server; needs npm.
+web: .venv/dev web/tokenizer/node_modules
+	$(BIN)/python web/tokenizer/build.py
+
+web/tokenizer/node_modules: web/tokenizer/package-lock.json
+	npm ci --ignore-scripts --no-audit --no-fund --prefix web/tokenizer
+	touch $@
 
 format: .venv/dev
 	$(BIN)/ruff check --fix .
@@ -44,4 +52,4 @@ bench: .venv/demo
 	touch $@
 
 clean:
-	rm -rf .venv demo-output
+	rm -rf .venv demo-output web/tokenizer/node_modules web/tokenizer/dist

@@ -1,13 +1,18 @@
 """A headless Chromium, spoken to over the two pipes of --remote-debugging-pipe."""
 
 import base64
+import functools
 import json
 import os
 import select
 import shlex
 import shutil
 import subprocess
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +22,21 @@ PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stab
 def find() -> str | None:
     """The path of a Chromium or Chrome, if there is one."""
     return next(filter(None, map(shutil.which, PROGRAMS)), None)
+
+
+class _QuietHandler(SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *args: object) -> None:
+        """Says nothing of requests."""
+
+
+@contextmanager
+def static_host(folder: Path) -> Iterator[str]:
+    """The address at which the files of a folder are served."""
+    handler = functools.partial(_QuietHandler, directory=str(folder))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}/"
+        server.shutdown()
 
 
 class Page:

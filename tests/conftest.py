@@ -138,6 +138,7 @@ SLOW = (  # left out by -m "not slow": they train, start processes or run whole 
     "tests/evaluation/run/test_evaluate.py",
     "tests/lm/test_shipped.py",
     "tests/corpus/test_ray.py",
+    "tests/web/",
     "tests/training/codec/test_trainer.py",
     "tests/training/lm/test_trainer.py",
 )
@@ -154,6 +155,7 @@ EXPECTED_SKIPS = (
     "GPU",  # no accelerator here
     "ray[serve]",  # it brings an event loop and 25 packages that nothing else here wants
     "piper",  # synthetic voices of a research corpus, hundreds of megabytes
+    "npm packages",  # a machine without npm
     "pytorch_optimizer",  # optimizers that one search compares
 )
 
