@@ -1,8 +1,9 @@
 """`catok serve` among clients that come and go: what it holds on to, and whether it ever errs.
 
-    python benchmarks/serving_churn.py --requests 10000 --out churn.json
+    python benchmarks/serving_churn.py --requests 10000 --minutes 60 --out churn.json
 
-Good requests, disconnects, half uploads, garbage, slow readers and nonsense, `--clients` at a time.
+Good requests, disconnects, half uploads, garbage, slow readers and nonsense, over HTTP and
+WebSockets, `--clients` at a time, until there were as many requests and as many minutes.
 Every good answer is compared with that of a request alone. Memory, threads and open files of the
 server are noted as it goes.
 """
@@ -10,6 +11,7 @@ server are noted as it goes.
 import argparse
 import asyncio
 import io
+import itertools
 import json
 import os
 import random
@@ -17,6 +19,7 @@ import time
 from pathlib import Path
 
 import httpx2 as httpx
+import websockets
 from common import machine, write_json
 
 from catok import Encoded
@@ -76,6 +79,47 @@ class Churn:
             self.wrong.append(f"{kind}: another answer")
         self.note("good")
 
+    async def socket(self, how: str, dice: random.Random) -> None:
+        """A session that encodes: to its `end`, away in the `middle`, or with `garbage` in it."""
+        host, port = self.place
+        address = f"ws://{host}:{port}/v1/audio/encode/stream"
+        pcm, found = self.data["wav"][44:], []
+        try:
+            async with websockets.connect(address, open_timeout=300) as socket:
+                await socket.send(json.dumps({"type": "session.config", "codes": "binary"}))
+                await socket.recv()
+                while pcm:
+                    size = 2 * dice.randrange(1, 10_000)
+                    await socket.send(pcm[:size])
+                    pcm = pcm[size:]
+                    if how == "middle" and dice.random() < 0.3:
+                        socket.transport.abort()
+                        return
+                    if how == "garbage" and dice.random() < 0.3:
+                        await socket.send(dice.randbytes(dice.randrange(1, 99)).decode("latin-1"))
+                        break
+                await socket.send(json.dumps({"type": "input.done"}))
+                async for message in socket:
+                    if isinstance(message, bytes):
+                        found.append(message)
+                        continue
+                    what = json.loads(message)["type"]
+                    if what != ("error" if how == "garbage" else "output.done"):
+                        self.wrong.append(f"socket, {how}: {message[:200]}")
+                    break
+        except websockets.InvalidStatus as refused:
+            if refused.response.status_code not in (429, 503):
+                self.wrong.append(f"socket: {refused!r}")
+            self.note("turned away")
+            return
+        except websockets.ConnectionClosed as closed:
+            if how == "end":
+                self.wrong.append(f"socket: {closed!r}")
+            return
+        if how == "end" and b"".join(found) != self.known.setdefault("socket", b"".join(found)):
+            self.wrong.append("socket: other codes")
+        self.note("good")
+
     async def raw(self, data: bytes, read: int, wait: float) -> None:
         """Bytes to the server, and away after some answer or time."""
         reader, writer = await asyncio.open_connection(*self.place)
@@ -101,10 +145,13 @@ class Churn:
         """One client of some kind."""
         dice = random.Random(number)
         what = dice.choice(
-            ["encode", "decode", "speech", "gone", "half", "garbage", "slow", "nonsense"]
+            ["encode", "decode", "speech", "gone", "half", "garbage", "slow", "nonsense", "socket"]
         )
         if what in ("encode", "decode", "speech"):
             await self.good(what, number)
+            return
+        if what == "socket":
+            await self.socket(dice.choice(["end", "middle", "garbage"]), dice)
             return
         self.note(what)
         speech = {"input": TEXT, "seed": number, "stream": True, "max_seconds": 3.0}
@@ -141,21 +188,25 @@ async def run(options, address: str, pid: int) -> dict:
         for number in range(400):
             if churn.seeds.get(1 + number % 4) is None:
                 await churn.good("speech", number, keep=True)
-        numbers, done, notes = iter(range(options.requests)), 0, [held(pid)]
+        await churn.socket("end", random.Random(0))
+        done, notes = 0, [held(pid)]
         begun = time.monotonic()
+        numbers = itertools.takewhile(
+            lambda n: n < options.requests or time.monotonic() - begun < options.minutes * 60,
+            itertools.count(),
+        )
 
         async def work() -> None:
             nonlocal done
             for number in numbers:
-                if time.monotonic() - begun > options.minutes * 60:
-                    return
                 try:
                     await churn.step(number)
-                except httpx.TransportError as error:
+                except (httpx.TransportError, OSError) as error:
                     churn.wrong.append(f"{number}: {error!r}")
                 done += 1
                 if done % max(1, options.requests // 10) == 0:
-                    notes.append({"requests": done} | held(pid))
+                    minutes = round((time.monotonic() - begun) / 60, 1)
+                    notes.append({"requests": done, "minutes": minutes} | held(pid))
                     print(json.dumps(notes[-1]), flush=True)
 
         await asyncio.gather(*(work() for _ in range(options.clients)))
@@ -175,8 +226,8 @@ async def run(options, address: str, pid: int) -> dict:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--requests", type=int, default=10_000)
-    parser.add_argument("--minutes", type=float, default=60.0, help="at most")
+    parser.add_argument("--requests", type=int, default=10_000, help="at least")
+    parser.add_argument("--minutes", type=float, default=0.0, help="at least")
     parser.add_argument("--clients", type=int, default=16, help="at a time")
     parser.add_argument("--model", default="tiny", help="audio tokenizer")
     parser.add_argument("--tts", default="tiny-tts", help="model that speaks its codes")

@@ -95,6 +95,7 @@ def run(
     SIGINT and SIGTERM end the server when what runs is finished. The log is one JSON object a line
     on stderr, without texts or audio. A key is set by CATOK_SERVE_API_KEY or in the file.
     """
+    import gc
     import logging
 
     from catok.extras import require
@@ -130,6 +131,7 @@ def run(
     logging.captureWarnings(True)
     app = create_app(load_models(settings, pick_device(settings.device)), settings)
     server = make_server(app, settings)
+    gc.freeze()  # the models stay: the collector need not look through them while others wait
     address = f"[{settings.host}]" if ":" in settings.host else settings.host
     print_note(f"catok: serving on http://{address}:{settings.port or '(a free port)'}")
     server.run()

@@ -19,6 +19,7 @@ from catok.io.numbers import check_whole_number
 from catok.modules.streaming_state import StackState
 from catok.tokenizer import checks
 from catok.tokenizer.model import CodecModel
+from catok.tokenizer.stream_states import StreamStates
 
 ROWS = 256
 STEP_SIZES = (1, 4, 16)  # frames of every row in one step
@@ -57,43 +58,6 @@ class _Stream:
     paused: bool = False
 
 
-class _States:
-    """A `StackState` for each stream, joined for as long as the same ones are stepped together."""
-
-    def __init__(self) -> None:
-        self._alone: dict[int, StackState] = {}
-        self._together: tuple[int, ...] = ()
-        self._joined: StackState | None = None
-
-    def add(self, stream: int, state: StackState) -> None:
-        self._alone[stream] = state
-
-    def remove(self, stream: int) -> None:
-        self._alone.pop(stream, None)
-        if stream in self._together:
-            self._part()
-            del self._alone[stream]
-
-    def take(self, streams: tuple[int, ...]) -> StackState:
-        """The state of these streams, in this order."""
-        if streams != self._together or self._joined is None:
-            self._part()
-            return StackState.join([self._alone[stream] for stream in streams])
-        return self._joined
-
-    def put(self, streams: tuple[int, ...], state: StackState) -> None:
-        """What follows the state that was taken."""
-        for stream in streams:
-            self._alone.pop(stream, None)
-        self._together, self._joined = streams, state
-
-    def _part(self) -> None:
-        if self._joined is not None:
-            rows = enumerate(self._together)
-            self._alone |= {stream: self._joined.row(index) for index, stream in rows}
-        self._together, self._joined = (), None
-
-
 class _StreamPool(ABC):
     """What both pools share: opening, closing, and whose turn it is."""
 
@@ -101,7 +65,8 @@ class _StreamPool(ABC):
         check_whole_number("rows", rows, at_least=1)
         self.model, self.rows = model, rows
         self._streams: dict[int, _Stream] = {}  # those that waited longest come first
-        self._states = _States()
+        self._states = StreamStates()
+        self._frame_size = model.frame_size
         self._last_size = 0
         self._number = 0
 
@@ -156,10 +121,8 @@ class _StreamPool(ABC):
         chosen = chosen[: max(1, MOST_FRAMES // size)]
         for number in chosen:  # to the back of the queue
             self._streams[number] = self._streams.pop(number)
-        order = tuple(sorted(chosen))
-        found, state = self._advance(
-            [self._streams[n] for n in order], size, self._states.take(order)
-        )
+        order, state = self._states.take(chosen)
+        found, state = self._advance([self._streams[number] for number in order], size, state)
         self._states.put(order, state)
         for number, data in zip(order, found, strict=True):
             stream = self._streams[number]
@@ -174,7 +137,7 @@ class _StreamPool(ABC):
             raise PoolFull(f"all {self.rows} rows are taken")
         self._number += 1
         self._streams[self._number] = stream
-        self._states.add(self._number, state)
+        self._states.put([self._number], state)
         return self._number
 
     def _ready(self, stream: _Stream) -> bool:
@@ -229,7 +192,7 @@ class EncoderPool(_StreamPool):
         return self._streams[stream].samples
 
     def _frames(self, stream: _Stream) -> int:
-        size = self.model.frame_size
+        size = self._frame_size
         extra = size - 1 if stream.finished else 0  # the last partial frame counts
         return (stream.waiting.shape[1] + extra) // size
 
@@ -239,7 +202,7 @@ class EncoderPool(_StreamPool):
     def _advance(
         self, streams: Sequence[_Stream], frames: int, state: StackState
     ) -> tuple[list[Tensor], StackState]:
-        wanted = frames * self.model.frame_size
+        wanted = frames * self._frame_size
         chunks = []
         for stream in streams:
             chunk = stream.waiting[:, :wanted]
@@ -298,7 +261,7 @@ class DecoderPool(_StreamPool):
             stream.waiting = stream.waiting[:, frames:].clone()
             hidden = min(stream.silent, frames)
             stream.silent -= hidden
-            sound = sound[:, hidden * self.model.frame_size :]
+            sound = sound[:, hidden * self._frame_size :]
             if stream.limit is not None:
                 sound = sound[:, : max(0, stream.limit - stream.given)]
             stream.given += sound.shape[1]

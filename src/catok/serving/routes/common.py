@@ -11,8 +11,8 @@ from catok.serving.metrics import Metrics
 from catok.serving.service import Service
 
 
-def service_of(request: Request) -> Service:
-    """The service of the application."""
+async def service_of(request: Request) -> Service:
+    """The service of the application. (Asynchronous: FastAPI calls others in threads.)"""
     return request.app.state.service
 
 
@@ -33,7 +33,7 @@ async def enter(request: Request, kind: str) -> None:
 
 def note_text(request: Request, what: str, text: str) -> None:
     """Write a text into the log, where the configuration says so."""
-    if service_of(request).config.log_texts:
+    if request.app.state.service.config.log_texts:
         log.info(what, extra={"fields": {"id": request.state.request_id, "text": text}})
 
 
