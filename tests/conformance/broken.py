@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import torch
 
 from catok import CausalAudioTokenizer
-from catok.modules.attention import CausalAttention
+from catok.modules.attention import CausalAttention, WindowMasks
 from catok.modules.rope import rotations
 from catok.modules.streaming_state import StackState
 from catok.modules.transformer import TransformerStage
@@ -31,13 +31,18 @@ class RingCache(CausalAudioTokenizer):
 def forget_early(attention: CausalAttention) -> None:
     whole = attention.forward
 
-    def forward(x, rotation, past=None, first=None):
-        if past is not None:
-            kept = max(0, attention.window - x.shape[1])
-            dropped = max(0, past[0].shape[2] - kept)
-            past = past[0][:, :, dropped:], past[1][:, :, dropped:]
-            first = (first - dropped).clamp(min=0)
-        return whole(x, rotation, past, first)
+    def forward(x, rotation, masks, append=None):
+        if append is None:
+            return whole(x, rotation, masks)
+        kept = max(0, masks.window - masks.steps)
+        dropped = max(0, masks.past - kept)
+        first = None if masks.first is None else (masks.first - dropped).clamp(min=0)
+        narrow = WindowMasks(masks.steps, masks.past - dropped, masks.window, first, like=x)
+
+        def append_late(k, v):
+            return tuple(each[:, :, dropped:] for each in append(k, v))
+
+        return whole(x, rotation, narrow, append_late)
 
     attention.forward = forward
 
@@ -127,8 +132,6 @@ class NoWindow(CausalAudioTokenizer):
         tokenizer = super().from_pretrained(folder, **options)
         for stage in stages(tokenizer):
             stage.window = 10**6
-            for block in stage.transformer.layers:
-                block.self_attn.window = 10**6
         return tokenizer
 
 

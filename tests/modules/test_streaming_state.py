@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from catok.modules.streaming_state import StackState, StageState, append_recent
+from catok.modules.streaming_state import StackState, StageState
 
 
 def state(positions):
@@ -35,11 +35,4 @@ def test_reset_of_a_row_that_is_not_there():
 
 def test_first_marks_where_a_row_begins():
     assert state([0, 3, 9]).stages[0].first().tolist() == [4, 1, 0]
-
-
-def test_append_recent_keeps_the_newest_and_lets_idle_rows_be():
-    past = torch.tensor([[1.0, 2.0], [3.0, 4.0]]).view(2, 1, 2, 1)
-    chunk = torch.tensor([[5.0], [6.0]]).view(2, 1, 1, 1)
-    kept = append_recent(past, chunk, torch.tensor([True, False]), capacity=2)
-    assert kept.flatten(1).tolist() == [[2, 5], [3, 4]]
-    assert append_recent(past, chunk, None, capacity=0).shape[2] == 0
+    assert state([4, 9]).stages[0].first() is None

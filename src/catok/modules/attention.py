@@ -5,13 +5,19 @@ plainest way, with memory quadratic in length; `windowed_attention` gives the sa
 queries by block, each against the keys it may see, with time and memory linear in length.
 """
 
+from collections.abc import Callable, Iterator
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from catok.modules.linear import Linear, by_onednn, product
 from catok.modules.rope import rotate
 
 QUERY_BLOCK = 256  # queries per block: wide enough to keep the matrix products busy
+LARGE_PRODUCT = 2**15  # scores of a head from which oneDNN's products beat PyTorch's kernel
+
+Append = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 
 
 def window_mask(queries: Tensor, keys: Tensor, window: int) -> Tensor:
@@ -30,92 +36,119 @@ def dense_attention(q: Tensor, k: Tensor, v: Tensor, window: int) -> Tensor:
     return F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
 
 
-def windowed_attention(
-    q: Tensor, k: Tensor, v: Tensor, window: int, first: Tensor | None = None
-) -> Tensor:
-    """Queries `[B, H, T, D]` on keys and values `[B, H, P + T, D]` -> `[B, H, T, D]`.
+class WindowMasks:
+    """Who sees what, for `steps` queries on `past + steps` keys: the same in all layers of a stage.
 
-    The last T keys belong to the queries' own frames, the P before them to the past. `first` `[B]`
-    is the index of the first key that a row really has (rows of a stream start at different times);
-    None means all of them are real.
+    The last of the keys belong to the queries' own frames, the others to the past. `first` `[B]` is
+    the index of the first key that a row really has (rows of a stream start at different times);
+    None means all of them are real. The masks are of the dtype and device of `like`.
     """
-    steps, past = q.shape[2], k.shape[2] - q.shape[2]
-    if past == 0 and steps <= window and first is None and not _written_out(q):
-        return F.scaled_dot_product_attention(q, k, v, is_causal=True)
-    frames = torch.arange(past + steps, device=q.device)
-    masks = _BlockMasks(frames, min(QUERY_BLOCK, steps), window)
-    if first is None and q.device.type == "cpu" and not _written_out(q):
-        masks.make_additive(q.dtype)
-    blocks = []
-    for start in range(0, steps, QUERY_BLOCK):
-        stop = min(start + QUERY_BLOCK, steps)
-        seen = slice(max(0, past + start - window + 1), past + stop)
-        mask = masks.of(stop - start, seen.stop - seen.start)
+
+    def __init__(
+        self,
+        steps: int,
+        past: int,
+        window: int,
+        first: Tensor | None = None,
+        *,
+        like: Tensor,
+    ) -> None:
+        self.steps, self.past, self.window, self.first = steps, past, window, first
+        self.causal = past == 0 and steps <= window and first is None
+        block = min(QUERY_BLOCK, steps)
+        keys = torch.arange(past + steps, device=like.device)
+        widest = keys[: window - 1 + block]
+        # of all blocks: the last query of each is at the frame of its last key, and distances are
+        # all that counts
+        self._widest = _additive(window_mask(widest[-block:], widest, window), like.dtype)
+        self._owned = None
         if first is not None:
-            mask = mask & (frames[seen] >= first[:, None, None, None])
-        blocks.append(_attend(q[:, :, start:stop], k[:, :, seen], v[:, :, seen], mask))
-    return torch.cat(blocks, dim=2)
+            self._owned = _additive(keys >= first[:, None, None, None], like.dtype)
+        self._only = list(self._blocks()) if steps <= QUERY_BLOCK else None
+
+    def __iter__(self) -> Iterator[tuple[slice, slice, Tensor]]:
+        """Queries, the keys that they may see, and the mask to add to their scores."""
+        return iter(self._only) if self._only else self._blocks()
+
+    def _blocks(self) -> Iterator[tuple[slice, slice, Tensor]]:
+        rows, columns = self._widest.shape
+        for start in range(0, self.steps, QUERY_BLOCK):
+            stop = min(start + QUERY_BLOCK, self.steps)
+            seen = slice(max(0, self.past + start - self.window + 1), self.past + stop)
+            mask = self._widest[rows - (stop - start) :, columns - (seen.stop - seen.start) :]
+            if self._owned is not None:
+                mask = mask + self._owned[..., seen]
+            yield slice(start, stop), seen, mask
 
 
-class _BlockMasks:
-    """The masks of all blocks of queries, cut out of the widest one: in each of them the last query
-    is at the frame of the last key, and distances are all that counts.
+def _additive(mask: Tensor, dtype: torch.dtype) -> Tensor:
+    """0 where true, minus infinity where not."""
+    return torch.zeros_like(mask, dtype=dtype).masked_fill_(~mask, -torch.inf)
+
+
+def windowed_attention(q: Tensor, k: Tensor, v: Tensor, masks: WindowMasks) -> Tensor:
+    """Queries `[B, H, T, D]` on keys and values `[B, H, P + T, D]` -> `[B, H, T, D]`."""
+    attend = _kernel(q, k)
+    if masks.causal and attend is _fused:
+        return F.scaled_dot_product_attention(q, k, v, is_causal=True)
+    blocks = [
+        attend(q[:, :, queries], k[:, :, keys], v[:, :, keys], mask)
+        for queries, keys, mask in masks
+    ]
+    return blocks[0] if len(blocks) == 1 else torch.cat(blocks, dim=2)
+
+
+def _kernel(q: Tensor, k: Tensor) -> Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]:
+    """The fastest way: on a CPU PyTorch's kernel multiplies by MKL (see `linear`), and in bfloat16
+    three plain operations take half of its time, backward included.
     """
-
-    def __init__(self, frames: Tensor, block: int, window: int) -> None:
-        widest = frames[: window - 1 + block]
-        self._whole = window_mask(widest[-block:], widest, window)
-
-    def make_additive(self, dtype: torch.dtype) -> None:
-        """What attention on a CPU would make of each bool mask, once for all."""
-        nothing = torch.zeros(self._whole.shape, dtype=dtype, device=self._whole.device)
-        self._whole = nothing.masked_fill(~self._whole, -torch.inf)
-
-    def of(self, queries: int, keys: int) -> Tensor:
-        """For so many queries, whose frames are those of the last of so many keys."""
-        return self._whole[self._whole.shape[0] - queries :, self._whole.shape[1] - keys :]
+    if q.device.type == "cpu" and q.dtype == torch.bfloat16:
+        return _written_out
+    if min(q.shape[2], QUERY_BLOCK) * k.shape[2] >= LARGE_PRODUCT and by_onednn(q, k):
+        return _head_by_head
+    return _fused
 
 
-def _written_out(q: Tensor) -> bool:
-    """Whether three plain operations beat PyTorch's kernel: in bfloat16 on a CPU, by a factor of
-    two, backward included.
-    """
-    return q.device.type == "cpu" and q.dtype == torch.bfloat16
+def _fused(q: Tensor, k: Tensor, v: Tensor, mask: Tensor) -> Tensor:
+    return F.scaled_dot_product_attention(q, k, v, attn_mask=mask.to(q.dtype))
 
 
-def _attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor) -> Tensor:
-    if not _written_out(q):
-        return F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+def _written_out(q: Tensor, k: Tensor, v: Tensor, mask: Tensor) -> Tensor:
     scores = (q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2)
-    return scores.masked_fill(~mask, -torch.inf).softmax(dim=-1) @ v
+    return (scores + mask.to(q.dtype)).softmax(dim=-1) @ v
+
+
+def _head_by_head(q: Tensor, k: Tensor, v: Tensor, mask: Tensor) -> Tensor:
+    mixed = torch.empty_like(q)
+    q = q * q.shape[-1] ** -0.5
+    mask = mask.expand(q.shape[0], 1, *mask.shape[-2:])
+    for row in range(q.shape[0]):
+        for head in range(q.shape[1]):
+            keys, values = k[row, head].contiguous(), v[row, head].contiguous()
+            scores = product(q[row, head], keys).add_(mask[row, 0])
+            mixed[row, head] = product(scores.softmax(dim=-1), values.t())
+    return mixed
 
 
 class CausalAttention(nn.Module):
     """Multi-head self-attention with rotary positions; no bias, no dropout."""
 
-    def __init__(self, width: int, heads: int, window: int) -> None:
+    def __init__(self, width: int, heads: int) -> None:
         super().__init__()
         self.heads = heads
-        self.window = window
-        self.in_proj = nn.Linear(width, 3 * width, bias=False)
-        self.out_proj = nn.Linear(width, width, bias=False)
+        self.in_proj = Linear(width, 3 * width, bias=False)
+        self.out_proj = Linear(width, width, bias=False)
 
     def forward(
-        self,
-        x: Tensor,
-        rotation: tuple[Tensor, Tensor],
-        past: tuple[Tensor, Tensor] | None = None,
-        first: Tensor | None = None,
-    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        """`[B, T, D]` -> `[B, T, D]`, and this chunk's own keys and values `[B, H, T, D / H]`.
+        self, x: Tensor, rotation: Tensor, masks: WindowMasks, append: Append | None = None
+    ) -> Tensor:
+        """`[B, T, D]` -> `[B, T, D]`.
 
-        `rotation`: cosines and sines of the T frames; `past`: keys and values before this chunk;
-        `first`: see `windowed_attention`.
+        `rotation`: of the T frames, see `rotate`; `append`: takes this chunk's keys and values
+        `[B, H, T, D / H]` and gives those of the past and the chunk.
         """
-        q, k, v = self.in_proj(x).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
-        q, k = rotate(q, *rotation), rotate(k, *rotation)
-        keys, values = k, v
-        if past is not None:
-            keys, values = torch.cat((past[0], k), dim=2), torch.cat((past[1], v), dim=2)
-        mixed = windowed_attention(q, keys, values, self.window, first)
-        return self.out_proj(mixed.transpose(1, 2).flatten(2)), (k, v)
+        qkv = self.in_proj(x).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        (q, k), v = rotate(qkv[:2], rotation), qkv[2]
+        if append is not None:
+            k, v = append(k, v)
+        return self.out_proj(windowed_attention(q, k, v, masks).transpose(1, 2).flatten(2))

@@ -8,8 +8,8 @@ from torch import Tensor
 TURN = 2**32  # an angle is a whole number of these parts of a turn
 
 
-def rotations(positions: Tensor, head_dim: int, max_period: float) -> tuple[Tensor, Tensor]:
-    """Cosines and sines of int64 positions `[..., T]`: float32, each `[..., T, head_dim / 2]`.
+def rotations(positions: Tensor, head_dim: int, max_period: float) -> Tensor:
+    """Cosines and sines of int64 positions `[..., T]`: complex64 `[..., T, head_dim / 2]`.
 
     Pair i turns by `max_period ** (-2 i / head_dim)` per position, whatever the model's dtype. The
     product is taken in whole numbers and whole turns are dropped from it, so that a stream is as
@@ -20,11 +20,10 @@ def rotations(positions: Tensor, head_dim: int, max_period: float) -> tuple[Tens
     step = (frequencies * (TURN / math.tau)).round().to(torch.int64)
     turned = (positions.unsqueeze(-1) * step + TURN // 2) % TURN - TURN // 2  # from -1/2 to 1/2
     angles = turned.to(torch.float32) * (math.tau / TURN)
-    return angles.cos(), angles.sin()
+    return torch.complex(angles.cos(), angles.sin())
 
 
-def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """Turn the pairs (2i, 2i + 1) of `[..., T, D]` by angles `[..., T, D / 2]`; dtype is kept."""
+def rotate(x: Tensor, rotation: Tensor) -> Tensor:
+    """Turn the pairs (2i, 2i + 1) of `[..., T, D]` by complex `[..., T, D / 2]`; dtype is kept."""
     pairs = torch.view_as_complex(x.float().unflatten(-1, (-1, 2)))
-    rotated = torch.view_as_real(pairs * torch.complex(cos, sin))
-    return rotated.flatten(-2).to(x.dtype)
+    return torch.view_as_real(pairs * rotation).flatten(-2).to(x.dtype)

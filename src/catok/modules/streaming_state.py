@@ -5,11 +5,15 @@ or replayed. Every row has its own clock: rows pause, restart and end independen
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 from torch.nn.functional import pad
+
+if TYPE_CHECKING:
+    from catok.modules.growth import Room
 
 
 @dataclass
@@ -18,22 +22,33 @@ class StageState:
 
     `positions` `[B]` int64; `keys` and `values` per layer `[B, H, P, D]`, the newest last, P at
     most window - 1 and common to all rows: a row that has seen fewer than P frames owns only its
-    last `positions` entries.
+    last `positions` entries. They may lie in a `room`, up to its frame `end` (see `growth`).
     """
 
     positions: Tensor
     keys: tuple[Tensor, ...]
     values: tuple[Tensor, ...]
+    room: "Room | None" = field(default=None, repr=False, compare=False)
+    end: int = field(default=0, repr=False, compare=False)
 
-    def first(self) -> Tensor:
-        """Index `[B]` of the first cached key that each row owns."""
-        past = self.keys[0].shape[2]
-        return past - self.positions.clamp(max=past)
+    @property
+    def past(self) -> int:
+        """P."""
+        return self.keys[0].shape[2]
+
+    def first(self) -> Tensor | None:
+        """Index `[B]` of the first cached key that each row owns; None where it is 0 for all.
+
+        A GPU is not asked for that: it would have to be waited for.
+        """
+        first = self.past - self.positions.clamp(max=self.past)
+        if first.device.type == "cpu" and not torch.compiler.is_compiling() and not first.any():
+            return None
+        return first
 
     def row(self, index: int) -> "StageState":
         """One row alone, a copy, with the keys and values that it owns and no others."""
-        past = self.keys[0].shape[2]
-        owned = slice(past - min(past, int(self.positions[index])), past)
+        owned = slice(self.past - min(self.past, int(self.positions[index])), self.past)
 
         def own(tensors: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
             return tuple(each[index : index + 1, :, owned].clone() for each in tensors)
@@ -42,10 +57,18 @@ class StageState:
             self.positions[index : index + 1].clone(), own(self.keys), own(self.values)
         )
 
+    def __reduce__(self) -> tuple[type["StageState"], tuple[object, ...]]:
+        """Copied and pickled without the room, which other states share."""
+
+        def own(tensors: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+            return tuple(each.clone() for each in tensors)
+
+        return StageState, (self.positions, own(self.keys), own(self.values))
+
     @staticmethod
     def join(states: Sequence["StageState"]) -> "StageState":
         """The rows of several states in one."""
-        longest = max(state.keys[0].shape[2] for state in states)
+        longest = max(state.past for state in states)
 
         def together(layers: Sequence[tuple[Tensor, ...]]) -> tuple[Tensor, ...]:
             return tuple(
@@ -102,15 +125,3 @@ class StackState:
         """The rows of several states in one: the stepped result is that of each alone."""
         stages = zip(*(state.stages for state in states), strict=True)
         return StackState(tuple(StageState.join(stage) for stage in stages))
-
-
-def append_recent(past: Tensor, chunk: Tensor, active: Tensor | None, capacity: int) -> Tensor:
-    """The newest `capacity` of past and chunk along time, both `[B, H, T, D]`.
-
-    Rows that are not `active` `[B]` keep what they had, still at the end of the time axis.
-    """
-    recent = torch.cat((past, chunk), dim=2)
-    if active is not None:
-        idle = torch.cat((chunk, past), dim=2)
-        recent = torch.where(active[:, None, None, None], recent, idle)
-    return recent[:, :, max(0, recent.shape[2] - capacity) :]

@@ -10,9 +10,11 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from catok.modules.attention import CausalAttention
+from catok.modules.attention import Append, CausalAttention, WindowMasks
+from catok.modules.growth import grow
+from catok.modules.linear import Linear
 from catok.modules.rope import rotations
-from catok.modules.streaming_state import StageState, append_recent
+from catok.modules.streaming_state import StageState
 
 LONGEST_WINDOW = 86_400.0  # a day
 
@@ -67,38 +69,33 @@ class LayerScale(nn.Module):
 class Block(nn.Module):
     """Pre-norm attention and feed-forward: x + s1 * Attn(LN(x)); x + s2 * FFN(LN(x))."""
 
-    def __init__(self, config: TransformerConfig, window: int) -> None:
+    def __init__(self, config: TransformerConfig) -> None:
         super().__init__()
-        self.self_attn = CausalAttention(config.width, config.heads, window)
+        self.self_attn = CausalAttention(config.width, config.heads)
         self.norm1 = nn.LayerNorm(config.width)
         self.norm2 = nn.LayerNorm(config.width)
         self.ffn = nn.Sequential(
-            nn.Linear(config.width, config.feedforward, bias=False),
+            Linear(config.width, config.feedforward, bias=False),
             nn.GELU(),
-            nn.Linear(config.feedforward, config.width, bias=False),
+            Linear(config.feedforward, config.width, bias=False),
         )
         self.layer_scale_1 = LayerScale(config.width, config.layer_scale)
         self.layer_scale_2 = LayerScale(config.width, config.layer_scale)
 
     def forward(
-        self,
-        x: Tensor,
-        rotation: tuple[Tensor, Tensor],
-        past: tuple[Tensor, Tensor] | None = None,
-        first: Tensor | None = None,
-    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        self, x: Tensor, rotation: Tensor, masks: WindowMasks, append: Append | None = None
+    ) -> Tensor:
         """As `CausalAttention.forward`."""
-        mixed, chunk = self.self_attn(self.norm1(x), rotation, past, first)
-        x = x + self.layer_scale_1(mixed)
-        return x + self.layer_scale_2(self.ffn(self.norm2(x))), chunk
+        x = x + self.layer_scale_1(self.self_attn(self.norm1(x), rotation, masks, append))
+        return x + self.layer_scale_2(self.ffn(self.norm2(x)))
 
 
 class Transformer(nn.Module):
     """A run of blocks of one width."""
 
-    def __init__(self, config: TransformerConfig, window: int) -> None:
+    def __init__(self, config: TransformerConfig) -> None:
         super().__init__()
-        self.layers = nn.ModuleList(Block(config, window) for _ in range(config.layers))
+        self.layers = nn.ModuleList(Block(config) for _ in range(config.layers))
 
 
 class TransformerStage(nn.Module):
@@ -123,25 +120,26 @@ class TransformerStage(nn.Module):
         def projection(inside: int, outside: int) -> nn.Module:
             if inside == outside and not always_project:
                 return nn.Identity()
-            return nn.Linear(inside, outside, bias=False)
+            return Linear(inside, outside, bias=False)
 
         self.input_proj = projection(config.input_dim, config.width)
-        self.transformer = Transformer(config, window)
+        self.transformer = Transformer(config)
         self.output_proj = projection(config.width, config.output_dim)
 
-    def _rotation(self, positions: Tensor) -> tuple[Tensor, Tensor]:
+    def _rotation(self, positions: Tensor) -> Tensor:
         config = self.config
         return rotations(positions, config.width // config.heads, config.max_period)
 
     def forward(self, x: Tensor) -> Tensor:
         """The whole sequence at once, from frame 0."""
         rotation = self._rotation(torch.arange(x.shape[2], device=x.device))
+        masks = WindowMasks(x.shape[2], 0, self.window, like=x)
         x = self.input_proj(x.transpose(1, 2))
         for block in self.transformer.layers:
             if self.checkpoint_activations and torch.is_grad_enabled():
-                x, _ = checkpoint(block, x, rotation, use_reentrant=False)
+                x = checkpoint(block, x, rotation, masks, use_reentrant=False)
             else:
-                x, _ = block(x, rotation)
+                x = block(x, rotation, masks)
         return self.output_proj(x).transpose(1, 2)
 
     def step(
@@ -150,20 +148,13 @@ class TransformerStage(nn.Module):
         """The next T frames of every row; rows not `active` `[B]` neither advance nor forget."""
         steps = x.shape[2]
         frames = state.positions[:, None] + torch.arange(steps, device=x.device)
-        cos, sin = self._rotation(frames)
-        rotation = cos.unsqueeze(1), sin.unsqueeze(1)  # one angle per row for all heads
-        first = state.first()
-        keys, values = [], []
+        rotation = self._rotation(frames).unsqueeze(1)  # one angle per row for all heads
+        masks = WindowMasks(steps, state.past, self.window, state.first(), like=x)
+        growth = grow(state, steps, self.window - 1, active)
         x = self.input_proj(x.transpose(1, 2))
-        for block, *past in zip(self.transformer.layers, state.keys, state.values, strict=True):
-            x, (k, v) = block(x, rotation, (past[0], past[1]), first)
-            keys.append(append_recent(past[0], k, active, self.window - 1))
-            values.append(append_recent(past[1], v, active, self.window - 1))
-        advance = steps if active is None else steps * active
-        positions = state.positions + advance
-        return self.output_proj(x).transpose(1, 2), StageState(
-            positions, tuple(keys), tuple(values)
-        )
+        for block in self.transformer.layers:
+            x = block(x, rotation, masks, growth.append)
+        return self.output_proj(x).transpose(1, 2), growth.next_state()
 
     def initial_state(self, batch_size: int) -> StageState:
         """A state for `batch_size` rows that have heard nothing."""
