@@ -128,6 +128,7 @@ SLOW = (  # left out by -m "not slow": they train, start processes or run whole 
     "tests/extend/",
     "tests/serving/test_browser.py",
     "tests/serving/test_page.py",
+    "tests/serving/test_players.py",
     "tests/serving/test_server.py",
     "tests/test_documentation.py",
     "tests/test_examples.py",
