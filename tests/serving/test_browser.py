@@ -95,8 +95,15 @@ def test_codes_are_those_of_the_library(page, recording, tmp_path):
         from_pcm(as_pcm(audio), 1)[None], num_quantizers=8
     )
     assert torch.equal(encoded.codes, expected.codes)
+    expected.prefix(2).save(tmp_path / "two.cat")
+    two_books = (tmp_path / "two.cat").stat().st_size
     page.choose("#source", found)
     page.until("document.getElementById('tokenizer-status').textContent == 'Decoded audio.cat.'")
+    assert page.ask("document.getElementById('original-figure').hidden")
+    assert page.ask("document.getElementById('bitrate').max") == "8"
+    page.ask("document.getElementById('bitrate').value = 2")
+    page.ask("document.getElementById('bitrate').dispatchEvent(new Event('change'))")
+    page.until(f"document.getElementById('decoded-size').textContent == 'from {two_books} bytes'")
 
 
 def test_listen_with_the_microphone(page):

@@ -15,7 +15,8 @@ from catok.export import Plan, export_tokenizer
 HERE = Path(__file__).parent
 RUNTIME = HERE / "node_modules" / "onnxruntime-web" / "dist"
 RUNTIME_FILES = ("ort.wasm.bundle.min.mjs", "ort-wasm-simd-threaded.wasm")
-SHARED = ("audio.js", "capture.js", "plots.js", "style.css")  # with the server's page
+# What the server's page has, too.
+PAGE_FILES = ("audio.js", "capture.js", "cat-file.js", "drop.js", "plots.js", "style.css")
 STEPS = ("encode_step", "decode_step")
 
 
@@ -27,7 +28,7 @@ def build(out: Path) -> None:
     for path in (*HERE.glob("*.html"), *HERE.glob("*.css"), *HERE.glob("*.js")):
         shutil.copy(path, out)
     with as_file(files("catok.serving.page")) as page:
-        for name in SHARED:
+        for name in PAGE_FILES:
             shutil.copy(page / name, out / "page")
     for name in RUNTIME_FILES:
         shutil.copy(RUNTIME / name, out / "onnxruntime")

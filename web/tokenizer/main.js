@@ -1,7 +1,8 @@
 // The page: a recording or the microphone to codes, codes to sound at any bitrate, and .cat files.
 
-import { readCat, writeCat } from "./cat-file.js";
 import { RATE, joined, listen, readFile, toWav } from "./page/audio.js";
+import { readCat, writeCat } from "./page/cat-file.js";
+import { acceptDrops } from "./page/drop.js";
 import { drawCodes, drawSpectrogram } from "./page/plots.js";
 import { Tokenizer } from "./tokenizer.js";
 
@@ -92,6 +93,10 @@ async function decode() {
   showBitrate();
   show(encoded.codes, encoded.codes[0].length, depth());
   const some = { ...encoded, codes: encoded.codes.slice(0, depth()) };
+  const bytes = writeCat(some);
+  URL.revokeObjectURL(at("cat-file").href);
+  at("cat-file").href = URL.createObjectURL(new Blob([bytes]));
+  at("cat-file").hidden = false;
   const stream = tokenizer.streamDecoder();
   const sound = [];
   for (let start = 0; start < some.codes[0].length; start += STEP) {
@@ -99,12 +104,8 @@ async function decode() {
     if (mine !== job) return;
   }
   play("decoded", joined(sound).subarray(0, some.samples));
-  const bytes = writeCat(some);
   const smaller = Math.round((2 * some.samples) / bytes.length);
   at("decoded-size").textContent = `from ${size(bytes.length)}, ${smaller} times less`;
-  URL.revokeObjectURL(at("cat-file").href);
-  at("cat-file").href = URL.createObjectURL(new Blob([bytes]));
-  at("cat-file").hidden = false;
 }
 
 function showBitrate() {
@@ -202,15 +203,5 @@ at("source").onchange = safely(() => take(at("source").files[0]));
 at("record").onclick = safely(record);
 at("bitrate").oninput = showBitrate;
 at("bitrate").onchange = safely(async () => encoded && decode());
-const drop = at("drop");
-drop.ondragover = (event) => {
-  event.preventDefault();
-  drop.classList.add("over");
-};
-drop.ondragleave = () => drop.classList.remove("over");
-drop.ondrop = safely(async (event) => {
-  event.preventDefault();
-  drop.classList.remove("over");
-  if (!at("source").disabled) await take(event.dataTransfer.files[0]);
-});
+acceptDrops(at("drop"), safely(async (file) => at("source").disabled || take(file)));
 safely(load)();

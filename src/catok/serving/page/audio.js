@@ -97,6 +97,7 @@ export async function listen(hear) {
   node.port.onmessage = ({ data }) => hear(data);
   source.connect(node);
   return () => {
+    node.port.onmessage = null; // pieces may still be under way
     source.disconnect();
     stream.getTracks().forEach((track) => track.stop());
   };

@@ -1,6 +1,8 @@
 // Audio to codes and back, at any bitrate.
 
 import { RATE, readFile, toWav } from "./audio.js";
+import { readCat, writeCat } from "./cat-file.js";
+import { acceptDrops } from "./drop.js";
 import { drawCodes, drawSpectrogram } from "./plots.js";
 import { request } from "./server.js";
 import { setUpRecorder } from "./speak.js";
@@ -8,7 +10,7 @@ import { setUpRecorder } from "./speak.js";
 const at = (id) => document.getElementById(id);
 const say = (text) => (at("tokenizer-status").textContent = text);
 
-let encoded; // the answer of encode: codes and what they are of
+let encoded; // codes [K][F] and what they are of, as readCat gives it
 let newest = 0;
 
 const bits = () => Math.log2(encoded.codebook_size) * (encoded.sample_rate / encoded.frame_size);
@@ -20,6 +22,7 @@ function showBitrate() {
 }
 
 async function take(samples, name) {
+  at("original-figure").hidden = false;
   at("original").src = URL.createObjectURL(toWav(samples));
   at("original-size").textContent = size(2 * samples.length);
   drawSpectrogram(at("original-spectrogram"), samples);
@@ -27,11 +30,11 @@ async function take(samples, name) {
   const form = new FormData();
   form.append("file", toWav(samples), "audio.wav");
   const path = "v1/audio/encode?response_format=json";
-  encoded = await (await request(path, { method: "POST", body: form })).json();
-  at("bitrate").max = encoded.num_quantizers;
-  at("bitrate").value = encoded.num_quantizers;
+  const { model, ...facts } = await (await request(path, { method: "POST", body: form })).json();
+  encoded = { ...facts, model_id: model };
+  at("bitrate").max = at("bitrate").value = encoded.codes.length;
   const seconds = (samples.length / RATE).toFixed(1);
-  say(`${name}: ${seconds} s, ${encoded.codes[0].length} frames of ${encoded.num_quantizers} codes.`);
+  say(`${name}: ${seconds} s, ${encoded.codes[0].length} frames of ${encoded.codes.length} codes.`);
   await decode();
 }
 
@@ -42,6 +45,9 @@ async function decode() {
   const depth = Number(at("bitrate").value);
   drawCodes(at("codes"), encoded.codes, encoded.codebook_size, depth);
   const some = { ...encoded, codes: encoded.codes.slice(0, depth) };
+  const bytes = writeCat(some);
+  URL.revokeObjectURL(at("cat-file").href);
+  at("cat-file").href = URL.createObjectURL(new Blob([bytes]));
   const sent = {
     method: "POST",
     headers: { "content-type": "application/json" },
@@ -50,8 +56,7 @@ async function decode() {
   const wav = await (await request("v1/audio/decode", sent)).blob();
   if (mine !== newest) return;
   await hear(wav);
-  const bytes = Math.ceil((depth * encoded.codes[0].length * Math.log2(encoded.codebook_size)) / 8);
-  at("decoded-size").textContent = `from ${size(bytes)} of codes`;
+  at("decoded-size").textContent = `from ${size(bytes.length)}`;
 }
 
 async function hear(wav) {
@@ -59,28 +64,13 @@ async function hear(wav) {
   drawSpectrogram(at("decoded-spectrogram"), await readFile(wav));
 }
 
-async function download(event) {
-  event.preventDefault();
-  const depth = Number(at("bitrate").value);
-  const form = new FormData();
-  form.append("file", await (await fetch(at("original").src)).blob(), "audio.wav");
-  const path = `v1/audio/encode?num_quantizers=${depth}`;
-  const answer = await request(path, { method: "POST", body: form });
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(await answer.blob());
-  link.download = "audio.cat";
-  link.click();
-}
-
 async function takeFile(file) {
+  if (!file) return;
   if (file.name.endsWith(".cat")) {
-    encoded = undefined;
-    at("original").removeAttribute("src");
-    at("original-size").textContent = "";
-    drawSpectrogram(at("original-spectrogram"), new Float32Array());
-    drawCodes(at("codes"), [], 1);
-    await hear(await (await request("v1/audio/decode", { method: "POST", body: file })).blob());
-    at("decoded-size").textContent = `from ${size(file.size)}`;
+    encoded = readCat(new Uint8Array(await file.arrayBuffer()));
+    at("original-figure").hidden = true;
+    at("bitrate").max = at("bitrate").value = encoded.codes.length;
+    await decode();
     say(`Decoded ${file.name}.`);
     return;
   }
@@ -106,18 +96,6 @@ export function setUpTokenizer() {
   setUpRecorder("record", safely((samples) => take(samples, "The recording")), say);
   at("bitrate").oninput = showBitrate;
   at("bitrate").onchange = safely(decode);
-  at("cat-file").onclick = safely(download);
-  at("cat-file").href = "#";
-  const drop = at("drop");
-  drop.ondragover = (event) => {
-    event.preventDefault();
-    drop.classList.add("over");
-  };
-  drop.ondragleave = () => drop.classList.remove("over");
-  drop.ondrop = safely(async (event) => {
-    event.preventDefault();
-    drop.classList.remove("over");
-    await takeFile(event.dataTransfer.files[0]);
-  });
+  acceptDrops(at("drop"), safely(takeFile));
   showBitrate();
 }
