@@ -10,6 +10,7 @@ import argparse
 import statistics
 import time
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -30,7 +31,10 @@ TEXT = "The quick brown fox jumps over the lazy dog, and the dog does not mind a
 
 
 def build(model: str | None, preset: str, tokenizer: str | None) -> Synthesizer:
-    """A trained model, or a preset with seeded random weights."""
+    """A trained model, its ONNX graphs, or a preset with seeded random weights."""
+    if model and (Path(model) / "onnx.json").exists():
+        threads = torch.get_num_threads()
+        return Synthesizer.from_pretrained(model, backend="onnx", threads=threads)
     if model:
         return Synthesizer.from_pretrained(model, tokenizer=tokenizer)
     torch.manual_seed(0)
@@ -41,16 +45,18 @@ def build(model: str | None, preset: str, tokenizer: str | None) -> Synthesizer:
 
 def one_stream(synth: Synthesizer, text: str, seed: int, how: dict[str, Any]) -> dict[str, float]:
     """Speak once, frame by frame: when the first audio came, and when all was there."""
-    begun = time.perf_counter()
+    begun, processor = time.perf_counter(), time.process_time()
     first, samples = 0.0, 0
     for audio in synth.stream(SpeechRequest(text, seed=seed, **how)):
         samples += audio.shape[1]
         first = first or time.perf_counter() - begun
     total = time.perf_counter() - begun
+    processor = time.process_time() - processor
     seconds = samples / synth.sample_rate
     after = max(seconds - 1 / synth.tokenizer.frame_rate, 1e-9)
     return {"first": first, "seconds": seconds, "rtf": total / seconds if seconds else 0.0} | {
-        "later": (total - first) / after if samples else 0.0
+        "later": (total - first) / after if samples else 0.0,
+        "cpu": processor / seconds if seconds else 0.0,
     }
 
 
@@ -72,6 +78,7 @@ def streamed(
         "first_audio_seconds": median["first"],
         "real_time_factor": median["rtf"],
         "real_time_factor_after_first": median["later"],
+        "processor_seconds_per_second": median["cpu"],
     }
 
 
@@ -120,17 +127,21 @@ def main() -> None:
         for rows in options.batch
     ]
     name = options.model or f"{options.preset} (random weights)"
-    parameters = sum(p.numel() for p in synth.model.parameters()) / 1e6
+    parameters = 0.0
+    if isinstance(synth.model, TokenLM):
+        parameters = sum(p.numel() for p in synth.model.parameters()) / 1e6
     rows = len(synth.prompt(SpeechRequest(options.text, voice)).tokens.conditional)
-    print(f"{name}: {parameters:.1f} M parameters, prompt of {rows} rows\n")
-    header = ["codebooks", "kbps", "audio s", "first audio ms", "RTF", "RTF after first"]
+    size = f"{parameters:.1f} M parameters" if parameters else "ONNX graphs"
+    print(f"{name}: {size}, prompt of {rows} rows\n")
+    header = ["codebooks", "kbps", "audio s", "first audio ms", "RTF", "RTF after first", "CPU"]
     cells = []
     for each in streams:
         tok = synth.tokenizer
         kbps = each["quantizers"] * (tok.codebook_size - 1).bit_length() * tok.frame_rate / 1000
         cell = [each["quantizers"], kbps, each["audio_seconds"]]
         cell += [1000 * each["first_audio_seconds"], each["real_time_factor"]]
-        cells.append([*cell, each["real_time_factor_after_first"]])
+        cell += [each["real_time_factor_after_first"], each["processor_seconds_per_second"]]
+        cells.append(cell)
     print(table(header, cells))
     print()
     header = ["texts at once", "audio s", "audio s per s"]

@@ -172,19 +172,12 @@ class AsrTask:
 
     def start(self, progress: "Progress") -> "Work":
         """Load the recogniser."""
-        import torch
-
         from catok.cli.batch import JobResult
-        from catok.cli.loading import pick_device
+        from catok.cli.loading import load_speech
         from catok.cli.transcripts import format_transcript
         from catok.lm.asr import Recognizer
 
-        recognizer = Recognizer.from_pretrained(
-            self.model,
-            tokenizer=self.tokenizer,
-            device=pick_device(self.device),
-            dtype=getattr(torch, self.dtype),
-        )
+        recognizer = load_speech(Recognizer, self.model, self.tokenizer, self.device, self.dtype)
         recognizer.depth(self.config)
 
         def work(job: "FileJob") -> "JobResult":

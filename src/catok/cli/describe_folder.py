@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Collection
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from catok.cli.describe_model import describe_model
 from catok.cli.descriptions import Fact, bitrate
@@ -14,6 +15,10 @@ from catok.io.json import parse_object, read_json
 from catok.io.kinds import Kind, folder_kind
 from catok.io.stored_weights import StoredWeights, weight_files
 from catok.io.text import read_text
+
+if TYPE_CHECKING:
+    from catok.lm.config import TokenLMConfig
+    from catok.lm.speech_config import SpeechConfig
 
 
 def describe_folder(name: str) -> list[Fact]:
@@ -44,6 +49,7 @@ def _describer(kind: Kind) -> Callable[[Path], list[Fact]]:
         kinds.SEMANTIC: _semantic,
         kinds.SHARDS: _shards,
         kinds.ONNX: _onnx,
+        kinds.ONNX_SPEECH: _onnx_speech,
         kinds.TOKENS: _tokens,
         kinds.RUN: _run,
         kinds.RESULTS: _results,
@@ -56,9 +62,17 @@ def _speech(folder: Path) -> list[Fact]:
     from catok.lm.released import UNUSED
     from catok.lm.speech_config import SpeechConfig
 
-    config, speech = load_config(folder), SpeechConfig.load(folder)
+    return [
+        *_language_model(load_config(folder)),
+        *_weights(weight_files(folder), folder, without={UNUSED}),
+        Fact("timestamps", "yes" if (folder / CTC).exists() else "no"),
+        *_speech_facts(SpeechConfig.load(folder)),
+    ]
+
+
+def _language_model(config: "TokenLMConfig") -> list[Fact]:
     language = config.language_config
-    facts = [
+    return [
         Fact("text_ids", config.vocab_size),
         Fact("codebooks", config.n_vq if config.audio_heads else 0),
         Fact("codebook_size", config.audio_vocab_size),
@@ -69,13 +83,13 @@ def _speech(folder: Path) -> list[Fact]:
             f"{language.num_attention_heads} heads",
         ),
         Fact("depth", f"width {config.local_hidden_size}, {config.local_num_layers} layer(s)"),
-        *_weights(weight_files(folder), folder, without={UNUSED}),
-        Fact("timestamps", "yes" if (folder / CTC).exists() else "no"),
     ]
+
+
+def _speech_facts(speech: "SpeechConfig | None") -> list[Fact]:
     if speech is None:
-        return [*facts, Fact("tokenizer", "not said (no speech.json): name it with --tokenizer")]
+        return [Fact("tokenizer", "not said (no speech.json): name it with --tokenizer")]
     return [
-        *facts,
         Fact("tasks", ", ".join(speech.tasks)),
         Fact("languages", ", ".join(speech.languages) or "not said"),
         Fact("text", speech.text),
@@ -135,6 +149,22 @@ def _onnx(folder: Path) -> list[Fact]:
         Fact("codebook_size", codes),
         Fact("bitrate", bitrate(depth, codes, description.frame_rate), "bit/s"),
         Fact("graphs", ", ".join(description.graphs)),
+        Fact("files", [f"{name}, {size} bytes" for name, size in sizes.items()]),
+    ]
+
+
+def _onnx_speech(folder: Path) -> list[Fact]:
+    from catok.export.description import read_speech_description
+    from catok.lm.config import TokenLMConfig
+    from catok.lm.speech_config import SpeechConfig
+
+    description, speech = read_speech_description(folder), SpeechConfig.load(folder)
+    sizes = {graph.file: graph.size for graph in description.graphs.values()} | description.weights
+    return [
+        Fact("dtype", description.dtype),
+        *_language_model(TokenLMConfig.from_dict(description.token_lm)),
+        Fact("timestamps", "yes" if description.ctc_per_frame else "no"),
+        *_speech_facts(speech),
         Fact("files", [f"{name}, {size} bytes" for name, size in sizes.items()]),
     ]
 

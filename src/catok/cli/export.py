@@ -1,4 +1,4 @@
-"""`catok export`: a tokenizer as ONNX graphs."""
+"""`catok export`: a tokenizer or a speech model as ONNX graphs."""
 
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -18,6 +18,8 @@ _Folder = Annotated[
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from catok.export.linear import Precision
+
 SNR = {"int8": 40.0, "int4": 30.0}  # dB to keep where layers are chosen by measuring
 CALIBRATION_SECONDS = 10.0  # in all
 
@@ -28,7 +30,10 @@ Half = Literal["encoder", "decoder"]
 def run(
     model: Annotated[
         Positional[str],
-        arg(metavar="MODEL", help='"tiny", a model folder, or a hub id such as owner/name.'),
+        arg(
+            metavar="MODEL",
+            help='"tiny", "tiny-tts", "tiny-asr", a model folder, or a hub id such as owner/name.',
+        ),
     ],
     out: _Folder,
     dtype: Annotated[
@@ -65,13 +70,21 @@ def run(
             help_behavior_hint="(default: 40 with int8, 30 with int4)",
         ),
     ] = None,
+    tokenizer: Annotated[
+        str | None,
+        arg(
+            metavar="M",
+            help="Audio tokenizer of a speech model that does not name its own.",
+            help_behavior_hint="(default: the model's own)",
+        ),
+    ] = None,
     overwrite: shared.Overwrite = False,
     skip_existing: shared.SkipExisting = False,
 ) -> int:
-    """Write a tokenizer as ONNX graphs for onnxruntime, on any machine.
+    """Write a tokenizer or a speech model as ONNX graphs for onnxruntime, on any machine.
 
-    The folder is a model to `catok encode`, `decode` and `roundtrip`. What it holds is in
-    docs/onnx.md.
+    The folder is a model to `catok encode`, `decode` and `roundtrip`, or to `catok tts` or `asr`.
+    What it holds is in docs/onnx.md.
     """
     from pathlib import Path
 
@@ -90,8 +103,17 @@ def run(
         print_note("catok: nothing to do, the output exists already")
         return 0
 
-    from catok.export import Plan, choose, export_parts, measure, read_description
     from catok.io.hub import find_folder
+    from catok.io.kinds import SPEECH_KINDS, folder_kind
+
+    if folder_kind(find_folder(model)) in SPEECH_KINDS:
+        if part != "all" or graphs or audio:
+            raise UsageError("--part, --graphs and --audio are for audio tokenizers alone")
+        return _export_speech(model, out, dtype, tokenizer)
+    if tokenizer is not None:
+        raise UsageError(f"--tokenizer is for speech models, {model} is an audio tokenizer")
+
+    from catok.export import Plan, choose, export_parts, measure, read_description
     from catok.tokenizer.checkpoint import load_config
     from catok.tokenizer.tokenizer import CausalAudioTokenizer
 
@@ -114,6 +136,23 @@ def run(
     )
     names = ", ".join(written.graphs)
     print_note(f"catok: wrote {names} of {written.model_id}: {layers}, {size / 1e6:.1f} MB")
+    return 0
+
+
+def _export_speech(model: str, out: str, dtype: "Precision", tokenizer: str | None) -> int:
+    from pathlib import Path
+
+    from catok.cli.terminal import print_note
+    from catok.export import export_speech_model
+    from catok.io.hub import find_folder
+    from catok.lm.speech_config import SpeechConfig
+    from catok.lm.speech_model import load_speech_model
+
+    config = SpeechConfig.load(find_folder(model))
+    task = "asr" if config is not None and "asr" in config.tasks else "tts"  # asr: with its head
+    export_speech_model(load_speech_model(model, task=task, tokenizer=tokenizer), out, dtype)
+    size = sum(path.stat().st_size for path in Path(out).rglob("*") if path.is_file())
+    print_note(f"catok: wrote {model} and its audio tokenizer in {dtype}, {size / 1e6:.1f} MB")
     return 0
 
 

@@ -4,11 +4,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from catok.cli import recordings
 from catok.cli.arguments import DeviceName, DtypeName
-from catok.cli.loading import pick_device
+from catok.cli.loading import load_speech
 from catok.cli.speaking import Speaker, SpeakOptions
 from catok.io.hub import embedded_models
 from catok.lm.asr import Recognizer
@@ -41,7 +39,7 @@ class SpeakerSpec:
         request = replace(self.request, sampling=replace(synth.sampling, **self.sampling))
         best_of = None
         if self.candidates > 1:
-            recognizer = Recognizer.from_pretrained(self.asr, device=pick_device(self.device))
+            recognizer = load_speech(Recognizer, self.asr, None, self.device, "float32")
             best_of = BestOfN(recognizer, self.candidates)
         detail = recordings.bitrate(synth.tokenizer, synth.depth(request.num_quantizers))
         options = SpeakOptions(request, self.max_length, self.pause)
@@ -55,6 +53,4 @@ def load(name: str, tokenizer: str | None, device: DeviceName, dtype: DtypeName)
             f"this build of catok has no {DEFAULT} model in it: name one with --model, or train "
             "one with `catok train-lm`"
         )
-    return Synthesizer.from_pretrained(
-        name, tokenizer=tokenizer, device=pick_device(device), dtype=getattr(torch, dtype)
-    )
+    return load_speech(Synthesizer, name, tokenizer, device, dtype)

@@ -2,7 +2,7 @@
 
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from catok.io.config import check_format, read_config
 from catok.io.json import read_json
@@ -58,9 +58,40 @@ class Description:
         return {"format": FORMAT, **asdict(self)}
 
 
+@dataclass(frozen=True)
+class SpeechDescription:
+    """What the folder of a speech model is, beside its speech.json: the graphs of its language
+    model, by name. The audio tokenizer's are in a folder inside it.
+
+    `token_lm`: the configuration, as `TokenLMConfig.from_dict` reads it. `ctc_per_frame`: positions
+    of a frame in what the graph `ctc` gives, 0 without it.
+    """
+
+    dtype: str
+    token_lm: dict[str, Any]
+    graphs: dict[str, GraphFile]
+    ctc_per_frame: int = 0
+    weights: dict[str, int] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON; `read_speech_description` reads it."""
+        return {"format": FORMAT, **asdict(self)}
+
+
+_Kind = TypeVar("_Kind", Description, SpeechDescription)
+
+
 def read_description(folder: str | Path) -> Description:
     """Of a folder that `catok export` wrote. Raises ValueError where it is missing or damaged."""
-    folder = Path(folder)
+    return _read(Description, Path(folder))
+
+
+def read_speech_description(folder: str | Path) -> SpeechDescription:
+    """The same of the folder of a speech model."""
+    return _read(SpeechDescription, Path(folder))
+
+
+def _read(kind: type[_Kind], folder: Path) -> _Kind:
     path = folder / DESCRIPTION
     if not path.exists():
         raise ValueError(
@@ -69,7 +100,7 @@ def read_description(folder: str | Path) -> Description:
     data = read_json(path)
     check_format(data, FORMAT, path)
     data.pop("format", None)
-    description = read_config(Description, data, str(path))
+    description = read_config(kind, data, str(path))
     sizes = {graph.file: graph.size for graph in description.graphs.values()} | description.weights
     for name, size in sizes.items():
         if Path(name).name != name:

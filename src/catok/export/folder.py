@@ -2,13 +2,15 @@
 
 import json
 import os
-from collections.abc import Iterable
-from contextlib import nullcontext
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from typing import Any
 
 from torch import nn
 
 from catok.export.description import DESCRIPTION, Description, GraphFile
+from catok.export.graph import Graph
 from catok.export.graphs import GRAPHS, build
 from catok.export.plan import Plan
 from catok.export.weights import INLINE_LIMIT, ExternalWeights, InlineWeights
@@ -43,17 +45,41 @@ def export_parts(
     require("export")
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
+    names = [f"{name}.onnx" for names in GRAPHS.values() for name in names]
+    with replaced_graphs(folder, [*names, *(f"{half}.weights" for half in GRAPHS)]) as written:
+        place, finish = written
+        finish(_write(models, place, plan or Plan()).to_dict())
+
+
+@contextmanager
+def replaced_graphs(
+    folder: Path, names: Collection[str]
+) -> Iterator[tuple[Path, Callable[[dict[str, Any]], None]]]:
+    """Context of a new place for files of these names, and what takes the description of them.
+
+    When that has been given they take their places in `folder`, and what else is there of these
+    names, from an earlier export, is removed. If anything fails, all stays as it was.
+    """
     with replacing(folder / DESCRIPTION) as temporary:
         place = Path(temporary).parent  # on the same disk, and removed if this fails
-        description = _write(models, place, plan or Plan())
-        Path(temporary).write_text(json.dumps(description.to_dict(), indent=1) + "\n")
-        (folder / DESCRIPTION).unlink(missing_ok=True)
-        for name in {*(f"{name}.onnx" for names in GRAPHS.values() for name in names),
-                     *(f"{half}.weights" for half in GRAPHS)}:  # fmt: skip
-            if (place / name).exists():
-                os.replace(place / name, folder / name)
-            else:
-                (folder / name).unlink(missing_ok=True)  # of an earlier export
+
+        def finish(description: dict[str, Any]) -> None:
+            Path(temporary).write_text(json.dumps(description, indent=1) + "\n")
+            (folder / DESCRIPTION).unlink(missing_ok=True)
+            for name in names:
+                if (place / name).exists():
+                    os.replace(place / name, folder / name)
+                else:
+                    (folder / name).unlink(missing_ok=True)
+
+        yield place, finish
+
+
+def write_graph(graph: Graph, place: Path, metadata: dict[str, str]) -> int:
+    """Write a graph under its name; the size of the file in bytes."""
+    content = graph.model(metadata).SerializeToString()
+    (place / f"{graph.name}.onnx").write_bytes(content)
+    return len(content)
 
 
 def _write(models: Iterable[CausalAudioTokenizer], place: Path, plan: Plan) -> Description:
@@ -103,9 +129,8 @@ def _write_half(model: CodecModel, half: str, place: Path, plan: Plan) -> dict[s
         for name in plan.of_half(half):
             built = build(name, model, plan.precision, shared or InlineWeights())
             metadata = {"model_id": model.model_id, "weight_hash": model.weight_hash}
-            content = built.graph.model(metadata).SerializeToString()
-            (place / f"{name}.onnx").write_bytes(content)
-            files[name] = GraphFile(f"{name}.onnx", len(content), built.state)
+            size = write_graph(built.graph, place, metadata)
+            files[name] = GraphFile(f"{name}.onnx", size, built.state)
     return files
 
 

@@ -8,23 +8,19 @@
 Inputs are taken as they are: `OnnxTokenizer` checks them.
 """
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from catok.export.description import Description, GraphFile, read_description
+from catok.export.description import Description, read_description
+from catok.export.sessions import GraphSessions
 from catok.export.state import OnnxState
-from catok.extras import imported
 
 LONG_FRAMES = 256  # more frames than this are worked off step by step
 STEP_FRAMES = 32  # in steps of as many
 
-Arrays = Mapping[str, np.ndarray]
 
-
-class OnnxRuntime:
+class OnnxRuntime(GraphSessions):
     """The graphs of a folder that `catok export` wrote; each is loaded when it is first used.
 
     `threads`: of one operation, by default as many as there are cores. Raises ValueError where the
@@ -32,15 +28,8 @@ class OnnxRuntime:
     """
 
     def __init__(self, folder: str | Path, *, threads: int | None = None) -> None:
-        self.folder = Path(folder)
-        self.threads = threads
         self.description: Description = read_description(folder)
-        self._onnxruntime: Any = imported("onnxruntime", "export")
-        self._sessions: dict[str, Any] = {}
-
-    def has(self, graph: str) -> bool:
-        """Whether the folder holds a graph of that name."""
-        return graph in self.description.graphs
+        super().__init__(folder, self.description.graphs, threads)
 
     def encode(self, audio: np.ndarray, lengths: np.ndarray) -> np.ndarray:
         """Audio `[B, C, T]` float32, lengths `[B]` in samples -> codes `[B, K, F]` int64.
@@ -116,42 +105,6 @@ class OnnxRuntime:
     ) -> tuple[np.ndarray, OnnxState]:
         """Codes `[B, k, n]` -> audio `[B, C, n * frame_size]` and the next state; as above."""
         return self._step("decode_step", "codes", codes, "audio", state, active, in_place)
-
-    def run(self, graph: str, inputs: Arrays) -> dict[str, np.ndarray]:
-        """Run a graph that has no state; all its outputs by name."""
-        session = self.session(graph)
-        names = [output.name for output in session.get_outputs()]
-        arrays = {name: np.ascontiguousarray(value) for name, value in inputs.items()}
-        return dict(zip(names, session.run(names, arrays), strict=True))
-
-    def session(self, graph: str) -> Any:
-        """onnxruntime's session of a graph."""
-        if graph not in self._sessions:
-            options = self._onnxruntime.SessionOptions()
-            options.intra_op_num_threads = self.threads or 0
-            options.inter_op_num_threads = 1
-            path = self.folder / self._graph(graph).file
-            try:
-                self._sessions[graph] = self._onnxruntime.InferenceSession(
-                    str(path), options, providers=["CPUExecutionProvider"]
-                )
-            except Exception as error:  # its own classes, which derive from no common one
-                raise ValueError(f"onnxruntime cannot load {path}: {error}") from error
-        return self._sessions[graph]
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {"folder": self.folder, "threads": self.threads}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__init__(state["folder"], threads=state["threads"])
-
-    def _graph(self, name: str) -> GraphFile:
-        if name not in self.description.graphs:
-            raise ValueError(
-                f"{self.folder} holds the graphs {sorted(self.description.graphs)}, not {name}: "
-                "export it with that part of the model"
-            )
-        return self.description.graphs[name]
 
     def _in_one_go(self, graph: str, frames: int) -> bool:
         return self.has(graph) and (frames <= LONG_FRAMES or not self.has(f"{graph}_step"))

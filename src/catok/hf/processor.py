@@ -21,6 +21,7 @@ from catok.lm.tokens import pad_tokens
 from catok.lm.tts.prompt import PromptTokens, build_prompt
 from catok.lm.tts.reference import reference_codes
 from catok.lm.tts.request import SpeechRequest
+from catok.tokenizer.tokenizer import CausalAudioTokenizer
 
 Recording = np.ndarray | Tensor
 
@@ -48,6 +49,7 @@ class CatokTTSProcessor(ProcessorMixin):
     @classmethod
     def of(cls, speech: SpeechModel) -> "CatokTTSProcessor":
         """That of a loaded model, whose parts it shares."""
+        assert isinstance(speech.tokenizer, CausalAudioTokenizer)  # of no other backend
         audio = CatokModel(CatokConfig(speech.tokenizer.config.to_dict()), speech.tokenizer)
         builder = PromptBuilder(speech.model.config, speech.text)
         return cls(audio.feature_extractor(), speech.text, audio, builder)

@@ -18,10 +18,12 @@ from catok.io.json import read_json
 from catok.io.stored_weights import CONFIG
 from catok.lm.continuous import GenerationRequest, generate_continuously
 from catok.lm.generation import MAX_FRAMES
+from catok.lm.model import TokenLM
 from catok.lm.sampling import SamplingConfig
 from catok.lm.speech_config import SpeechConfig
 from catok.lm.speech_model import SpeechModel, load_speech_model
 from catok.lm.text import ByteTokenizer, ModelTokenizer
+from catok.tokenizer.tokenizer import CausalAudioTokenizer
 
 
 @dataclass
@@ -81,6 +83,8 @@ class CatokForTextToSpeech(PreTrainedModel):
         if unknown:
             raise ValueError(f"save_pretrained of catok knows no {unknown}")
         folder, speech = Path(save_directory), self.speech
+        assert isinstance(speech.model, TokenLM)  # of no other backend
+        assert isinstance(speech.tokenizer, CausalAudioTokenizer)
         speech.model.save_pretrained(folder)
         data = read_json(folder / CONFIG)
         data |= {

@@ -39,6 +39,10 @@ ONNX = Kind(
     "a set of ONNX graphs of an audio tokenizer",
     'catok encode or decode, or CausalAudioTokenizer.from_pretrained(..., backend="onnx")',
 )
+ONNX_SPEECH = Kind(
+    "a set of ONNX graphs of a speech model",
+    'catok tts or asr --model, or Synthesizer or Recognizer.from_pretrained(..., backend="onnx")',
+)
 TOKENS = Kind("a folder of tokens", "catok train-lm --data")
 RUN = Kind("a training run", "catok train or train-lm --out; its model is in model/")
 RESULTS = Kind("a folder of results", "catok evaluate --out, to go on with it")
@@ -66,7 +70,10 @@ def folder_kind(folder: str | Path) -> Kind | None:
     folder = Path(folder)
     if (folder / CONFIG).exists():
         return _model_kind(read_json(folder / CONFIG), folder)
-    return next((kind for name, kind in _MARKS.items() if (folder / name).exists()), None)
+    found = next((kind for name, kind in _MARKS.items() if (folder / name).exists()), None)
+    if found == ONNX and (folder / "speech.json").exists():
+        return ONNX_SPEECH
+    return found
 
 
 def check_kind(folder: str | Path, *wanted: Kind) -> None:

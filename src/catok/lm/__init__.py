@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from catok.lm.model import TokenLM
     from catok.lm.sampling import SamplingConfig
     from catok.lm.speech_config import SpeechConfig
-    from catok.lm.speech_model import SpeechModel
+    from catok.lm.speech_model import SpeechModel, load_speech_model
     from catok.lm.text import ByteTokenizer
     from catok.lm.tts.best_of_n import BestOfN
     from catok.lm.tts.request import SpeechRequest
@@ -37,6 +37,7 @@ __all__ = [
     "TokenLMConfig",
     "Transcript",
     "join_segments",
+    "load_speech_model",
     "verbalize",
 ]
 
@@ -58,6 +59,7 @@ __getattr__, __dir__ = lazy_names(
         "TokenLMConfig": "catok.lm.config",
         "Transcript": "catok.lm.asr.transcript",
         "join_segments": "catok.lm.asr.segments",
+        "load_speech_model": "catok.lm.speech_model",
         "verbalize": "catok.lm.tts.verbalization",
     },
 )

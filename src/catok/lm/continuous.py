@@ -13,7 +13,7 @@ from torch import Tensor
 
 from catok.io.numbers import check_whole_number
 from catok.lm.generation import MAX_FRAMES, Generated
-from catok.lm.model import TokenLM
+from catok.lm.interface import BaseTokenLM
 from catok.lm.repetition_history import RepetitionHistory
 from catok.lm.sampler import RowSampler, check_seed, draw_seeds
 from catok.lm.sampling import SamplingConfig
@@ -72,7 +72,7 @@ class GenerationEngine:
     that use the same number of codebooks and the same guidance run in one batch.
     """
 
-    def __init__(self, model: TokenLM, rows: int = ROWS) -> None:
+    def __init__(self, model: BaseTokenLM, rows: int = ROWS) -> None:
         check_whole_number("rows", rows, at_least=1)
         self.model, self.rows = model, rows
         self._waiting: list[_Row] = []
@@ -140,7 +140,7 @@ class GenerationEngine:
 class _Batch:
     """Rows of one number of codebooks and one guidance, which takes a second row beside each."""
 
-    def __init__(self, model: TokenLM, depth: int, guidance: float) -> None:
+    def __init__(self, model: BaseTokenLM, depth: int, guidance: float) -> None:
         self._model, self._depth, self._guidance = model, depth, guidance
         self._copies = 1 if guidance == 1 else 2
         self._sampler = RowSampler(model.config)
@@ -240,7 +240,7 @@ class _Batch:
 
 
 def generate_continuously(
-    model: TokenLM, requests: Sequence[GenerationRequest], rows: int = ROWS
+    model: BaseTokenLM, requests: Sequence[GenerationRequest], rows: int = ROWS
 ) -> list[Generated]:
     """The codes of every request, at most `rows` at a time; those of `generate` for its seed."""
     engine = GenerationEngine(model, rows)

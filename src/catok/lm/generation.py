@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from catok.io.numbers import check_whole_number
-from catok.lm.model import TokenLM
+from catok.lm.interface import BaseTokenLM
 from catok.lm.repetition_history import RepetitionHistory
 from catok.lm.sampler import Sampler, check_seed, draw_seeds
 from catok.lm.sampling import SamplingConfig
@@ -42,7 +42,7 @@ class Generated:
 
 @torch.no_grad()
 def generate_frames(
-    model: TokenLM,
+    model: BaseTokenLM,
     prompts: Sequence[Tensor],
     *,
     num_quantizers: int | None = None,
@@ -104,7 +104,7 @@ def generate_frames(
 
 
 def generate(
-    model: TokenLM,
+    model: BaseTokenLM,
     prompts: Sequence[Tensor],
     *,
     num_quantizers: int | None = None,

@@ -22,18 +22,16 @@ from catok.lm import folder as folders
 from catok.lm.config import TokenLMConfig
 from catok.lm.depth_transformer import DepthState, DepthTransformer
 from catok.lm.embedding import FrameEmbedding
-from catok.lm.guidance import apply_guidance
 from catok.lm.heads import ChannelHeads
+from catok.lm.interface import BaseTokenLM
 from catok.lm.layers import SwiGLU
 from catok.lm.loss import IGNORED, TokenLoss, combine, total_loss
 from catok.lm.positions import position_ids
-from catok.lm.repetition_history import RepetitionHistory
-from catok.lm.sampler import TokenSampler
 from catok.lm.temporal_transformer import TemporalState, TemporalTransformer
 from catok.tokenizer.checks import check_quantizers
 
 
-class TokenLM(nn.Module):
+class TokenLM(nn.Module, BaseTokenLM):
     """Tokens `[B, T, 1 + n_vq]` -> those of the next step, channel by channel: text, then codes."""
 
     def __init__(self, config: TokenLMConfig) -> None:
@@ -95,11 +93,7 @@ class TokenLM(nn.Module):
         num_quantizers: int | None = None,
         keep_state: bool = True,
     ) -> tuple[Tensor, TemporalState | None]:
-        """Hidden states `[B, T, D]` of tokens that follow `state`, and the state after them.
-
-        `mask` `[B, T]` bool: what is not padding, which belongs on the left. `keep_state` False
-        saves the memory of a state in training.
-        """
+        """As `BaseTokenLM.temporal`."""
         depth = check_quantizers(num_quantizers, self.config.n_vq)
         embeddings = self.embedding(tokens, depth)
         if not self.config.text_rate:
@@ -132,10 +126,6 @@ class TokenLM(nn.Module):
         outputs = self.depth_outputs(hidden, labels, depth)
         audio = [self.heads(i, outputs[:, i]) for i in range(1, depth + 1)]
         return self.heads(0, outputs[:, 0]), torch.stack(audio, dim=1)
-
-    def text_logits(self, hidden: Tensor) -> Tensor:
-        """Text logits `[N, V]` after hidden states `[N, D]`: all that speech recognition needs."""
-        return self.heads(0, self.depth(self.adapter(hidden[:, None]))[0][:, 0])
 
     def loss(
         self,
@@ -204,44 +194,12 @@ class TokenLM(nn.Module):
         return self.loss(tokens, labels, mask, num_quantizers, channel_weights)
 
     def depth_step(
-        self, channel: int, vectors: Tensor, past: DepthState | None
+        self, channel: int, previous: Tensor, past: DepthState | None
     ) -> tuple[Tensor, DepthState]:
-        """One channel of N frames: its logits, and the state that the next channel needs.
-
-        `vectors` `[N, D]`: the hidden state for channel 0, else the embedding of the token chosen
-        for the channel before. The pad code of audio channels is masked: it is never chosen.
-        """
+        """As `BaseTokenLM.depth_step`; a negative token is the zero vector."""
+        vectors = self.embedding.token(channel - 1, previous) if channel else previous
         output, state = self.depth(self.adapter(vectors[:, None]), past)
         logits = self.heads(channel, output[:, 0])
         if channel:
             logits[:, self.config.audio_pad_code] = float("-inf")
         return logits, state
-
-    @torch.no_grad()
-    def sample_frame(
-        self,
-        hidden: Tensor,
-        num_quantizers: int,
-        sampler: TokenSampler,
-        history: RepetitionHistory,
-        guidance: float = 1.0,
-    ) -> Tensor:
-        """Choose the tokens after hidden states `[N, D]`: `[N, 1 + n_vq]`, 0 in channels above K.
-
-        `history` is what each row has already held, for the repetition penalty; it is not changed.
-        With `guidance` other than 1, `hidden` is `[2 N, D]`: N rows, then the same without text.
-        Whether speech ends is left to the rows with it.
-        """
-        copies = 1 if guidance == 1 else 2
-        count = len(hidden) // copies
-        tokens = torch.zeros(count, self.config.channels, dtype=torch.int64, device=self.device)
-        sampler.start_frame(1 + num_quantizers)
-        vectors, state = hidden, None
-        for channel in range(1 + num_quantizers):
-            logits, state = self.depth_step(channel, vectors, state)
-            if copies > 1:
-                logits = apply_guidance(logits, guidance) if channel else logits[:count]
-            seen = history.channel(channel) if channel else None
-            tokens[:, channel] = sampler.choose(channel, logits, seen)
-            vectors = self.embedding.token(channel, tokens[:, channel]).repeat(copies, 1)
-        return tokens

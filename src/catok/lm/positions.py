@@ -40,6 +40,13 @@ class PositionState:
         return PositionState(torch.cat(last), torch.cat(begun))
 
 
+def count_up(mask: Tensor, steps: int) -> Tensor:
+    """The places `[B, steps]` int64 of the last rows of `mask` `[B, P + steps]`, which count the
+    real ones before them: padding on the left changes nothing.
+    """
+    return (mask.cumsum(dim=1) - 1).clamp(min=0)[:, -steps:]
+
+
 def position_ids(
     ids: Tensor, mask: Tensor, config: TokenLMConfig, position_state: PositionState | None = None
 ) -> tuple[Tensor, PositionState]:

@@ -15,7 +15,7 @@ from torch.nn.functional import pad
 
 from catok.extras import install
 from catok.lm.config import LanguageConfig
-from catok.lm.positions import PositionState
+from catok.lm.positions import PositionState, count_up
 from catok.modules.transformers_cache import cache_argument
 from catok.modules.transformers_weights import restore_rotary
 
@@ -137,7 +137,7 @@ class TemporalTransformer(nn.Module):
             )
         whole = mask if state is None else torch.cat([state.mask, mask], dim=1)
         if position_ids is None:
-            position_ids = (whole.cumsum(dim=1) - 1).clamp(min=0)[:, -mask.shape[1] :]
+            position_ids = count_up(whole, mask.shape[1])
         cache = state.fork() if state else self._new_cache() if keep_state else None
         output = self.qwen3(
             inputs_embeds=embeddings,

@@ -21,6 +21,7 @@ from catok.lm.continuous import GenerationEngine
 from catok.lm.tts.prompt import SpeechPrompt
 from catok.serving.jobs import Cancelled, DecodeJob, EncodeJob, Job, SpeakJob
 from catok.serving.models import Models
+from catok.tokenizer.interface import AudioTokenizer
 from catok.tokenizer.stream_pool import DecoderPool, EncoderPool
 from catok.tokenizer.tokenizer import CausalAudioTokenizer
 
@@ -107,14 +108,12 @@ class Scheduler:
         return await future
 
     async def encode(
-        self, tokenizer: CausalAudioTokenizer, num_quantizers: int | None = None
+        self, tokenizer: AudioTokenizer, num_quantizers: int | None = None
     ) -> EncodeJob:
         """Begin to encode. Raises ValueError on a wrong number."""
         return await self._started(EncodeJob(self, self._encoders[id(tokenizer)], num_quantizers))
 
-    async def decode(
-        self, tokenizer: CausalAudioTokenizer, samples: int | None = None
-    ) -> DecodeJob:
+    async def decode(self, tokenizer: AudioTokenizer, samples: int | None = None) -> DecodeJob:
         """Begin to decode."""
         return await self._started(DecodeJob(self, self._decoders[id(tokenizer)], samples))
 

@@ -6,6 +6,7 @@ frames. In training it helps a small model to learn; afterwards it gives timesta
 results. The frame's hidden state knows nothing after the frame, so the head can be streamed.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -21,11 +22,30 @@ CTC = "ctc.safetensors"
 _WEIGHT, _BIAS, _SHAPE = "linear.weight", "linear.bias", "shape"
 
 
-class CTCHead(nn.Module):
-    """A linear map from `width` to `per_frame` distributions over `vocab` text ids and a blank.
-
-    The blank is the last class, `vocab`. Raises ValueError on sizes below 1.
+class BaseCTCHead(ABC):
+    """From hidden states `width` wide to `per_frame` distributions over `vocab` text ids and a
+    blank, which is the last class.
     """
+
+    width: int
+    vocab: int
+    per_frame: int
+
+    @property
+    def blank(self) -> int:
+        """The class that stands for no text."""
+        return self.vocab
+
+    @abstractmethod
+    def log_probs(self, hidden: Tensor) -> Tensor:
+        """Hidden states `[B, F, D]` -> log-probabilities `[B, F * per_frame, vocab + 1]` float32.
+
+        Positions of a frame follow each other: `f * per_frame` to `f * per_frame + per_frame - 1`.
+        """
+
+
+class CTCHead(nn.Module, BaseCTCHead):
+    """A linear map. Raises ValueError on sizes below 1."""
 
     def __init__(self, width: int, vocab: int, per_frame: int = 4) -> None:
         super().__init__()
@@ -35,16 +55,8 @@ class CTCHead(nn.Module):
         self.width, self.vocab, self.per_frame = width, vocab, per_frame
         self.linear = nn.Linear(width, per_frame * (vocab + 1))
 
-    @property
-    def blank(self) -> int:
-        """The class that stands for no text."""
-        return self.vocab
-
     def log_probs(self, hidden: Tensor) -> Tensor:
-        """Hidden states `[B, F, D]` -> log-probabilities `[B, F * per_frame, vocab + 1]` float32.
-
-        Positions of a frame follow each other: `f * per_frame` to `f * per_frame + per_frame - 1`.
-        """
+        """As `BaseCTCHead.log_probs`."""
         logits = self.linear(hidden.to(self.linear.weight.dtype)).float()
         return logits.unflatten(2, (self.per_frame, -1)).flatten(1, 2).log_softmax(dim=-1)
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from catok.lm.asr.ctc import CTCHead
+from catok.lm.asr.ctc import BaseCTCHead
 from catok.lm.asr.text_decoder import DecoderState, TextDecoder
+from catok.lm.interface import BaseTokenLM
 from catok.lm.messages import Message
-from catok.lm.model import TokenLM
 from catok.lm.prompt import PromptBuilder
 from catok.lm.temporal_transformer import TemporalState
 from catok.lm.text import TextTokenizer
@@ -66,9 +66,9 @@ class Prefiller:
 
     def __init__(
         self,
-        model: TokenLM,
+        model: BaseTokenLM,
         text: TextTokenizer,
-        head: CTCHead | None = None,
+        head: BaseCTCHead | None = None,
         no_speech_threshold: float = 0.0,
     ) -> None:
         """`no_speech_threshold`: see `DecodingConfig`, which may give another.
@@ -132,7 +132,7 @@ class Prefiller:
         """
         return self.need_head().log_probs(hidden[None])[0]
 
-    def need_head(self) -> CTCHead:
+    def need_head(self) -> BaseCTCHead:
         """The CTC head. Raises ValueError when the model has none."""
         if self.head is None:
             raise ValueError(

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from catok.lm.config import SPECIAL
-from catok.lm.model import TokenLM
+from catok.lm.interface import BaseTokenLM
 from catok.lm.temporal_transformer import TemporalState
 from catok.lm.tokens import text_tokens
 
@@ -39,7 +39,7 @@ class DecoderState:
 class TextDecoder:
     """Steps of a `TokenLM` that reads `num_quantizers` codebooks and writes text."""
 
-    def __init__(self, model: TokenLM, num_quantizers: int) -> None:
+    def __init__(self, model: BaseTokenLM, num_quantizers: int) -> None:
         self.model, self.num_quantizers = model, num_quantizers
         self.end = model.config.im_end_token_id
         ids = {getattr(model.config, name) for name in SPECIAL} - {self.end}

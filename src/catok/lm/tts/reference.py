@@ -13,7 +13,7 @@ from catok.audio import load_audio, mix, resample
 from catok.lm.config import TokenLMConfig
 from catok.lm.tts.request import Reference
 from catok.tokenizer.checks import check_samples
-from catok.tokenizer.tokenizer import CausalAudioTokenizer
+from catok.tokenizer.interface import AudioTokenizer
 
 SHORTEST, LONGEST = 0.5, 60.0  # seconds: too little of a voice, and more than a model has seen
 LEVEL_DB, MOST_DB = -20.0, 3.0  # RMS to go toward, in dB below full scale, and the most to go
@@ -22,7 +22,7 @@ SILENCE = 1e-4  # RMS, -80 dBFS
 
 def reference_codes(
     reference: Reference,
-    tokenizer: CausalAudioTokenizer,
+    tokenizer: AudioTokenizer,
     config: TokenLMConfig,
     num_quantizers: int,
 ) -> Tensor:
@@ -39,7 +39,7 @@ def reference_codes(
     return tokenizer.encode(audio[None], num_quantizers=config.n_vq).codes[0].cpu()
 
 
-def prepare_reference(reference: Reference, tokenizer: CausalAudioTokenizer) -> Tensor:
+def prepare_reference(reference: Reference, tokenizer: AudioTokenizer) -> Tensor:
     """A reference's audio `[C, T]` as it is encoded: whole frames. Raises ValueError as above."""
     audio = normalize_level(_mono(reference, tokenizer))
     seconds = audio.shape[1] / tokenizer.sample_rate
@@ -61,7 +61,7 @@ def normalize_level(audio: Tensor) -> Tensor:
     return audio * 10 ** (max(-MOST_DB, min(MOST_DB, gain)) / 20)
 
 
-def _mono(reference: Reference, tokenizer: CausalAudioTokenizer) -> Tensor:
+def _mono(reference: Reference, tokenizer: AudioTokenizer) -> Tensor:
     """`[1, T]` at the tokenizer's rate."""
     if isinstance(reference, str | Path):
         audio, rate = load_audio(reference)

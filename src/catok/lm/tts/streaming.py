@@ -7,11 +7,12 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from catok.lm.generation import GeneratedFrame
-from catok.tokenizer.tokenizer import LONG_FRAMES, CausalAudioTokenizer
+from catok.tokenizer.interface import AudioTokenizer
+from catok.tokenizer.tokenizer import LONG_FRAMES
 
 
 def decode_rows(
-    tokenizer: CausalAudioTokenizer, prefixes: Sequence[Tensor], codes: Sequence[Tensor]
+    tokenizer: AudioTokenizer, prefixes: Sequence[Tensor], codes: Sequence[Tensor]
 ) -> list[Tensor]:
     """Audio `[C, F * frame_size]` float32 on the CPU of each row's new codes `[K, F]`.
 
@@ -43,7 +44,7 @@ class SpeechStream:
     """
 
     def __init__(
-        self, frames: Iterator[GeneratedFrame], tokenizer: CausalAudioTokenizer, prefix: Tensor
+        self, frames: Iterator[GeneratedFrame], tokenizer: AudioTokenizer, prefix: Tensor
     ) -> None:
         self._frames = frames
         self._decoder = tokenizer.stream_decoder()
