@@ -1,9 +1,12 @@
+import copy
+import pickle
+
 import pytest
 import torch
 import torch.nn.functional as F
 
 from catok.modules import linear
-from catok.modules.linear import Linear, by_onednn, product
+from catok.modules.linear import Linear, PrepackedLinear, by_onednn, prepack, product
 
 
 @pytest.mark.parametrize("shape", [(7,), (1, 1, 7), (2, 3, 7), (0, 7)])
@@ -44,3 +47,44 @@ def test_an_exported_program_is_pytorchs_own(monkeypatch):
     monkeypatch.setattr(linear, "_ONEDNN", False)
     with torch.no_grad():
         assert not by_onednn(torch.randn(2, 7), torch.randn(5, 7))
+
+
+needs_onednn = pytest.mark.skipif(
+    not torch.backends.mkldnn.is_available(), reason="PyTorch was built without oneDNN"
+)
+
+
+def pair(dtype=torch.float32):
+    torch.manual_seed(0)
+    return torch.nn.Sequential(Linear(70, 33), torch.nn.GELU(), torch.nn.Linear(33, 5)).to(dtype)
+
+
+@needs_onednn
+@pytest.mark.parametrize(("dtype", "atol"), [(torch.float32, 1e-5), (torch.bfloat16, 2e-2)])
+@torch.no_grad()
+def test_prepacked_layers_give_the_same(dtype, atol):
+    plain, packed = pair(dtype), pair(dtype)
+    prepack(packed)
+    assert [type(layer) for layer in packed][::2] == [PrepackedLinear] * 2
+    for rows in (1, 8, 100):
+        x = torch.randn(2, rows, 70).to(dtype)
+        assert torch.allclose(packed(x).float(), plain(x).float(), atol=atol)
+
+
+@needs_onednn
+@torch.no_grad()
+def test_prepacked_layers_are_saved_copied_and_cast():
+    plain, packed = pair(), pair()
+    prepack(packed)
+    x = torch.randn(3, 70)
+    for twin in (packed, copy.deepcopy(packed), pickle.loads(pickle.dumps(packed))):
+        assert all(torch.equal(twin.state_dict()[k], v) for k, v in plain.state_dict().items())
+        assert torch.equal(twin(x), packed(x))
+    half = packed.to(torch.bfloat16)
+    assert half(x.bfloat16()).dtype == torch.bfloat16
+    with pytest.raises(ValueError, match="takes no other weights"):
+        packed.load_state_dict(plain.state_dict())
+    with pytest.raises(ValueError, match="stays on the CPU"):
+        packed.to("meta")
+    with pytest.raises(ValueError, match="for CPUs"):
+        prepack(pair().to("meta"))

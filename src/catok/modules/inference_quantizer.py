@@ -5,7 +5,8 @@ faster on the single frames of a stream, where small operations cost more than a
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import torch
 import torch.nn.functional as F
@@ -27,15 +28,33 @@ class InferenceQuantizer:
     write: Tensor
     write_bias: Tensor
 
+    def first(self, num_quantizers: int) -> "InferenceQuantizer":
+        """With the first codebooks only; nothing is copied."""
+        if num_quantizers == len(self.codebooks.rows):
+            return self
+        kept = {name: value[:num_quantizers] for name, value in vars(self.codebooks).items()}
+        return replace(self, codebooks=StackedCodebooks(**kept))
+
+    @cached_property
+    def keys(self) -> Tensor:
+        """The rows of the codebooks as they are compared, `[K, N, d]`."""
+        rows = self.codebooks.rows
+        return F.normalize(rows, dim=2) if self.cosine else rows
+
+    @cached_property
+    def key_sizes(self) -> Tensor:
+        """Their squared lengths `[K, N]`."""
+        return self.keys.pow(2).sum(2)
+
     def encode(self, latents: Tensor) -> Tensor:
         """Latents `[B, D, F]` float32 -> codes `[B, K, F]`."""
         batch, _, frames = latents.shape
         residual = F.linear(latents.transpose(1, 2).flatten(0, 1), self.read, self.read_bias)
         books = self.codebooks
-        keys = F.normalize(books.rows, dim=2) if self.cosine else books.rows  # as compared
-        sizes = keys.pow(2).sum(2)
         codes = []
-        for read, read_bias, write, write_bias, rows, key, size in _unbind(books, keys, sizes):
+        for read, read_bias, write, write_bias, rows, key, size in _unbind(
+            books, self.keys, self.key_sizes
+        ):
             projected = F.linear(residual, read, read_bias)
             queries = F.normalize(projected) if self.cosine else projected
             own_size = queries.pow(2).sum(1, keepdim=True)

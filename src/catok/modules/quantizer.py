@@ -93,6 +93,12 @@ class Quantizer(nn.Module, ABC):
     def decode(self, codes: Tensor) -> Tensor:
         """Codes `[B, K, F]`, K at most the number of codebooks -> latents `[B, D, F]`."""
 
+    def prepack(self) -> None:
+        """Keep what inference makes of the weights: changes to them are not seen from then on.
+
+        Here: nothing is kept.
+        """
+
     @property
     def codebook_weights(self) -> list[Tensor]:
         """The learnt vectors `[N, d]` of every codebook, which training may revive; none here."""
