@@ -1,6 +1,7 @@
 """A headless Chromium, spoken to over the two pipes of --remote-debugging-pipe."""
 
 import base64
+import contextlib
 import functools
 import json
 import os
@@ -11,7 +12,6 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ class _QuietHandler(SimpleHTTPRequestHandler):
         """Says nothing of requests."""
 
 
-@contextmanager
+@contextlib.contextmanager
 def static_host(folder: Path) -> Iterator[str]:
     """The address at which the files of a folder are served."""
     handler = functools.partial(_QuietHandler, directory=str(folder))
@@ -140,6 +140,19 @@ class Page:
         node = self.call("DOM.querySelector", nodeId=root, selector=selector)["nodeId"]
         names = [str(file.resolve()) for file in files]
         self.call("DOM.setFileInputFiles", nodeId=node, files=names)
+
+    def processor_seconds(self) -> float:
+        """Processor time of the browser, all its processes. Linux only."""
+        parents, ticks = {}, {}
+        for path in Path("/proc").glob("[0-9]*/stat"):
+            with contextlib.suppress(OSError):  # it ended
+                fields = path.read_text().rpartition(")")[2].split()
+                number = int(path.parent.name)
+                parents[number], ticks[number] = int(fields[1]), int(fields[11]) + int(fields[12])
+        ours = {self._process.pid}
+        while more := {each for each, parent in parents.items() if parent in ours} - ours:
+            ours |= more
+        return sum(ticks[each] for each in ours) / os.sysconf("SC_CLK_TCK")
 
     def until_file(self, path: Path, seconds: float = 30.0) -> Path:
         """A file that is downloaded, once it is there."""
