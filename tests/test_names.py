@@ -16,3 +16,9 @@ def test_no_class_name_has_two_meanings():
             if isinstance(node, ast.ClassDef):
                 homes[node.name].append(str(path.relative_to(ROOT)))
     assert {name: files for name, files in homes.items() if len(files) > 1} == {}
+
+
+def test_the_package_lists_its_public_names():
+    assert set(catok.__all__) <= set(dir(catok))
+    assert not {"Any", "import_module", "lazy_names"} & set(dir(catok))
+    assert all(getattr(catok, name) for name in dir(catok))

@@ -1,8 +1,13 @@
 """Every format gives back the codes and columns that it was given."""
 
+import json
+
 import numpy as np
 import pytest
+import torch
 
+from catok.audio import load_audio
+from catok.corpus import TokenizeConfig, tokenize
 from catok.corpus.formats import FORMATS
 from catok.corpus.token_row import CodeSpace, TokenRow
 
@@ -92,3 +97,44 @@ def test_other_codes_are_not_mixed():
     with pytest.raises(ValueError, match="weight_hash '0000000000000000' instead of"):
         SPACE.check_same(other, "out")
     SPACE.check_same(CodeSpace.from_dict(SPACE.to_dict() | {"version": "9"}), "out")
+
+
+MOSS = ("text", "instruction", "tokens", "quality", "sound_event", "ambient_sound", "language")
+
+
+def read_as_moss_tts(line):
+    """What moss_tts_delay/finetuning/dataset.py of OpenMOSS/MOSS-TTS reads, at 58b20a0."""
+    codes = torch.as_tensor(line["audio_codes"], dtype=torch.long)  # [T, n_vq]
+    assert codes.ndim == 2
+    references = [line.get(key) for key in ("reference", "reference_audio", "ref_audio")]
+    return codes, {key: line[key] for key in MOSS if line.get(key) is not None}, references
+
+
+def read_as_qwen3_tts(line):
+    """What finetuning/dataset.py of QwenLM/Qwen3-TTS reads, at 0c10f25."""
+    codes = torch.tensor(line["audio_codes"], dtype=torch.long)  # [T, 16]
+    codes[:, 0]
+    return codes, line["audio"], line["text"], line["ref_audio"], line.get("language", "Auto")
+
+
+def test_jsonl_has_the_keys_of_published_scripts(small_model, audio, tmp_path):
+    line = {
+        "audio": str(audio / "u1.wav"),
+        "text": "What is said.",
+        "language": "English",
+        "ref_audio": str(audio / "u0.wav"),
+        "instruction": "Speak low.",
+    }
+    (tmp_path / "list.jsonl").write_text(json.dumps(line))
+    config = TokenizeConfig(format="jsonl", num_quantizers=6)
+    tokenize(small_model, [tmp_path / "list.jsonl"], tmp_path / "out", config)
+    (made,) = map(json.loads, (tmp_path / "out" / "shard-000000.jsonl").read_text().splitlines())
+    samples, _ = load_audio(audio / "u1.wav", sample_rate=24_000)
+    expected = small_model.encode(samples[None], num_quantizers=6).codes[0].T
+    codes, fields, references = read_as_moss_tts(made)
+    assert torch.equal(codes, expected)
+    assert fields == {key: line[key] for key in ("text", "instruction", "language")}
+    assert references == [None, None, line["ref_audio"]]
+    codes, *fields = read_as_qwen3_tts(made)
+    assert torch.equal(codes, expected)
+    assert fields == [line[key] for key in ("audio", "text", "ref_audio", "language")]

@@ -1,6 +1,7 @@
 """A folder of recordings becomes shards: all of them, once, with the codes of each alone."""
 
 import json
+import os
 from dataclasses import replace
 
 import numpy as np
@@ -9,7 +10,7 @@ import soundfile
 import torch
 
 from catok.audio import load_audio
-from catok.corpus import encoding
+from catok.corpus import TokenDataset, encoding
 from catok.corpus.job import TokenizeConfig, TooManyFailures, tokenize
 from catok.corpus.ledger import TokenFolder
 from catok.io.lock import folder_lock
@@ -159,3 +160,39 @@ def test_the_public_name_is_the_function():
     import catok.corpus
 
     assert catok.corpus.tokenize is tokenize
+
+
+def test_contents_tell_what_times_do_not(small_model, tmp_path):
+    folder = tmp_path / "speech"
+    folder.mkdir()
+    file = folder / "a.wav"
+    soundfile.write(file, 0.1 * np.sin(np.arange(5000) / 5), 24_000)
+    times = os.stat(file)
+    config = TokenizeConfig(verify_content=True)
+    tokenize(small_model, [folder], tmp_path / "out", config)
+    assert tokenize(small_model, [folder], tmp_path / "out", config).kept == 1
+    soundfile.write(file, 0.1 * np.sin(np.arange(5000) / 9), 24_000)
+    os.utime(file, ns=(times.st_atime_ns, times.st_mtime_ns))
+    assert tokenize(small_model, [folder], tmp_path / "out").kept == 1  # nothing to be seen
+    assert tokenize(small_model, [folder], tmp_path / "out", config).recordings == 1
+
+
+def test_tokens_of_other_recordings_are_not_replaced(small_model, audio, tmp_path):
+    other = tmp_path / "other"
+    other.mkdir()
+    soundfile.write(other / "x.wav", np.zeros(5000), 24_000)
+    out = tmp_path / "out"
+    tokenize(small_model, [audio], out, CONFIG)
+    with pytest.raises(ValueError, match="holds tokens of other recordings"):
+        tokenize(small_model, [other], out, CONFIG)
+    tokenize(small_model, [other], out, TokenizeConfig(shard_size=3, overwrite=True))
+    assert [row["id"] for row in TokenDataset(out)] == ["x"]
+
+
+def test_recordings_that_are_gone_leave_no_shard(small_model, audio, tmp_path):
+    files = sorted(audio.glob("*.wav"))
+    out = tmp_path / "out"
+    tokenize(small_model, files, out, CONFIG)
+    tokenize(small_model, files[:2], out, CONFIG)
+    assert [row["id"] for row in TokenDataset(out)] == ["u0", "u1"]
+    assert len(list(out.glob("shard-*"))) == 1

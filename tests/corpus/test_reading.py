@@ -1,6 +1,7 @@
 """Inputs become recordings, and recordings audio, here or in other processes."""
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -79,3 +80,23 @@ def test_long_recordings_are_not_read_whole(folder, monkeypatch):
     recordings = {recording.id: recording for recording in read_inputs([folder])}
     assert reading._read(recordings["a"], 24_000, 1).audio.shape == (1, 12_000)
     assert reading._read(recordings["sub/a"], 24_000, 1) is None
+
+
+class Deadly:
+    """Stands for a recording that kills the process which reads it."""
+
+    def blocks(self, *_):
+        os._exit(1)
+
+
+def test_what_kills_its_reader_is_a_failure_of_its_own(audio):
+    good = read_inputs([audio])
+    recordings = [(0, good[0]), (1, Deadly()), (2, good[1]), (3, good[2])]
+    lengths, errors = {}, {}
+    for key, blocks in Reader(24_000, 1, workers=1).read(recordings):
+        try:
+            lengths[key] = sum(block.shape[1] for block in blocks)
+        except ValueError as error:
+            errors[key] = str(error)
+    assert set(lengths) == {0, 2, 3}
+    assert "process that read it died" in errors[1]
