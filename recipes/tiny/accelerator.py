@@ -43,12 +43,11 @@ from catok.training.codec.data.batch import Batch
 from catok.training.codec.data.data_config import DataConfig
 from catok.training.codec.learner import CodecLearner
 from catok.training.codec.networks import build_networks
-from catok.training.codec.publish import publish_codec
-from catok.training.codec.recipe import override_recipe
-from catok.training.codec.train_config import TrainConfig
+from catok.training.codec.train_config import TrainConfig, override_recipe
+from catok.training.codec.trainer import publish_codec
 from catok.training.engine.checkpoint import RunCheckpoint, load_run
 from catok.training.engine.distributed import Group
-from catok.training.engine.schedule import scheduled_learning_rate
+from catok.training.engine.optim import scheduled_learning_rate
 
 STATE = "state"
 COOL, LAST_RATE = 0.75, 0.02  # from this share of the time the rate falls to this share

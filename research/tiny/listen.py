@@ -30,7 +30,7 @@ from catok.data.recordings import read_recordings
 from catok.io.files import replacing
 from catok.tokenizer.checkpoint import SEMANTIC
 from catok.training import SemanticConfig, SemanticHead, load_recipe, override_recipe
-from catok.training.lm.tokens import write_tokens
+from catok.training.lm.prepare import write_tokens
 
 RECIPES = Path(__file__).parents[2] / "recipes" / "tiny"
 

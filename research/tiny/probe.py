@@ -29,7 +29,7 @@ from research.tiny.work import Work
 
 from catok import CausalAudioTokenizer
 from catok.training.codec.data import read_cuts
-from catok.training.codec.recipe import load_recipe
+from catok.training.codec.train_config import load_recipe
 from catok.training.codec.trainer import Trainer
 
 RECIPE = Path(__file__).parents[2] / "recipes/tiny/train.toml"

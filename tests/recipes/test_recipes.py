@@ -9,8 +9,8 @@ import pytest
 from catok import TokenizerConfig
 from catok.training.codec.discriminators.ensemble import DiscriminatorConfig
 from catok.training.codec.losses.mel import WINDOWS, MelLossConfig
-from catok.training.codec.recipe import load_recipe
 from catok.training.codec.semantic.semantic_config import SemanticConfig
+from catok.training.codec.train_config import load_recipe
 
 RECIPES = Path(__file__).parents[2] / "recipes"
 SPEECH = {RECIPES / "toy" / "asr.toml", RECIPES / "toy" / "tts.toml", *(RECIPES / "lm").rglob("*")}

@@ -8,7 +8,7 @@ from research.tiny import corpus, curves, probe, work
 from research.tiny.probes import PROBES
 
 from catok import CausalAudioTokenizer, TokenizerConfig
-from catok.training.codec.recipe import load_recipe
+from catok.training.codec.train_config import load_recipe
 
 
 @pytest.mark.parametrize("name", PROBES)

@@ -59,7 +59,7 @@ def run(
     from catok.io.hub import find_folder
     from catok.io.kinds import TOKENIZER, check_kind
     from catok.training.codec.finetune import finetune_recipe
-    from catok.training.codec.recipe import load_recipe, override_recipe
+    from catok.training.codec.train_config import load_recipe, override_recipe
 
     parts = tuple(part.strip() for part in freeze.split(",") if part.strip())
     folder = find_folder(model, companions=True).absolute()  # never the name of a preset

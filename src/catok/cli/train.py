@@ -31,6 +31,6 @@ def run(
     require("train", "lhotse")
     check_run(out, data, valid)
 
-    from catok.training.codec.recipe import load_recipe
+    from catok.training.codec.train_config import load_recipe
 
     return train(load_recipe(path, list(set)), data, valid, out, device)

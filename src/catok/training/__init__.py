@@ -13,10 +13,14 @@ if TYPE_CHECKING:
     from catok.training.codec.losses.mel import MelLoss, MelLossConfig
     from catok.training.codec.losses.waveform import WaveformLossConfig
     from catok.training.codec.losses.weighted_waveform import WeightedWaveformConfig
-    from catok.training.codec.recipe import load_recipe, override_recipe
     from catok.training.codec.semantic.head import SemanticHead
     from catok.training.codec.semantic.semantic_config import SemanticConfig
-    from catok.training.codec.train_config import TrainConfig, TrainStage
+    from catok.training.codec.train_config import (
+        TrainConfig,
+        TrainStage,
+        load_recipe,
+        override_recipe,
+    )
     from catok.training.codec.trainer import Trainer
     from catok.training.engine.recipe import read_recipe
     from catok.training.engine.run_config import OptimizerConfig, ParameterGroup
@@ -82,9 +86,9 @@ __getattr__, __dir__ = lazy_names(
         "WaveformLossConfig": "catok.training.codec.losses.waveform",
         "WeightedWaveformConfig": "catok.training.codec.losses.weighted_waveform",
         "build_parts": "catok.training.lm.parts",
-        "load_recipe": "catok.training.codec.recipe",
+        "load_recipe": "catok.training.codec.train_config",
         "open_corpus": "catok.training.lm.prepare",
-        "override_recipe": "catok.training.codec.recipe",
+        "override_recipe": "catok.training.codec.train_config",
         "read_cuts": "catok.training.codec.data",
         "read_recipe": "catok.training.engine.recipe",
     },

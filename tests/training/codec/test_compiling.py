@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from catok.modules.transformer import TransformerStage
-from catok.training.codec.compiling import compile_codec
+from catok.training.codec.networks import compile_codec
 
 from ..conftest import CONFIG, same, some_batch
 

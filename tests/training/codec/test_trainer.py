@@ -15,7 +15,7 @@ from catok.training.codec.losses.mel import MelLossConfig
 from catok.training.codec.semantic.head import SemanticHead
 from catok.training.codec.train_config import TrainStage
 from catok.training.codec.trainer import Trainer
-from catok.training.engine.signals import GracefulStop
+from catok.training.engine.save_schedule import GracefulStop
 
 from ..conftest import CONFIG, EVERYTHING, same, tones
 

@@ -1,6 +1,6 @@
 import pytest
 
-from catok.training.codec.recipe import load_recipe, override_recipe
+from catok.training.codec.train_config import load_recipe, override_recipe
 from catok.training.engine.recipe import read_recipe
 
 BASE = """

@@ -3,8 +3,8 @@ from itertools import pairwise
 
 import pytest
 
+from catok.training.engine.optim import scheduled_learning_rate
 from catok.training.engine.run_config import OptimizerConfig
-from catok.training.engine.schedule import scheduled_learning_rate
 
 CONFIG = OptimizerConfig(learning_rate=1.0, warmup_steps=10, min_lr_ratio=0.1)
 

@@ -12,9 +12,8 @@ from hypothesis import strategies as st
 
 from catok.lm.loss import IGNORED
 from catok.training.engine.prefetch import prefetch
-from catok.training.lm.batches import LMBatchSource, training_source
+from catok.training.lm.batches import LMBatchSource, pack_to_budget, plan_epoch, training_source
 from catok.training.lm.examples import Example, build, mask_frames, thin_frames
-from catok.training.lm.plan import pack_to_budget, plan_epoch
 from catok.training.lm.train_config import LMDataConfig, MaskingConfig
 
 from .conftest import TEXTS, open_codes

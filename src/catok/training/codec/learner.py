@@ -9,19 +9,17 @@ from torch import Tensor, nn
 from catok.modules.codebook_usage import count_codes
 from catok.training.codec.codebooks.quantizer_dropout import draw_prefixes
 from catok.training.codec.codebooks.revival import CodebookUsage, revive
-from catok.training.codec.compiling import compile_codec
 from catok.training.codec.data import Batch
 from catok.training.codec.discriminators.ensemble import Discriminators
 from catok.training.codec.gan import PREFIX, GanTrainer
 from catok.training.codec.generator import Generator, GeneratorOutput, weighted_sum
-from catok.training.codec.networks import Networks
+from catok.training.codec.networks import Networks, compile_codec
 from catok.training.codec.train_config import TrainConfig, TrainStage
 from catok.training.engine import distributed
 from catok.training.engine.distributed import Group
 from catok.training.engine.learner import BaseLearner
-from catok.training.engine.optim import check_groups, clip_gradients
+from catok.training.engine.optim import check_groups, clip_gradients, scheduled_learning_rate
 from catok.training.engine.saved import check_saved
-from catok.training.engine.schedule import scheduled_learning_rate
 
 
 @dataclass

@@ -1,13 +1,18 @@
-"""The networks of a run, new or from folders."""
+"""The networks of a run, new or from folders, compiled where torch.compile works."""
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
+
 from catok.io.hub import find_folder
 from catok.io.json import read_json
+from catok.modules.transformer import TransformerStage
 from catok.tokenizer.checkpoint import CONFIG as MODEL
 from catok.tokenizer.checkpoint import DISCRIMINATORS, SEMANTIC
 from catok.tokenizer.config import TokenizerConfig
+from catok.tokenizer.model import CodecModel
 from catok.tokenizer.tokenizer import CausalAudioTokenizer
 from catok.training.codec.discriminators.ensemble import CONFIG as DISCRIMINATORS_CONFIG
 from catok.training.codec.discriminators.ensemble import (
@@ -78,3 +83,31 @@ def _discriminators(name: str, folder: Path | None) -> Discriminators:
     if folder is not None and (folder / DISCRIMINATORS).is_dir():
         return Discriminators.from_pretrained(folder / DISCRIMINATORS)
     return Discriminators(DiscriminatorConfig.preset(name))
+
+
+logger = logging.getLogger(__name__)
+
+
+def compile_codec(codec: CodecModel, audio: torch.Tensor, *, autocast: bool = False) -> bool:
+    """Compile every Transformer stage in place, proven by a pass over `audio` `[B, C, T]`, which
+    `autocast` does in bfloat16.
+
+    Stages by themselves are compiled in a minute, a whole encoder in many. Names of parameters stay
+    as they are. Returns False, with a warning, where this machine cannot compile them; the codec
+    then runs as before.
+    """
+    stages = [module for module in codec.modules() if isinstance(module, TransformerStage)]
+    try:
+        for stage in stages:
+            stage.compile()
+        with torch.autocast(audio.device.type, torch.bfloat16, enabled=autocast):
+            result = codec(audio)
+        result.audio.sum().backward()
+        return True
+    except Exception as error:  # the compiler's own kinds of error are many
+        for stage in stages:
+            stage._compiled_call_impl = None
+        logger.warning("torch.compile does not work here, going on without: %s", error)
+        return False
+    finally:
+        codec.zero_grad(set_to_none=True)

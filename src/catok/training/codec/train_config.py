@@ -1,7 +1,8 @@
-"""What a training run is: one frozen dataclass, saved with every checkpoint."""
+"""What a training run is: one frozen dataclass, read from a recipe, saved with every checkpoint."""
 
 import math
 from dataclasses import dataclass, field, fields
+from pathlib import Path
 from typing import ClassVar, Literal
 
 from catok.training.codec.codebooks.quantizer_dropout import DropoutConfig
@@ -13,6 +14,7 @@ from catok.training.codec.losses.mel import MelLossConfig
 from catok.training.codec.losses.waveform import WaveformLossConfig
 from catok.training.codec.losses.weighted_waveform import WeightedWaveformConfig
 from catok.training.codec.semantic.semantic_config import SemanticConfig
+from catok.training.engine.recipe import overridden, read_recipe
 from catok.training.engine.run_config import OptimizerConfig, RunConfig
 
 FREEZABLE = ("encoder", "quantizer", "decoder", "semantic")
@@ -145,3 +147,13 @@ class TrainConfig(RunConfig):
                 return index, step
             step -= stage.steps
         return len(self.stages) - 1, self.stages[-1].steps + step
+
+
+def load_recipe(path: str | Path, overrides: list[str] | None = None) -> TrainConfig:
+    """Read a tokenizer's recipe; see `read_recipe`. Raises ValueError on an unknown key too."""
+    return TrainConfig.from_dict(read_recipe(path, overrides))
+
+
+def override_recipe(config: TrainConfig, overrides: list[str]) -> TrainConfig:
+    """The recipe with `overrides` as in `read_recipe`. Raises ValueError on unknown keys."""
+    return TrainConfig.from_dict(overridden(config.to_dict(), overrides))

@@ -9,15 +9,15 @@ from typing import Any, ClassVar
 import torch
 
 from catok.io.devices import as_device
+from catok.tokenizer.checkpoint import DISCRIMINATORS, SEMANTIC, save_folder
 from catok.training.codec.data import Batch, BatchSource, Corpora, check_text, open_source
 from catok.training.codec.init_from_data import initialize_from_audio
 from catok.training.codec.learner import CodecLearner
 from catok.training.codec.networks import Networks, build_networks
-from catok.training.codec.publish import publish_codec, publish_companions
 from catok.training.codec.train_config import TrainConfig
 from catok.training.codec.validation import Validator
 from catok.training.engine.checkpoint import Kind
-from catok.training.engine.distributed import Group
+from catok.training.engine.distributed import Group, full_state_dict
 from catok.training.engine.learner import StepResult
 from catok.training.engine.logging import RunLog
 from catok.training.engine.trainer import BaseTrainer, Report
@@ -150,3 +150,24 @@ class Trainer(BaseTrainer[Batch, CodecLearner]):
             rng,
             principal=self.config.initialize == "principal",
         )
+
+
+def publish_codec(learner: CodecLearner, folder: Path) -> None:
+    """Write the codec as `from_pretrained` reads it; with a moving average, the average."""
+    with learner.ema_weights():
+        tensors = full_state_dict(learner.codec)
+    if learner.group.is_main:
+        save_folder(folder, learner.codec.config, tensors)
+    learner.group.barrier()
+
+
+def publish_companions(learner: CodecLearner, folder: Path) -> None:
+    """Write discriminators and semantic head below a model, for whoever fine-tunes it."""
+    is_main = learner.group.is_main
+    if learner.discriminators is not None and is_main:
+        learner.discriminators.save_pretrained(folder / DISCRIMINATORS)
+    if learner.semantic is not None:
+        tensors = full_state_dict(learner.semantic)
+        if is_main:
+            learner.semantic.save_pretrained(folder / SEMANTIC, tensors)
+    learner.group.barrier()

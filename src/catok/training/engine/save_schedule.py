@@ -1,7 +1,10 @@
-"""When a run is saved: every so many minutes and at its end, but never once it has diverged."""
+"""When a run is saved: every so many minutes, at its end and at a signal, never once diverged."""
 
+import signal
+import threading
 import time
 from collections.abc import Callable
+from typing import Any
 
 import torch
 
@@ -60,3 +63,32 @@ class SaveSchedule:
 def is_due(step: int, every: int, last: int) -> bool:
     """Whether something is done after `step` steps: after the first, the last, and so many."""
     return step in (1, last) or step % every == 0
+
+
+NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGXCPU")  # those that this system has
+
+
+class GracefulStop:
+    """While it is entered, `requested` turns True on a request to end (main thread only).
+
+    That is Ctrl-C, SIGTERM, a closed terminal (SIGHUP), and what queues of clusters send before
+    they end a job (SIGUSR1, SIGXCPU). What was ignored, as SIGHUP is under nohup, stays ignored.
+    """
+
+    def __init__(self) -> None:
+        self.requested = False
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> "GracefulStop":
+        if threading.current_thread() is threading.main_thread():
+            for number in (getattr(signal, name) for name in NAMES if hasattr(signal, name)):
+                if signal.getsignal(number) is not signal.SIG_IGN:
+                    self._before[number] = signal.signal(number, self._ask)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _ask(self, *_: object) -> None:
+        self.requested = True

@@ -15,8 +15,7 @@ from catok.training.engine.learner import BaseLearner, StepResult
 from catok.training.engine.logging import RunLog
 from catok.training.engine.prefetch import prefetch
 from catok.training.engine.run_config import RunConfig
-from catok.training.engine.save_schedule import SaveSchedule, is_due
-from catok.training.engine.signals import GracefulStop
+from catok.training.engine.save_schedule import GracefulStop, SaveSchedule, is_due
 from catok.training.engine.throughput import Throughput
 
 

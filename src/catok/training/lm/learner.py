@@ -14,9 +14,8 @@ from catok.lm.speech_config import Task
 from catok.training.engine import distributed
 from catok.training.engine.distributed import Group
 from catok.training.engine.learner import BaseLearner
-from catok.training.engine.optim import check_groups
+from catok.training.engine.optim import check_groups, scheduled_learning_rate
 from catok.training.engine.saved import check_saved
-from catok.training.engine.schedule import scheduled_learning_rate
 from catok.training.lm.batches import TokenBatch
 from catok.training.lm.loss_meter import LossMeter
 from catok.training.lm.objective import BatchLoss, Objective

@@ -5,8 +5,7 @@ import torch
 
 from catok import save_audio
 from catok.training.codec.data import DataConfig, read_cuts
-from catok.training.codec.data.levels import with_level
-from catok.training.codec.data.reading import crop_text
+from catok.training.codec.data.reading import crop_text, with_level
 
 from .conftest import RATE, equal, source, tone, write_lines
 

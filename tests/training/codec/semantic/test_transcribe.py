@@ -1,6 +1,6 @@
 import torch
 
-from catok.training.codec.semantic.greedy import decode_greedily
+from catok.training.codec.semantic.decoder import decode_greedily
 from catok.training.codec.semantic.head import SemanticHead
 from catok.training.codec.semantic.semantic_config import SemanticConfig
 from tests.training.codec.semantic.conftest import DIM, build_head, noise

@@ -15,7 +15,6 @@ from catok.data.jsonl import read_jsonl
 from catok.data.kaldi import resolve_path
 from catok.data.recordings import read_folder
 from catok.data.webdataset import find_tars
-from catok.training.codec.data import shar, webdataset
 from catok.training.codec.data.cuts import (
     FILE,
     checked_cut,
@@ -24,6 +23,7 @@ from catok.training.codec.data.cuts import (
     recording_of,
     unreadable_cut,
 )
+from catok.training.codec.data.shards import is_shar, shar_shards, webdataset_shards
 
 if TYPE_CHECKING:
     from lhotse import CutSet
@@ -53,9 +53,9 @@ def read_cuts(path: str | Path, *, domain: str | None = None) -> CutSet:
     tars = find_tars(str(path))
     path = Path(path)
     if tars:
-        return CutSet(webdataset.shards(tars, domain))
-    if path.is_dir() and shar.is_shar(path):
-        return CutSet(shar.shards(path, domain))
+        return CutSet(webdataset_shards(tars, domain))
+    if path.is_dir() and is_shar(path):
+        return CutSet(shar_shards(path, domain))
     if path.is_dir():
         lengths = Lengths()
         cuts = [_cut(entry, lengths, domain) for entry in read_folder(path)]
@@ -84,7 +84,7 @@ def left_out(path: str | Path) -> str:
 
 def _is_audio_folder(path: Path) -> bool:
     """Whether `read_cuts` takes the folder for what it is: no layout of another kind."""
-    if not path.is_dir() or (path / "wav.scp").exists() or shar.is_shar(path):
+    if not path.is_dir() or (path / "wav.scp").exists() or is_shar(path):
         return False
     return not find_tars(str(path))
 

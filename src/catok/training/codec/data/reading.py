@@ -1,4 +1,4 @@
-"""One crop of a recording: its audio at the wanted rate, and the text that is wholly inside it."""
+"""One crop of a recording: audio at the wanted rate and level, and the text wholly inside it."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from catok.training.codec.data.cuts import (
     task_of,
 )
 from catok.training.codec.data.data_config import DataConfig
-from catok.training.codec.data.levels import with_level
 
 if TYPE_CHECKING:
     from lhotse import AudioSource
     from lhotse.cut.data import DataCut as Cut
+
 
 _ROUNDING = 0.01  # seconds by which manifests may be off where a supervision meets a crop's edge
 _MISSING = 0.1  # seconds that may be missing from a recording before it counts as truncated
@@ -155,3 +155,24 @@ def _opened(origin: AudioSource, name: str) -> _Opened:
         except OSError as error:
             raise ValueError(f"{source} cannot be opened: {reason(error)}") from error
     raise ValueError(f"{name} comes from a {origin.type}: download or write it to a file first")
+
+
+_SILENCE = 1e-4  # RMS, -80 dBFS: below lies noise that nobody wants to hear louder
+
+
+def with_level(audio: Tensor, config: DataConfig, level_quantile: float) -> Tensor:
+    """Audio `[C, n]` scaled as `config` asks; `level_quantile`, 0 to 1, is the place in its range.
+
+    A gain or loudness that would clip is lowered until the peak is 1; silence stays as it is.
+    """
+    peak = max(float(audio.abs().max()), 1e-9)
+    if config.loudness_db is None:
+        return audio * min(_ratio(config.gain_db, level_quantile), max(1.0, 1 / peak))
+    rms = float(audio.square().mean().sqrt())
+    if rms < _SILENCE:
+        return audio
+    return audio * min(_ratio(config.loudness_db, level_quantile) / rms, 1 / peak)
+
+
+def _ratio(limits: tuple[float, float], level_quantile: float) -> float:
+    return 10 ** ((limits[0] + (limits[1] - limits[0]) * level_quantile) / 20)

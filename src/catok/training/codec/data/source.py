@@ -8,8 +8,7 @@ from typing import Any
 from catok.io.files import reason
 from catok.training.codec.data.batch import Batch, TrainingRow, collate
 from catok.training.codec.data.buckets import Buckets
-from catok.training.codec.data.crop_requests import CropRequest, RequestSampler
-from catok.training.codec.data.crops import CropSampler
+from catok.training.codec.data.crops import CropRequest, CropSampler, RequestSampler
 from catok.training.codec.data.cuts import FILE
 from catok.training.codec.data.data_config import DataConfig
 from catok.training.codec.data.mixture import Corpora

@@ -8,7 +8,7 @@ from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from catok.training.codec.data.crop_requests import (
+from catok.training.codec.data.crops import (
     CropRequest,
     CutBatch,
     SeekableStream,

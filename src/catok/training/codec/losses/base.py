@@ -65,3 +65,12 @@ def build_outside(name: str, sample_rate: int) -> Loss:
         raise ValueError(f"the loss {name} cannot be built with a sample rate: {error}") from error
     draw = getattr(loss, "draw", None)
     return Loss(loss) if draw is None else Loss(loss, draw)
+
+
+def draw_subset(
+    count: int, size: int | None, generator: torch.Generator | None = None
+) -> list[int]:
+    """`size` of the indices below `count`, drawn by `generator`, in order; None: all of them."""
+    if size is None:
+        return list(range(count))
+    return torch.randperm(count, generator=generator)[:size].sort().values.tolist()

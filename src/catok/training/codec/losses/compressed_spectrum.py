@@ -18,8 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from catok.modules.stft import stft
-from catok.training.codec.losses.base import Loss, LossConfig
-from catok.training.codec.losses.subset import draw_subset
+from catok.training.codec.losses.base import Loss, LossConfig, draw_subset
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,7 @@ from torch import Tensor, nn
 
 from catok.modules.mel import mel_filters
 from catok.modules.stft import stft_magnitude
-from catok.training.codec.losses.base import Loss, LossConfig
-from catok.training.codec.losses.subset import draw_subset
+from catok.training.codec.losses.base import Loss, LossConfig, draw_subset
 
 WINDOWS = (32, 64, 128, 256, 512, 1024, 2048)
 

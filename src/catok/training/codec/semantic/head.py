@@ -18,11 +18,11 @@ from catok.tokenizer.checkpoint import SEMANTIC
 from catok.training.codec.semantic.decoder import (
     build_decoder,
     checkpoint_layers,
+    decode_greedily,
     decoder_from_dict,
     decoder_to_dict,
 )
 from catok.training.codec.semantic.folder import CONFIG, TEXT, read_folder, write_folder
-from catok.training.codec.semantic.greedy import decode_greedily
 from catok.training.codec.semantic.semantic_config import SemanticConfig
 from catok.training.codec.semantic.text import (
     ModelTargetTokenizer,

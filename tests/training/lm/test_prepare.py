@@ -12,9 +12,8 @@ from catok.corpus.token_entries import read_codes
 from catok.data.entry import Entry
 from catok.data.recordings import read_recordings
 from catok.training.engine.distributed import Group
-from catok.training.lm import tokens
-from catok.training.lm.prepare import open_corpus
-from catok.training.lm.tokens import token_folder, write_tokens
+from catok.training.lm import prepare
+from catok.training.lm.prepare import open_corpus, token_folder, write_tokens
 from catok.training.lm.train_config import LMDataConfig
 from tests.conftest import build, small_settings
 
@@ -77,7 +76,7 @@ def test_codes_are_those_of_the_whole_recording(manifest, codec, tmp_path):
 
 
 def test_what_is_there_stays_and_what_changed_is_made_again(manifest, codec, tmp_path, monkeypatch):
-    monkeypatch.setattr(tokens, "SHARD_SIZE", 1)
+    monkeypatch.setattr(prepare, "SHARD_SIZE", 1)
     recordings, folder = read_recordings(manifest), tmp_path / "tokens"
     write_tokens(recordings, folder, codec)
     before = {path.name: path.stat().st_mtime_ns for path in folder.glob("shard-*.bin")}
@@ -93,7 +92,7 @@ def test_what_is_there_stays_and_what_changed_is_made_again(manifest, codec, tmp
 
 
 def test_processes_share_the_work(manifest, codec, tmp_path, monkeypatch):
-    monkeypatch.setattr(tokens, "SHARD_SIZE", 1)
+    monkeypatch.setattr(prepare, "SHARD_SIZE", 1)
     recordings = read_recordings(manifest)
     write_tokens(recordings, tmp_path / "one", codec)
     counts = []
