@@ -1,5 +1,6 @@
 """Sentences full of numbers, prices, times and dates, all in words."""
 
+import calendar
 import hashlib
 from collections.abc import Iterator
 
@@ -35,20 +36,7 @@ _ORDINALS = {
     "nine": "ninth",
     "twelve": "twelfth",
 }
-_MONTHS = [
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
-]
+_MONTHS = list(calendar.month_name)[1:]
 _DAYS = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]
 _SENTENCES = (
     "The meeting is on {day}, the {date} of {month}.",

@@ -1,13 +1,12 @@
 """`catok encode`: audio to `.cat`."""
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tyro.conf import OmitArgPrefixes
 
 from catok.cli import arguments as arg
 from catok.cli.common import command
-from catok.cli.options import BatchOptions, CodecOptions, MixOptions
+from catok.cli.options import BatchOptions, CodecOptions, EncodingTask, MixOptions
 
 if TYPE_CHECKING:
     from catok.cli.batch import JobResult, Work
@@ -30,31 +29,14 @@ def run(
     their subfolders, and OUT is laid out as they are.
     """
     from catok.cli import files
-    from catok.cli.batch import work_through
 
     arg.check_count("--quantizers", codec.quantizers)
-    task = EncodeTask(codec, mix.select, mix.downmix)
     todo = batch.plan(inputs, out, files.READS_AUDIO, files.WRITES_CAT)
-
-    from catok.cli.recordings import audio_seconds
-
-    return work_through(
-        todo,
-        task,
-        lambda: audio_seconds(todo),
-        verb="encoded",
-        workers=batch.workers,
-        threads=threads,
-    )
+    return batch.process_audio(todo, EncodeTask(codec, mix), verb="encoded", threads=threads)
 
 
-@dataclass(frozen=True)
-class EncodeTask:
+class EncodeTask(EncodingTask):
     """The options of `catok encode`, for worker processes."""
-
-    codec: CodecOptions
-    select: tuple[int, ...] | None
-    downmix: arg.DownmixName
 
     def start(self, progress: "Progress") -> "Work":
         """Load the encoder."""
@@ -68,15 +50,7 @@ class EncodeTask:
         def work(job: "FileJob") -> "JobResult":
             note = conversion_note(tok, job.source, job.name)
             with writable(job.target) as target:
-                encoded = encode_file(
-                    tok,
-                    job.source,
-                    target,
-                    num_quantizers=self.codec.quantizers,
-                    downmix=self.downmix,
-                    select=self.select,
-                    report=progress.advance,
-                )
+                encoded = encode_file(tok, job.source, target, **self.encoding(progress))
             return JobResult(float(encoded.duration), note, bitrate(tok, encoded.num_quantizers))
 
         return work

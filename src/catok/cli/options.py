@@ -2,12 +2,15 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from catok.cli import arguments as arg
 
 if TYPE_CHECKING:
+    from catok.cli.batch import BatchTask
     from catok.cli.files import FilePlan
+    from catok.cli.progress import Progress
     from catok.tokenizer.interface import AudioTokenizer
     from catok.tokenizer.model import Part
 
@@ -68,3 +71,30 @@ class BatchOptions:
         existing = files.Existing(self.overwrite, self.skip_existing)
         part = files.Shard.parse(self.shard)
         return files.plan_jobs(inputs, out, reads, writes, existing, part)
+
+    def process_audio(
+        self, todo: "FilePlan", task: "BatchTask", *, verb: str, threads: int | None
+    ) -> int:
+        """Work through what was planned; returns the exit code."""
+        from catok.cli.batch import work_through
+        from catok.cli.recordings import audio_seconds
+
+        seconds = partial(audio_seconds, todo)
+        return work_through(todo, task, seconds, verb=verb, workers=self.workers, threads=threads)
+
+
+@dataclass(frozen=True)
+class EncodingTask:
+    """What worker processes that encode are told: the model and the channels."""
+
+    codec: CodecOptions
+    mix: MixOptions
+
+    def encoding(self, progress: "Progress") -> dict[str, Any]:
+        """Arguments of `encode_file` and `roundtrip_file`."""
+        return {
+            "num_quantizers": self.codec.quantizers,
+            "downmix": self.mix.downmix,
+            "select": self.mix.select,
+            "report": progress.advance,
+        }

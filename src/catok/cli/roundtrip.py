@@ -7,7 +7,7 @@ from tyro.conf import OmitArgPrefixes
 
 from catok.cli import arguments as arg
 from catok.cli.common import command
-from catok.cli.options import BatchOptions, CodecOptions, MixOptions
+from catok.cli.options import BatchOptions, CodecOptions, EncodingTask, MixOptions
 
 if TYPE_CHECKING:
     from catok.cli.batch import JobResult, Work
@@ -30,33 +30,19 @@ def run(
     Bitrate and speed are printed on stderr.
     """
     from catok.cli import files
-    from catok.cli.batch import work_through
 
     arg.check_count("--quantizers", codec.quantizers)
     suffixes = files.audio_suffixes(format)
-    task = RoundtripTask(codec, suffixes[0], mix.select, mix.downmix)
+    task = RoundtripTask(codec, mix, suffixes[0])
     todo = batch.plan(inputs, out, files.READS_AUDIO, suffixes)
-
-    from catok.cli.recordings import audio_seconds
-
-    return work_through(
-        todo,
-        task,
-        lambda: audio_seconds(todo),
-        verb="reconstructed",
-        workers=batch.workers,
-        threads=threads,
-    )
+    return batch.process_audio(todo, task, verb="reconstructed", threads=threads)
 
 
 @dataclass(frozen=True)
-class RoundtripTask:
+class RoundtripTask(EncodingTask):
     """The options of `catok roundtrip`; `suffix`: the format on standard output."""
 
-    codec: CodecOptions
     suffix: str
-    select: tuple[int, ...] | None
-    downmix: arg.DownmixName
 
     def start(self, progress: "Progress") -> "Work":
         """Load the model."""
@@ -70,15 +56,7 @@ class RoundtripTask:
         def work(job: "FileJob") -> "JobResult":
             note = conversion_note(tok, job.source, job.name)
             with writable(job.target, self.suffix) as target:
-                seconds = roundtrip_file(
-                    tok,
-                    job.source,
-                    target,
-                    num_quantizers=self.codec.quantizers,
-                    downmix=self.downmix,
-                    select=self.select,
-                    report=progress.advance,
-                )
+                seconds = roundtrip_file(tok, job.source, target, **self.encoding(progress))
             count = self.codec.quantizers or tok.num_quantizers
             return JobResult(seconds, note, bitrate(tok, count))
 

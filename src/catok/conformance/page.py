@@ -7,7 +7,7 @@ from string import Template
 from catok.conformance.judging import Frame, Outcome
 from catok.conformance.report import COLUMNS, ReportLine, lines_of, verdict
 from catok.conformance.runner import Report, VariantReport
-from catok.evaluation.report.html import escaped, tag
+from catok.evaluation.report.html import escaped, head, tag
 
 _CELL, _GAP, _ROW = 9, 1, 14  # pixels
 _TOP_SNR, _PLOT_HEIGHT, _LEFT = 140.0, 130, 34
@@ -16,9 +16,10 @@ _TOP_SNR, _PLOT_HEIGHT, _LEFT = 140.0, 130, 34
 def as_page(report: Report) -> str:
     """The page; it loads nothing from elsewhere."""
     template = resources.files("catok.conformance").joinpath("page.html").read_text()
-    limits = report.limits
+    limits, title = report.limits, f"catok verify {report.port}"
     return Template(template).substitute(
-        title=escaped(f"catok verify {report.port}"),
+        title=escaped(title),
+        head=head(title, "img-src data:"),
         verdict=tag(
             "p", escaped(verdict(report)), class_="good" if report.passed else "wrong", id="verdict"
         ),

@@ -13,14 +13,32 @@ def tag(name: str, content: str = "", **attributes: object) -> str:
     return f"<{name}{_attributes(attributes)}>{content}</{name}>"
 
 
-def void_tag(name: str, **attributes: object) -> str:
+def void_tag(element: str, **attributes: object) -> str:
     """An element without content, such as `img`."""
-    return f"<{name}{_attributes(attributes)}>"
+    return f"<{element}{_attributes(attributes)}>"
 
 
 def escaped(value: object) -> str:
     """Any value as text."""
     return escape(str(value))
+
+
+def head(title: str, allowed: str) -> str:
+    """The head of a page that loads nothing from elsewhere, up to its style.
+
+    `allowed`: content that it has in itself, as directives of a Content-Security-Policy.
+    """
+    policy = f"default-src 'none'; style-src 'unsafe-inline'; {allowed}"
+    return join_lines(
+        (
+            void_tag("meta", charset="utf-8"),
+            void_tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
+            void_tag("meta", name="color-scheme", content="light dark"),
+            void_tag("meta", http_equiv="Content-Security-Policy", content=policy),
+            void_tag("link", rel="icon", href="data:,"),
+            tag("title", escaped(title)),
+        )
+    )
 
 
 def join_lines(parts: Iterable[str]) -> str:

@@ -7,7 +7,7 @@ from string import Template
 
 from catok.evaluation.metrics.base import Column
 from catok.evaluation.report.curves import color_class, rate_curve
-from catok.evaluation.report.html import escaped, join_lines, tag
+from catok.evaluation.report.html import escaped, head, join_lines, tag
 from catok.evaluation.report.players import players
 from catok.evaluation.run.bootstrap import Estimate
 from catok.evaluation.run.formatting import (
@@ -26,6 +26,7 @@ from catok.evaluation.run.tables import summary_facts
 from catok.io.files import replacing
 
 FIRST = ("data", "recordings", "weights", "left out", "command", "date")  # facts above the fold
+MEDIA = "img-src data:; media-src data:; script-src 'unsafe-inline'"
 MOST_FAILURES = 500  # lines of the list; all of them are in rows.parquet
 
 
@@ -50,6 +51,7 @@ def page(out: Path, summary: Summary) -> str:
     )
     return template.substitute(
         title=escaped(_title(summary)),
+        head=head(_title(summary), MEDIA),
         facts=_definition_list(first) + others,
         best=escaped(BEST_NOTE),
         tables=join_lines(_table(summary, domain) for domain in summary.shown_domains()),
