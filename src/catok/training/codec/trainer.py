@@ -1,6 +1,6 @@
 """A run of a codec: stages, a first fit to the data, and what it logs and publishes."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -8,7 +8,6 @@ from typing import Any, ClassVar
 
 import torch
 
-from catok.io.devices import as_device
 from catok.tokenizer.checkpoint import DISCRIMINATORS, SEMANTIC, save_folder
 from catok.training.codec.data import Batch, BatchSource, Corpora, check_text, open_source
 from catok.training.codec.init_from_data import initialize_from_audio
@@ -20,6 +19,7 @@ from catok.training.engine.checkpoint import Kind
 from catok.training.engine.distributed import Group, full_state_dict
 from catok.training.engine.learner import StepResult
 from catok.training.engine.logging import RunLog
+from catok.training.engine.throughput import Processed
 from catok.training.engine.trainer import BaseTrainer, Report
 
 FIRST_CROPS = 24  # batches that a new codec's first weights are taken from,
@@ -48,10 +48,16 @@ class Trainer(BaseTrainer[Batch, CodecLearner]):
     ) -> None:
         if config.semantic is not None and config.weights["semantic"]:
             check_text(train)
-        self.config, self.train, self.valid = config, train, valid
-        self.num_workers = config.data.workers
-        self._device, self._stage = as_device(device), -1
-        super().__init__(config, config.steps, folder, group=group, report=report)
+        self.config, self.train, self.valid, self._stage = config, train, valid, -1
+        super().__init__(
+            config,
+            config.steps,
+            folder,
+            num_workers=config.data.workers,
+            device=device,
+            group=group,
+            report=report,
+        )
 
     def build_learner(self, is_resumed: bool) -> CodecLearner:
         """The networks that the recipe names; a new codec is fitted to its training audio."""
@@ -60,7 +66,7 @@ class Trainer(BaseTrainer[Batch, CodecLearner]):
         self.codec = networks.codec
         if networks.is_new and self.config.initialize != "random" and not is_resumed:
             self._initialize(networks)
-        return CodecLearner(self.config, networks, self.group, self._device)
+        return CodecLearner(self.config, networks, self.group, self.device)
 
     def build_validator(self) -> Validator | None:
         """On the validation corpora, if there are any."""
@@ -88,9 +94,7 @@ class Trainer(BaseTrainer[Batch, CodecLearner]):
         numbers = range(first, first + self.config.accumulate)
         return [partial(source.read, source.requests(number)) for number in numbers]
 
-    def throughput_of(
-        self, batches: list[Batch]
-    ) -> tuple[Mapping[str, float], Mapping[str, tuple[float, float]]]:
+    def throughput_of(self, batches: list[Batch]) -> Processed:
         """Seconds of audio."""
         samples = sum(batch.audio.shape[0] * batch.audio.shape[2] for batch in batches)
         return {"audio": samples / self.codec.sample_rate}, {}

@@ -7,6 +7,9 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
+Processed = tuple[Mapping[str, float], Mapping[str, tuple[float, float]]]
+"""What a step processed: amounts by name, and shares by name, each a part of a whole."""
+
 
 class Throughput:
     """Counts what was processed since the last summary, over `world_size` processes alike."""

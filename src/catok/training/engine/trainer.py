@@ -1,13 +1,16 @@
 """A run from its first step to its last: data, steps, logs, validation, saving and resuming."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
+import torch
+
+from catok.io.devices import as_device
 from catok.training.engine.checkpoint import Kind, RunCheckpoint
 from catok.training.engine.distributed import Group
 from catok.training.engine.guards import NonFiniteGuard
@@ -16,7 +19,7 @@ from catok.training.engine.logging import RunLog
 from catok.training.engine.prefetch import prefetch
 from catok.training.engine.run_config import RunConfig
 from catok.training.engine.save_schedule import GracefulStop, SaveSchedule, is_due
-from catok.training.engine.throughput import Throughput
+from catok.training.engine.throughput import Processed, Throughput
 
 
 class MicroBatch(Protocol):
@@ -40,10 +43,10 @@ Report = Callable[[dict[str, Any]], None]
 class BaseTrainer(ABC, Generic[BatchT, LearnerT]):
     """Trains in `folder`: log.jsonl, last.pt, model/ and, after NaNs, bad/.
 
-    `steps`: of the whole run. `report` is called with every log line, on the main process of
-    `group` only. If the folder holds the state of a run, that run goes on, with the losses that it
-    would have had uninterrupted. Raises ValueError on states that do not fit. Subclasses set what
-    the abstract methods need before they call this constructor.
+    `steps`: of the whole run. `num_workers`: threads that read ahead. `report` is called with every
+    log line, on the main process of `group` only. If the folder holds the state of a run, that run
+    goes on, with the losses that it would have had uninterrupted. Raises ValueError on states that
+    do not fit. Subclasses set what the abstract methods need before they call this constructor.
     """
 
     kind: ClassVar[Kind]
@@ -55,12 +58,15 @@ class BaseTrainer(ABC, Generic[BatchT, LearnerT]):
         steps: int,
         folder: str | Path,
         *,
+        num_workers: int = 0,
+        device: str | torch.device = "cpu",
         group: Group | None = None,
         report: Report = lambda line: None,
         facts: dict[str, tuple[str, str]] | None = None,
     ) -> None:
         self.run_config, self.steps, self.report = config, steps, report
         self.folder, self.group = Path(folder), group or Group()
+        self.num_workers, self.device = num_workers, as_device(device)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.checkpoint = RunCheckpoint(self.folder, self.kind, config, self.group, facts)
         self.guard = NonFiniteGuard(self.folder, config.max_bad_steps, self.group.rank)
@@ -88,9 +94,7 @@ class BaseTrainer(ABC, Generic[BatchT, LearnerT]):
         """Write the model as others load it; with a moving average, the average."""
 
     @abstractmethod
-    def throughput_of(
-        self, batches: list[BatchT]
-    ) -> tuple[Mapping[str, float], Mapping[str, tuple[float, float]]]:
+    def throughput_of(self, batches: list[BatchT]) -> Processed:
         """Amounts and shares that a step processed, as `Throughput.update` takes them."""
 
     @abstractmethod
@@ -98,8 +102,6 @@ class BaseTrainer(ABC, Generic[BatchT, LearnerT]):
         """What there is to learn from, and how many parameters learn, for the log."""
 
     # what a subclass may add
-
-    num_workers: int = 0
 
     def build_validator(self) -> BaseValidator | None:
         """What measures on other recordings, if there are any."""
@@ -129,8 +131,7 @@ class BaseTrainer(ABC, Generic[BatchT, LearnerT]):
         config = self.run_config
         log = RunLog(self.folder, self.step, config.tensorboard, self.report, self.group.is_main)
         throughput = Throughput(self.group.world_size)
-        device = self.learner.device
-        schedule = SaveSchedule(self.save, self.guard, config.save_minutes, self.group, device)
+        schedule = SaveSchedule(self.save, self.guard, config.save_minutes, self.group, self.device)
         skipped_files = 0
         if self.step >= self.steps:  # or else a kill between state and model would last
             self.save()

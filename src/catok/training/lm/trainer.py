@@ -1,15 +1,15 @@
 """A run of a token language model: its data, and what it logs and publishes."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
 
-from catok.io.devices import as_device
 from catok.training.engine.checkpoint import Kind
 from catok.training.engine.distributed import Group, full_state_dict
 from catok.training.engine.learner import StepResult
+from catok.training.engine.throughput import Processed
 from catok.training.engine.trainer import BaseTrainer, Report
 from catok.training.lm.batches import TokenBatch, training_source
 from catok.training.lm.corpus import Corpus
@@ -41,14 +41,21 @@ class LMTrainer(BaseTrainer[TokenBatch, LMLearner]):
         report: Report = lambda line: None,
     ) -> None:
         self.config, self.parts, self.corpus, self.valid = config, parts, train, valid
-        self.num_workers, self._device = config.data.workers, as_device(device)
         group = group or Group()
         self.source = training_source(
             config, train, parts.prompt_builder, group.rank, group.world_size
         )
         weights = parts.space.weight_hash
-        facts = {"weight_hash": (weights, "speaks codes of another audio tokenizer")}
-        super().__init__(config, config.steps, folder, group=group, report=report, facts=facts)
+        super().__init__(
+            config,
+            config.steps,
+            folder,
+            num_workers=config.data.workers,
+            device=device,
+            group=group,
+            report=report,
+            facts={"weight_hash": (weights, "speaks codes of another audio tokenizer")},
+        )
 
     def build_learner(self, is_resumed: bool) -> LMLearner:
         """Of the networks that were given."""
@@ -58,7 +65,7 @@ class LMTrainer(BaseTrainer[TokenBatch, LMLearner]):
             channel_weights=self.config.channel_weights,
             ctc_weight=self.config.ctc.weight,
         )
-        return LMLearner(self.config, objective, self.group, self._device)
+        return LMLearner(self.config, objective, self.group, self.device)
 
     def build_validator(self) -> LMValidator | None:
         """On the validation corpus, if there is one."""
@@ -68,9 +75,7 @@ class LMTrainer(BaseTrainer[TokenBatch, LMLearner]):
         """From the training corpus."""
         return self.source.requests(step)
 
-    def throughput_of(
-        self, batches: list[TokenBatch]
-    ) -> tuple[Mapping[str, float], Mapping[str, tuple[float, float]]]:
+    def throughput_of(self, batches: list[TokenBatch]) -> Processed:
         """Rows and frames, and what of the rows was padding."""
         rows = sum(batch.mask.numel() for batch in batches)
         real = sum(int(batch.mask.sum()) for batch in batches)
