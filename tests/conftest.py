@@ -10,6 +10,7 @@ from contextlib import contextmanager
 import numpy
 import pytest
 import torch
+from hypothesis import settings
 
 from catok import CausalAudioTokenizer, TokenizerConfig
 
@@ -118,14 +119,39 @@ def small_disk(limit: int) -> Iterator[None]:
         signal.signal(signal.SIGXFSZ, handler)
 
 
-SLOW = (  # left out by -m "not slow": they train, start processes or run whole pages
+SLOW = (  # left out by -m "not slow": they train, start processes, run pages or others' models
+    "tests/audio/test_ffmpeg.py",
+    "tests/cli/test_encode.py::test_workers_and_shards_do_it_together",
+    "tests/cli/test_finetune.py::test_a_published_head_goes_on",
+    "tests/cli/test_finetune.py::test_the_embedded_model_brings_its_discriminators",
+    "tests/cli/test_finetune_lm.py::test_a_model_goes_on_with_a_voice",
+    "tests/cli/test_pipes.py::test_encode_into_decode",
+    "tests/cli/test_plot.py::test_recordings_codes_and_round_trips",
+    "tests/cli/test_serve.py",
+    "tests/cli/test_streams.py",
+    "tests/cli/test_train.py::test_sigterm_saves_the_run_of_a_real_process",
     "tests/cli/test_workers.py",
-    "tests/corpus/test_object_store.py",
+    "tests/conformance/test_command.py::test_a_program_may_skip_and_leave_out",
     "tests/conformance/test_ports.py",
+    "tests/corpus/test_object_store.py",
+    "tests/corpus/test_ray.py",
+    "tests/corpus/test_reading.py::test_what_kills_its_reader_is_a_failure_of_its_own",
+    "tests/corpus/test_reading.py::test_workers_read_what_is_read_here",
+    "tests/corpus/test_robustness.py",
+    "tests/evaluation/metrics/test_naturalness.py",
+    "tests/evaluation/metrics/test_speaker.py::test_equals_resemblyzer",
+    "tests/evaluation/report/test_browser.py",
+    "tests/evaluation/run/test_evaluate.py",
+    "tests/evaluation/run/test_resuming.py",
+    "tests/evaluation/systems/test_codec2.py::test_modes",
+    "tests/evaluation/transcribers/test_whisper.py",
+    "tests/extend/",
+    "tests/hf/test_tts.py",
     "tests/integration/",
+    "tests/lm/asr/test_recognizer.py::test_a_model_that_learnt_two_recordings_tells_them_apart",
+    "tests/lm/test_shipped.py",
     "tests/recipes/",
     "tests/research/",
-    "tests/extend/",
     "tests/serving/test_browser.py",
     "tests/serving/test_page.py",
     "tests/serving/test_players.py",
@@ -133,22 +159,34 @@ SLOW = (  # left out by -m "not slow": they train, start processes or run whole 
     "tests/test_documentation.py",
     "tests/test_examples.py",
     "tests/test_imports.py",
+    "tests/test_references.py::test_command_lines_parse",
     "tests/test_tutorial.py",
+    "tests/test_worker_pool.py",
+    "tests/training/codec/semantic/test_shipped.py",
+    "tests/training/codec/semantic/test_transcribe.py::test_learns_a_few_texts",
+    "tests/training/codec/test_mel.py::test_filters_are_librosas",
+    "tests/training/codec/test_mel.py::test_mel_magnitudes_are_librosas",
+    "tests/training/codec/test_trainer.py",
+    "tests/training/engine/test_checkpoint.py::test_killed_while_saving",
     "tests/training/engine/test_distributed.py",
     "tests/training/lm/test_distributed.py",
-    "tests/evaluation/run/test_evaluate.py",
-    "tests/lm/test_shipped.py",
-    "tests/corpus/test_ray.py",
+    "tests/training/lm/test_trainer.py",
     "tests/web/",
-    "tests/training/codec/test_trainer.py",
     "tests/training/lm/test_trainer.py",
 )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """No property is timed; in the quick part those that do not say how many examples have few."""
+    quick = {"max_examples": 20} if config.option.markexpr == "not slow" else {}
+    settings.register_profile("catok", deadline=None, **quick)
+    settings.load_profile("catok")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the slow tests."""
     for item in items:
-        if any(part in item.path.as_posix() for part in SLOW):
+        if item.nodeid.startswith(SLOW):
             item.add_marker(pytest.mark.slow)
 
 

@@ -1,6 +1,6 @@
 """One word per thing, one thing per word: a class name means one class."""
 
-import ast
+import re
 from collections import defaultdict
 from pathlib import Path
 
@@ -12,9 +12,8 @@ ROOT = Path(catok.__file__).parent
 def test_no_class_name_has_two_meanings():
     homes = defaultdict(list)
     for path in sorted(ROOT.rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.ClassDef):
-                homes[node.name].append(str(path.relative_to(ROOT)))
+        for name in re.findall(r"^ *class (\w+)[(:]", path.read_text(), re.MULTILINE):
+            homes[name].append(str(path.relative_to(ROOT)))
     assert {name: files for name, files in homes.items() if len(files) > 1} == {}
 
 

@@ -22,7 +22,7 @@ def piece(frames, depth, seed):
     return torch.randint(64, (depth, frames), generator=torch.Generator().manual_seed(seed))
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(
     st.lists(
         st.tuples(
