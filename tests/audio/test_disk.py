@@ -8,7 +8,7 @@ import pytest
 import soundfile
 import torch
 
-from catok.audio import AudioWriter, audio_info, load_audio, rf64, save_audio
+from catok.audio import AudioWriter, audio_info, load_audio, save_audio, wav
 
 from ..conftest import small_disk
 from .conftest import noise
@@ -71,8 +71,8 @@ def test_a_full_disk_ends_the_writing_soon(tmp_path):
 
 @pytest.mark.parametrize("subtype", ["PCM_16", "FLOAT", "PCM_24"])
 def test_wav_beyond_what_32_bits_count_is_rf64(tmp_path, monkeypatch, subtype):
-    monkeypatch.setattr(rf64, "LARGEST_RIFF", 10_000)
-    monkeypatch.setattr(rf64, "_BLOCK", 1000)
+    monkeypatch.setattr(wav, "LARGEST_RIFF", 10_000)
+    monkeypatch.setattr(wav, "_BLOCK", 1000)
     audio = (noise(2, 7000) * 2**15).round() / 2**15
     for path in (tmp_path / "x.wav", io.BytesIO()):
         save_audio(path, audio, 24_000, subtype=subtype)
@@ -88,7 +88,7 @@ def test_wav_beyond_what_32_bits_count_is_rf64(tmp_path, monkeypatch, subtype):
 
 
 def test_aiff_beyond_4_gib_is_refused(monkeypatch, tmp_path):
-    monkeypatch.setattr(rf64, "LARGEST_RIFF", 10_000)
+    monkeypatch.setattr(wav, "LARGEST_RIFF", 10_000)
     with pytest.raises(ValueError, match=r"AIFF holds at most 4 GiB, choose \.wav or \.flac"):
         save_audio(tmp_path / "x.aiff", noise(1, 70_000), 24_000)
     assert os.listdir(tmp_path) == []

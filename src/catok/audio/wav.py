@@ -1,4 +1,6 @@
-"""WAV, RIFX, RF64 and BW64: where the samples lie, whatever the header says of their length."""
+"""WAV, RIFX, RF64 and BW64: where the samples lie, whatever the header says of their length;
+and how a WAV file becomes an RF64, whose header counts its bytes with 64 bits (EBU Tech 3306).
+"""
 
 import struct
 from dataclasses import dataclass, field
@@ -6,8 +8,12 @@ from typing import BinaryIO
 
 from catok.audio.mpeg import mpeg_parts
 from catok.audio.parts import Part, read_at
+from catok.audio.sink import Sink
 from catok.audio.splice import Splice
 
+LARGEST_RIFF = (1 << 32) - 8  # bytes of a file that 32 bits can count
+_ADDED = 8 + 28  # bytes of the chunk ds64
+_BLOCK = 1 << 24  # bytes that are moved at a time
 _MAGICS = (b"RIFF", b"RIFX", b"RF64", b"BW64")
 _MP3 = 0x55  # format tag
 _OPEN_ENDED, _SLACK = (1 << 31, 1 << 32), 1 << 12  # lengths that mean "not known", about
@@ -146,3 +152,26 @@ def _header(layout: Layout, length: int) -> bytes:
     wide = struct.pack("<4sIQQQI", b"ds64", 28, total + 36, length, 0, 0)
     start = struct.pack("<4sI4s", b"RF64", 0xFFFFFFFF, b"WAVE")
     return start + wide + body + struct.pack("<4sI", b"data", 0xFFFFFFFF)
+
+
+def as_rf64(file: Sink, size: int, samples: int) -> None:
+    """Make a WAV file of `size` bytes, whose header could not count them, an RF64 file in place."""
+    layout = layout_of(file, 0, size)  # type: ignore[arg-type]
+    length = size - layout.start
+    _shift(file, 12, size)
+    file.seek(0)
+    ds64 = struct.pack("<4sIQQQI", b"ds64", 28, size + _ADDED - 8, length, samples, 0)
+    file.write(struct.pack("<4sI4s", b"RF64", 0xFFFFFFFF, b"WAVE") + ds64)
+    file.seek(layout.start + _ADDED - 4)
+    file.write(struct.pack("<I", 0xFFFFFFFF))
+
+
+def _shift(file: Sink, start: int, end: int) -> None:
+    """Move what lies between two places, from the last block to the first."""
+    while end > start:
+        begin = max(start, end - _BLOCK)
+        file.seek(begin)
+        block = file.read(end - begin)
+        file.seek(begin + _ADDED)
+        file.write(block)
+        end = begin

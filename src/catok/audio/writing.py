@@ -9,7 +9,7 @@ import numpy as np
 import soundfile
 from torch import Tensor
 
-from catok.audio import rf64
+from catok.audio import wav
 from catok.audio.mixing import VORBIS_ORDER
 from catok.audio.resampling import check_rate, describe
 from catok.audio.sink import open_sink
@@ -131,7 +131,7 @@ class AudioWriter:
             self._sink.check()
             raise OSError(f"cannot write {self._name}: {error}") from error
         self._sink.check()
-        if self._format == "AIFF" and self._sink.size > rf64.LARGEST_RIFF:
+        if self._format == "AIFF" and self._sink.size > wav.LARGEST_RIFF:
             raise ValueError(f"{self._name}: AIFF holds at most 4 GiB, choose .wav or .flac")
 
     def __exit__(
@@ -150,8 +150,8 @@ class AudioWriter:
             return
         with self._stack:
             file.close()
-            if self._format == "WAV" and self._sink.size > rf64.LARGEST_RIFF:
-                rf64.as_rf64(self._sink, self._sink.size, self.samples)
+            if self._format == "WAV" and self._sink.size > wav.LARGEST_RIFF:
+                wav.as_rf64(self._sink, self._sink.size, self.samples)
 
 
 def _format(name: str, is_path: bool, subtype: str | None) -> tuple[str, str]:

@@ -8,11 +8,10 @@ if TYPE_CHECKING:
     from catok.corpus.conversion import convert
     from catok.corpus.dataset import TokenDataset
     from catok.corpus.encoding import TokenizeSummary
-    from catok.corpus.histogram import save_histogram
     from catok.corpus.job import TokenizeConfig, tokenize
     from catok.corpus.publishing import dataset_card, push_to_hub
     from catok.corpus.ray_executor import tokenize_on_ray
-    from catok.corpus.stats import TokenStats, token_stats
+    from catok.corpus.stats import TokenStats, save_histogram, token_stats
     from catok.corpus.token_row import CodeSpace, TokenRow
     from catok.corpus.verification import Verified, sample_rows, verify
 
@@ -49,7 +48,7 @@ __getattr__, __dir__ = lazy_names(
         "dataset_card": "catok.corpus.publishing",
         "push_to_hub": "catok.corpus.publishing",
         "sample_rows": "catok.corpus.verification",
-        "save_histogram": "catok.corpus.histogram",
+        "save_histogram": "catok.corpus.stats",
         "token_stats": "catok.corpus.stats",
         "tokenize": "catok.corpus.job",
         "tokenize_on_ray": "catok.corpus.ray_executor",

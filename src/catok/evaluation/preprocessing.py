@@ -1,10 +1,12 @@
 """Audio as metrics and transcribers take it: mono, 16 kHz, NumPy float32 (paper section 8.1)."""
 
+from pathlib import Path
+
 import numpy as np
 import torch
 from torch import Tensor
 
-from catok.audio import mix, resample
+from catok.audio import load_audio, mix, resample
 from catok.evaluation.sample import Sample
 
 METRIC_RATE = 16_000  # Hz
@@ -59,3 +61,21 @@ def as_samples(audio: np.ndarray | Tensor) -> np.ndarray:
 def to_metric_rate(audio: np.ndarray | Tensor, sample_rate: int) -> np.ndarray:
     """Samples `[T]` at `METRIC_RATE`, float32."""
     return resample(torch.from_numpy(as_samples(audio))[None], sample_rate, METRIC_RATE)[0].numpy()
+
+
+def load_part(
+    path: Path, offset: float | None, seconds: float | None, channels: int | None = None
+) -> tuple[Tensor, int]:
+    """Samples `[C, T]` and their rate in Hz: with an `offset`, so many `seconds` from there.
+
+    Without one the whole file; without `seconds`, until its end. Raises ValueError as `load_audio`
+    does, and on a part that lies behind the end of the file.
+    """
+    audio, rate = load_audio(path, channels=channels)
+    if offset is None:
+        return audio, rate
+    first = round(offset * rate)
+    last = audio.shape[1] if seconds is None else first + round(seconds * rate)
+    if first >= audio.shape[1]:
+        raise ValueError(f"{path} ends before {offset:g} s: correct its offset")
+    return audio[:, first:last], rate

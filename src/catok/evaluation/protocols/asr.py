@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 
 from catok.data.jsonl import read_jsonl
 from catok.data.kaldi import read_table
-from catok.evaluation.audio_part import load_part
+from catok.evaluation.preprocessing import load_part
 from catok.evaluation.protocols.asr_data import without_suffix
 from catok.evaluation.protocols.items import ASRItem
 from catok.evaluation.protocols.utterance_score import FAILURES, UtteranceScore

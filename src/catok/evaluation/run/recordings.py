@@ -13,8 +13,8 @@ from torch import Tensor
 from catok.audio import audio_info
 from catok.data.entry import Entry
 from catok.data.recordings import read_recordings as read_entries
-from catok.evaluation.audio_part import load_part
 from catok.evaluation.markdown import readable
+from catok.evaluation.preprocessing import load_part
 
 UNKNOWN = "unknown"  # the domain of a recording that states none
 
