@@ -172,7 +172,6 @@ SLOW = (  # left out by -m "not slow": they train, start processes, run pages or
     "tests/training/lm/test_distributed.py",
     "tests/training/lm/test_trainer.py",
     "tests/web/",
-    "tests/training/lm/test_trainer.py",
 )
 
 

@@ -11,7 +11,7 @@ from research.tiny.log_mel import LogMel
 from catok import CausalAudioTokenizer
 from catok.training.codec.losses.base import LossInputs
 from catok.training.codec.losses.mel import MelLoss
-from catok.training.codec.recipe import load_recipe
+from catok.training.codec.train_config import load_recipe
 
 RECIPE = Path(__file__).parents[2] / "research/tiny/spectrum.toml"
 RATE = 24_000
