@@ -52,6 +52,11 @@ def test_saved_and_pickled(both, audio, tmp_path):
     assert torch.equal(again.encode(short).codes, packed.encode(short).codes)
 
 
+def test_a_prepacked_model_is_not_compiled(both):
+    with pytest.raises(ValueError, match="cannot be compiled"):
+        both[1].compile()
+
+
 def test_a_prepacked_model_is_on_the_cpu(both):
     with torch.device("meta"):
         model = CausalAudioTokenizer(both[0].config)

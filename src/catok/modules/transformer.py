@@ -4,7 +4,10 @@ Source: paper section 1, `docs/spec/checkpoints.md` (c).
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from types import FunctionType, MethodType
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +20,8 @@ from catok.modules.rope import rotations
 from catok.modules.streaming_state import StageState
 
 LONGEST_WINDOW = 86_400.0  # a day
+
+Step = Callable[[Tensor, StageState, Tensor | None], tuple[Tensor, StageState]]
 
 
 @dataclass(frozen=True)
@@ -116,6 +121,7 @@ class TransformerStage(nn.Module):
         self.config = config
         self.window = window
         self.checkpoint_activations = False
+        self._compiled: Step | None = None
 
         def projection(inside: int, outside: int) -> nn.Module:
             if inside == outside and not always_project:
@@ -142,10 +148,29 @@ class TransformerStage(nn.Module):
                 x = block(x, rotation, masks)
         return self.output_proj(x).transpose(1, 2)
 
+    def compile_step(self, **options: Any) -> None:
+        """Have `step` compiled by `torch.compile(**options)`, for states that begin from now on.
+
+        Those are full from the start, of frames that no row owns: so every step has the same shape.
+        The compiler counts what it compiles by code object, up to a limit of 8: every stage gets
+        its own.
+        """
+        method = type(self)._step
+        own = FunctionType(method.__code__.replace(), method.__globals__, "step")
+        own.__defaults__ = method.__defaults__
+        self._compiled = torch.compile(MethodType(own, self), dynamic=False, **options)
+
     def step(
         self, x: Tensor, state: StageState, active: Tensor | None = None
     ) -> tuple[Tensor, StageState]:
         """The next T frames of every row; rows not `active` `[B]` neither advance nor forget."""
+        if self._compiled is not None and state.past == self.window - 1:
+            return self._compiled(x, state, active)
+        return self._step(x, state, active)
+
+    def _step(
+        self, x: Tensor, state: StageState, active: Tensor | None = None
+    ) -> tuple[Tensor, StageState]:
         steps = x.shape[2]
         frames = state.positions[:, None] + torch.arange(steps, device=x.device)
         rotation = self._rotation(frames).unsqueeze(1)  # one angle per row for all heads
@@ -160,7 +185,8 @@ class TransformerStage(nn.Module):
         """A state for `batch_size` rows that have heard nothing."""
         weight = next(self.parameters())
         heads = self.config.heads
-        empty = weight.new_zeros(batch_size, heads, 0, self.config.width // heads)
+        past = 0 if self._compiled is None else self.window - 1
+        empty = weight.new_zeros(batch_size, heads, past, self.config.width // heads)
         return StageState(
             positions=torch.zeros(batch_size, dtype=torch.int64, device=weight.device),
             keys=(empty,) * self.config.layers,

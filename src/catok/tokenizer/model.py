@@ -5,12 +5,12 @@ Tensors in, tensors out, for training (`forward`) and for streams (`encode_step`
 """
 
 from dataclasses import dataclass
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 import torch
 from torch import Tensor, nn
 
-from catok.modules.linear import prepack
+from catok.modules.linear import PrepackedLinear, prepack
 from catok.modules.quantizer import Quantized, build_quantizer
 from catok.modules.stack import CausalStack
 from catok.modules.streaming_state import StackState
@@ -96,6 +96,21 @@ class CodecModel(TokenizerFacts, nn.Module):
         for module in self.modules():
             if isinstance(module, TransformerStage):
                 module.checkpoint_activations = wanted
+
+    def compile(self, **options: Any) -> Self:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """Have the steps of streams compiled by `torch.compile(**options)`; returns this model.
+
+        Streams that begin from now on take all of their memory at once, so that every step of one
+        size has the same shapes; each size and number of rows is compiled when it first comes, in
+        a minute or more. Training compiles for itself (`compile` in its recipe). Raises ValueError
+        on a prepacked model.
+        """
+        if any(isinstance(module, PrepackedLinear) for module in self.modules()):
+            raise ValueError("a prepacked model cannot be compiled: do one or the other")
+        for module in self.modules():
+            if isinstance(module, TransformerStage):
+                module.compile_step(**options)
+        return self
 
     def prepack(self) -> Self:
         """Make inference on this CPU faster, for good; returns this same model.
