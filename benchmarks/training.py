@@ -17,7 +17,7 @@ import torch
 from common import machine, table, write_json
 from torch import Tensor
 
-from catok.training import MelLoss, Trainer, TrainStage, load_recipe, read_cuts
+from catok.training import CodecTrainer, MelLoss, TrainStage, load_recipe, read_cuts
 from catok.training.codec.losses.adversarial import generator_loss
 from catok.training.codec.losses.feature_matching import feature_matching_loss
 
@@ -37,7 +37,7 @@ def main() -> None:
     stage = TrainStage(10_000, adversarial=arguments.adversarial)
     config = replace(config, stages=(stage,))
     with tempfile.TemporaryDirectory() as folder:
-        trainer = Trainer(config, [(read_cuts(arguments.data), None)], [], folder)
+        trainer = CodecTrainer(config, [(read_cuts(arguments.data), None)], [], folder)
         result = measure(trainer, arguments.steps)
     result |= {"recipe": arguments.recipe, "set": arguments.set, "threads": arguments.threads}
     result |= {"adversarial": arguments.adversarial, "machine": machine(arguments.threads)}
@@ -47,7 +47,7 @@ def main() -> None:
     write_json(arguments.out, result)
 
 
-def measure(trainer: Trainer, steps: int) -> dict:
+def measure(trainer: CodecTrainer, steps: int) -> dict:
     """Whole steps, then their parts, each the median of several runs."""
     stream = trainer.batches()
     for _ in range(3):
@@ -71,7 +71,7 @@ def measure(trainer: Trainer, steps: int) -> dict:
     }
 
 
-def time_parts(trainer: Trainer, audio: Tensor) -> dict[str, float]:
+def time_parts(trainer: CodecTrainer, audio: Tensor) -> dict[str, float]:
     """Seconds that a step spends in each part, forward and backward, timed alone."""
     learner, codec = trainer.learner, trainer.codec
     casting = partial(torch.autocast, "cpu", torch.bfloat16, enabled=learner.config.autocast)
@@ -110,7 +110,7 @@ def time_parts(trainer: Trainer, audio: Tensor) -> dict[str, float]:
     return parts
 
 
-def judge_twice(trainer: Trainer, made: Tensor, audio: Tensor, casting: Callable) -> None:
+def judge_twice(trainer: CodecTrainer, made: Tensor, audio: Tensor, casting: Callable) -> None:
     """What a step does with the discriminators: once for the codec, once for themselves."""
     learner = trainer.learner
     discriminators, seconds = learner.discriminators, learner.config.gan.crop_seconds

@@ -26,7 +26,7 @@ from catok.evaluation.run.recordings import (
     select_recordings,
 )
 from catok.modules.codebook_usage import count_codes, perplexity
-from catok.training import Corpora, MelLoss, SemanticHead, TrainConfig, Trainer
+from catok.training import CodecTrainConfig, CodecTrainer, Corpora, MelLoss, SemanticHead
 
 DEPTHS = (4, 8, 16, 32)
 
@@ -67,14 +67,14 @@ class Clock:
         self.path.write_text(json.dumps(self.seconds))
 
 
-def train(config: TrainConfig, corpora: Corpora, folder: Path) -> dict[str, float]:
+def train(config: CodecTrainConfig, corpora: Corpora, folder: Path) -> dict[str, float]:
     """Train in `folder` or go on there; returns wall seconds per stage, initialisation included.
 
     Ends the program when the run is stopped by Ctrl-C or SIGTERM; the same command goes on.
     """
     folder.mkdir(parents=True, exist_ok=True)
     clock = Clock(folder / "seconds.json")
-    trainer = Trainer(config, corpora, [], folder, report=clock.show)
+    trainer = CodecTrainer(config, corpora, [], folder, report=clock.show)
     if trainer.step < config.steps:
         trainer.run()
         clock.charge(config.stage_at(trainer.step - 1)[0] + 1)

@@ -18,10 +18,10 @@ from torch import Tensor, nn
 from catok import CausalAudioTokenizer, TokenizerConfig
 from catok.modules.transformer import Block, TransformerStage
 from catok.training import (
+    CodecTrainConfig,
     DiscriminatorConfig,
     Discriminators,
     SemanticConfig,
-    TrainConfig,
     TrainStage,
     load_recipe,
 )
@@ -140,7 +140,7 @@ def parameters(module: nn.Module) -> int:
 class Estimate:
     """The counts of one recipe on `gpus` devices."""
 
-    def __init__(self, config: TrainConfig, gpus: int, text_share: float, text: float) -> None:
+    def __init__(self, config: CodecTrainConfig, gpus: int, text_share: float, text: float) -> None:
         self.config, self.gpus = config, gpus
         self.seconds = config.data.crop_seconds
         with torch.device("meta"):

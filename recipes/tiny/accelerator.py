@@ -42,8 +42,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from catok.training.codec.data.batch import Batch
 from catok.training.codec.data.data_config import DataConfig
 from catok.training.codec.learner import CodecLearner
-from catok.training.codec.networks import build_networks
-from catok.training.codec.train_config import TrainConfig, override_recipe
+from catok.training.codec.networks import build_codec_networks
+from catok.training.codec.train_config import CodecTrainConfig, override_recipe
 from catok.training.codec.trainer import publish_codec
 from catok.training.engine.checkpoint import RunCheckpoint, load_run
 from catok.training.engine.distributed import Group
@@ -133,10 +133,10 @@ def share_of_rate(done: float) -> float:
     return min(1.0, LAST_RATE + (1 - LAST_RATE) * max(0.0, (1 - done) / (1 - COOL)))
 
 
-def restored(config: TrainConfig, state: dict[str, Any], device: torch.device) -> CodecLearner:
+def restored(config: CodecTrainConfig, state: dict[str, Any], device: torch.device) -> CodecLearner:
     """The learner of a grown state, in its first stage, on the device."""
     torch.manual_seed(config.seed)
-    learner = CodecLearner(config, build_networks(config), Group(), device)
+    learner = CodecLearner(config, build_codec_networks(config), Group(), device)
     learner.enter(config.stages[0])
     learner.load_state_dict(state)
     return learner
@@ -146,7 +146,7 @@ def train(args: argparse.Namespace, began: float) -> dict[str, Any]:
     """Go on for the rest of the time; writes OUT/state.* and returns the last line."""
     device = torch.device(args.device)
     state = grow(read_pieces(args.pack, STATE))
-    was = TrainConfig.from_dict(state["config"])
+    was = CodecTrainConfig.from_dict(state["config"])
     stage = replace(was.stages[-1], steps=10_000_000)
     config = override_recipe(
         replace(was, stages=(stage,), autocast=True, compile=device.type == "cuda"),
@@ -209,7 +209,7 @@ def train(args: argparse.Namespace, began: float) -> dict[str, Any]:
 def grow_back(args: argparse.Namespace) -> dict[str, Any]:
     """Make RUN/last.pt and RUN/model of what came back, for `catok train` to go on with."""
     state = grow(read_pieces(args.pack, STATE))
-    config = TrainConfig.from_dict(state["config"])
+    config = CodecTrainConfig.from_dict(state["config"])
     learner = restored(config, state, torch.device("cpu"))
     accelerated = state.get("accelerated", {})
     args.run.mkdir(parents=True, exist_ok=True)
@@ -245,7 +245,7 @@ def shrink_run(args: argparse.Namespace) -> dict[str, Any]:
     state = load_run(args.run)
     if state is None:
         raise ValueError(f"{args.run} holds no last.pt")
-    codec = build_networks(TrainConfig.from_dict(state["config"])).codec
+    codec = build_codec_networks(CodecTrainConfig.from_dict(state["config"])).codec
     state["codec"] = codec.config.to_dict()
     paths = write_pieces(shrink(state), args.out, STATE, int(args.piece_mb * 1e6))
     return {path.name: round(path.stat().st_size / 1e6, 1) for path in paths}

@@ -35,7 +35,7 @@ from catok.evaluation import (
     summarize,
 )
 from catok.lm import SamplingConfig, SpeechConfig, SpeechRequest, Synthesizer
-from catok.training import LMTrainConfig, LMTrainer, build_parts, open_corpus, read_recipe
+from catok.training import LMTrainConfig, LMTrainer, build_lm_networks, open_corpus, read_recipe
 
 RECIPE = Path(__file__).parents[2] / "recipes" / "lm" / "tts-small.toml"
 LABELS = {"full": "dropout in every step", "none": "no dropout"}
@@ -57,10 +57,10 @@ def train(config: LMTrainConfig, data: str, valid: str | None, folder: Path) -> 
     run is stopped by Ctrl-C or SIGTERM.
     """
     torch.manual_seed(config.seed)
-    parts = build_parts(config)
-    corpus = open_corpus(data, parts, config.data)
-    unseen = None if valid is None else open_corpus(valid, parts, config.data)
-    trainer = LMTrainer(config, parts, corpus, unseen, folder, report=print)
+    networks = build_lm_networks(config)
+    corpus = open_corpus(data, networks, config.data)
+    unseen = None if valid is None else open_corpus(valid, networks, config.data)
+    trainer = LMTrainer(config, networks, corpus, unseen, folder, report=print)
     clock, began = folder / "seconds.json", time.monotonic()
     if trainer.step < config.steps:
         trainer.run()

@@ -23,7 +23,7 @@ from research.study import listed, measure, train, write_json
 from catok import CausalAudioTokenizer, TokenizerConfig
 from catok.modules.stack import StageConfig
 from catok.modules.transformer import TransformerConfig
-from catok.training import Corpora, TrainConfig, load_recipe, override_recipe, read_cuts
+from catok.training import CodecTrainConfig, Corpora, load_recipe, override_recipe, read_cuts
 from catok.training.codec.data import open_source
 from catok.training.codec.init_from_data import initialize_from_audio
 
@@ -84,7 +84,7 @@ def parameters(tok: CausalAudioTokenizer) -> int:
     return sum(p.numel() for side in (tok.encoder, tok.decoder) for p in side.parameters())
 
 
-def first_model(config: TrainConfig, width: int, corpora: Corpora, folder: Path) -> Path:
+def first_model(config: CodecTrainConfig, width: int, corpora: Corpora, folder: Path) -> Path:
     """An untrained model of this width, begun as `catok train` begins one, in a folder."""
     torch.manual_seed(config.seed)
     tok = CausalAudioTokenizer(resized(TokenizerConfig.preset(config.architecture), width))
@@ -103,7 +103,9 @@ def first_model(config: TrainConfig, width: int, corpora: Corpora, folder: Path)
     return folder
 
 
-def point_config(config: TrainConfig, point: Point, model: Path, steps: int) -> TrainConfig:
+def point_config(
+    config: CodecTrainConfig, point: Point, model: Path, steps: int
+) -> CodecTrainConfig:
     """The recipe of one point."""
     return replace(
         config,

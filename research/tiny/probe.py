@@ -30,7 +30,7 @@ from research.tiny.work import Work
 from catok import CausalAudioTokenizer
 from catok.training.codec.data import read_cuts
 from catok.training.codec.train_config import load_recipe
-from catok.training.codec.trainer import Trainer
+from catok.training.codec.trainer import CodecTrainer
 
 RECIPE = Path(__file__).parents[2] / "recipes/tiny/train.toml"
 CHECKPOINTS = (1 / 16, 1 / 8, 1 / 4, 1 / 2, 3 / 4, 1)
@@ -61,7 +61,7 @@ class Run:
         folder.mkdir(parents=True, exist_ok=True)
         self.config = load_recipe(RECIPE, PROBES[name].overrides(folder))
         corpora = [(read_cuts(data / "train.jsonl"), None)]
-        self.trainer = Trainer(self.config, corpora, [], folder / "run")
+        self.trainer = CodecTrainer(self.config, corpora, [], folder / "run")
         self.clips = read_clips(data / "test.jsonl")
         self.work = self._resumed()
         self.rows = self.folder / "rows.jsonl"

@@ -21,7 +21,7 @@ from research.study import listed, markdown, measure, score_cells, write_json
 
 from catok.tokenizer.config import PRESETS
 from catok.tokenizer.tokenizer import CausalAudioTokenizer
-from catok.training import Trainer, load_recipe, read_cuts
+from catok.training import CodecTrainer, load_recipe, read_cuts
 
 RECIPES = Path(__file__).parents[2] / "recipes" / "tiny"
 SETTINGS = ["stages=[{steps=1000000}]", "optimizer.min_lr_ratio=1.0", "ema=0.99", "autocast=false"]
@@ -110,7 +110,7 @@ def run(name: str, folder: Path, args: argparse.Namespace) -> dict[str, Any]:
     config = load_recipe(RECIPES / "train.toml", overrides)
     deadline = Deadline(60 * args.minutes)
     corpora = [(read_cuts(args.data), None)]
-    trainer = Trainer(config, corpora, [], folder / "run", report=deadline.show)
+    trainer = CodecTrainer(config, corpora, [], folder / "run", report=deadline.show)
     deadline.begin()
     trainer.run()
     if name == "schedule-free":  # its weights are another point than the one that learns

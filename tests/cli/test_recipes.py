@@ -12,7 +12,7 @@ from catok.cli import main
 from catok.cli.keys import annotated_recipe
 from catok.cli.program import KEYS
 from catok.cli.recipe_files import find_recipe
-from catok.training.codec.train_config import TrainConfig
+from catok.training.codec.train_config import CodecTrainConfig
 from catok.training.lm.train_config import LMTrainConfig
 
 RECIPES = Path(__file__).parents[2] / "recipes"
@@ -30,14 +30,14 @@ def keys_of(config: type, seen: set[type]) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    "config, missing", [(TrainConfig, "# steps ="), (LMTrainConfig, "# steps =")]
+    "config, missing", [(CodecTrainConfig, "# steps ="), (LMTrainConfig, "# steps =")]
 )
 def test_every_key_is_told_as_a_recipe_that_reads_back(config, missing):
     text = annotated_recipe(config)
     for key in keys_of(config, set()):
         assert f"\n{key} = " in text or f"\n# {key} =" in text, key
     data = tomllib.loads(text.replace(missing, "steps = 7"))
-    required = {"stages": [{"steps": 7}]} if config is TrainConfig else {"steps": 7}
+    required = {"stages": [{"steps": 7}]} if config is CodecTrainConfig else {"steps": 7}
     assert config.from_dict(data) == config.from_dict(required)
     for hint in get_type_hints(config).values():
         if is_dataclass(hint):

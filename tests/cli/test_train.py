@@ -119,15 +119,15 @@ def test_corpora_may_stand_in_the_recipe(recipe, clips, tmp_path):
 
 
 def test_interrupt_saves_the_run(settings, tmp_path, monkeypatch, capsys):
-    from catok.training.codec.trainer import Trainer
+    from catok.training.codec.trainer import CodecTrainer
 
-    step = Trainer.train_step
+    step = CodecTrainer.train_step
 
     def pressed(self, batches):
         signal.raise_signal(signal.SIGINT)
         return step(self, batches)
 
-    monkeypatch.setattr(Trainer, "train_step", pressed)
+    monkeypatch.setattr(CodecTrainer, "train_step", pressed)
     before = signal.getsignal(signal.SIGINT)
     assert main(["train", *settings, *steps(50)]) == 130
     assert "1 of 50 steps done" in capsys.readouterr().err

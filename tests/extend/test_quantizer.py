@@ -13,10 +13,10 @@ from catok import CausalAudioTokenizer, Encoded, TokenizerConfig, register_quant
 from catok.cli import main
 from catok.modules import quantizer
 from catok.training import (
+    CodecTrainConfig,
+    CodecTrainer,
     DataConfig,
     OptimizerConfig,
-    TrainConfig,
-    Trainer,
     TrainStage,
     read_cuts,
 )
@@ -110,7 +110,7 @@ def test_a_run_trains_it(fsq, tmp_path):
     tones(tmp_path)
     settings = TokenizerConfig.from_dict(small_settings(quantizer=SETTINGS)).to_dict()
     (tmp_path / "fsq.json").write_text(json.dumps(settings))
-    config = TrainConfig(
+    config = CodecTrainConfig(
         stages=(TrainStage(30),),
         architecture=str(tmp_path / "fsq.json"),
         data=DataConfig(crop_seconds=0.32, batch_size=2),
@@ -122,7 +122,7 @@ def test_a_run_trains_it(fsq, tmp_path):
     )
     lines = []
     corpora = [(read_cuts(tmp_path), None)]
-    trainer = Trainer(config, corpora, corpora, tmp_path / "run", report=lines.append)
+    trainer = CodecTrainer(config, corpora, corpora, tmp_path / "run", report=lines.append)
     before = trainer.codec.quantizer.input_proj.weight.detach().clone()
     trainer.run()
     totals = [line["mel"] for line in lines if "mel" in line]
@@ -131,7 +131,9 @@ def test_a_run_trains_it(fsq, tmp_path):
     assert not torch.equal(trainer.codec.quantizer.input_proj.weight, before)
     model = CausalAudioTokenizer.from_pretrained(tmp_path / "run" / "model")
     assert model.config.quantizer.kind == "fsq"
-    longer = Trainer(replace(config, stages=(TrainStage(31),)), corpora, corpora, tmp_path / "run")
+    longer = CodecTrainer(
+        replace(config, stages=(TrainStage(31),)), corpora, corpora, tmp_path / "run"
+    )
     assert longer.step == 30  # goes on
 
 

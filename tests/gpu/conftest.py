@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from catok.training.codec.learner import CodecLearner
-from catok.training.codec.networks import build_networks
+from catok.training.codec.networks import build_codec_networks
 from catok.training.codec.train_config import GanConfig, TrainStage
 from catok.training.engine.distributed import Group
 from tests.conftest import build, small_settings
@@ -77,7 +77,7 @@ def new_learner():
 
     def make(device, config=ADVERSARIAL):
         torch.manual_seed(0)
-        made = CodecLearner(config, build_networks(config), Group(), torch.device(device))
+        made = CodecLearner(config, build_codec_networks(config), Group(), torch.device(device))
         made.enter(config.stages[0])
         return made
 

@@ -13,12 +13,12 @@ from catok.training.codec.data import read_cuts
 from catok.training.codec.data.data_config import DataConfig
 from catok.training.codec.losses.mel import MelLossConfig
 from catok.training.codec.train_config import (
+    CodecTrainConfig,
     GanConfig,
     OptimizerConfig,
-    TrainConfig,
     TrainStage,
 )
-from catok.training.codec.trainer import Trainer
+from catok.training.codec.trainer import CodecTrainer
 from catok.training.engine.checkpoint import load_run
 from tests.conftest import small_settings
 
@@ -137,7 +137,7 @@ def test_the_rate_falls_at_the_end():
 def test_a_run_goes_there_and_back(manifest, tmp_path, capsys):
     sizes = tmp_path / "small.json"
     sizes.write_text(json.dumps(small_settings()))
-    config = TrainConfig(
+    config = CodecTrainConfig(
         stages=(TrainStage(3), TrainStage(1000)),
         architecture=str(sizes),
         data=DataConfig(crop_seconds=0.32, batch_size=2),
@@ -148,7 +148,7 @@ def test_a_run_goes_there_and_back(manifest, tmp_path, capsys):
         ema=0.9,
     )
     run, pack, out = tmp_path / "run", tmp_path / "pack", tmp_path / "out"
-    trainer = Trainer(config, [(read_cuts(manifest), None)], [], run)
+    trainer = CodecTrainer(config, [(read_cuts(manifest), None)], [], run)
     for _, batches in zip(range(4), trainer.batches(), strict=False):
         trainer.train_step(batches)
     trainer.save()
@@ -175,7 +175,7 @@ def test_a_run_goes_there_and_back(manifest, tmp_path, capsys):
     before = trainer.codec.state_dict()
     saved = load_run(run)
     assert saved is not None and saved["step"] == back["step"]
-    again = Trainer(config, [(read_cuts(manifest), None)], [], run)
+    again = CodecTrainer(config, [(read_cuts(manifest), None)], [], run)
     assert again.step == back["step"]
     after = again.codec.state_dict()
     assert any(not torch.allclose(before[name], after[name]) for name in before)

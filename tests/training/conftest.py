@@ -13,14 +13,14 @@ from catok.training.codec.data import Batch, DataConfig, read_cuts
 from catok.training.codec.discriminators import ensemble
 from catok.training.codec.learner import CodecLearner
 from catok.training.codec.losses.mel import MelLossConfig
-from catok.training.codec.networks import build_networks
+from catok.training.codec.networks import build_codec_networks
 from catok.training.codec.semantic.semantic_config import SemanticConfig
 from catok.training.codec.train_config import (
+    CodecTrainConfig,
     GanConfig,
-    TrainConfig,
     TrainStage,
 )
-from catok.training.codec.trainer import Trainer
+from catok.training.codec.trainer import CodecTrainer
 from catok.training.engine.distributed import Group
 from catok.training.engine.run_config import OptimizerConfig, ParameterGroup
 from tests.conftest import small_settings
@@ -30,7 +30,7 @@ TOY_DISCRIMINATORS = ensemble.DiscriminatorConfig(
 )
 
 CODEBOOKS = ParameterGroup(r"codebook\.weight$", lr_scale=4.0)
-CONFIG = TrainConfig(
+CONFIG = CodecTrainConfig(
     stages=(TrainStage(12),),
     architecture="small",
     data=DataConfig(crop_seconds=0.32, batch_size=2, gain_db=(-3.0, 0.0)),
@@ -113,7 +113,7 @@ def run():
     def train(folder, corpora, config=CONFIG, valid=None):
         lines = []
         valid = corpora if valid is None else valid
-        trainer = Trainer(config, corpora, valid, folder, report=lines.append)
+        trainer = CodecTrainer(config, corpora, valid, folder, report=lines.append)
         trainer.run()
         return trainer, lines
 
@@ -126,7 +126,7 @@ def learner():
 
     def make(config=CONFIG):
         torch.manual_seed(config.seed)
-        made = CodecLearner(config, build_networks(config), Group(), torch.device("cpu"))
+        made = CodecLearner(config, build_codec_networks(config), Group(), torch.device("cpu"))
         made.enter(config.stages[0])
         return made
 

@@ -18,7 +18,7 @@ import torch
 from research.study import listed, markdown, measure, score_cells, train, write_json
 
 from catok import CausalAudioTokenizer
-from catok.training import SemanticHead, TrainConfig, load_recipe, override_recipe, read_cuts
+from catok.training import CodecTrainConfig, SemanticHead, load_recipe, override_recipe, read_cuts
 
 HERE = Path(__file__).parent
 NAMES = (
@@ -32,14 +32,14 @@ NAMES = (
 )
 
 
-def recipe(name: str, steps: list[int], overrides: list[str]) -> TrainConfig:
+def recipe(name: str, steps: list[int], overrides: list[str]) -> CodecTrainConfig:
     """The named recipe with these steps per stage."""
     config = override_recipe(load_recipe(HERE / f"{name}.toml"), overrides)
     stages = [replace(s, steps=n) for s, n in zip(config.stages, steps, strict=True)]
     return replace(config, stages=tuple(stages))
 
 
-def run(name: str, config: TrainConfig, args: argparse.Namespace) -> dict[str, Any]:
+def run(name: str, config: CodecTrainConfig, args: argparse.Namespace) -> dict[str, Any]:
     """Train and measure one, unless that was done before."""
     folder = Path(args.out) / name
     done = folder / "result.json"

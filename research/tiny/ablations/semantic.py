@@ -27,8 +27,8 @@ from catok import CausalAudioTokenizer
 from catok.io.hub import find_folder
 from catok.tokenizer.checkpoint import SEMANTIC
 from catok.training import (
+    CodecTrainConfig,
     SemanticHead,
-    TrainConfig,
     TrainStage,
     load_recipe,
     override_recipe,
@@ -42,7 +42,7 @@ LABELS = {
 CODEC = ("encoder", "quantizer", "decoder")
 
 
-def recipe(name: str, start: str, steps: int, overrides: list[str]) -> TrainConfig:
+def recipe(name: str, start: str, steps: int, overrides: list[str]) -> CodecTrainConfig:
     """One stage from the codec in `start`, everything learning or the head alone."""
     config = override_recipe(load_recipe(HERE / "full.toml"), overrides)
     freeze = CODEC if name == "frozen" else ()

@@ -178,7 +178,7 @@ class AsrTask:
         from catok.lm.asr import Recognizer
 
         recognizer = load_speech(Recognizer, self.model, self.tokenizer, self.device, self.dtype)
-        recognizer.depth(self.config)
+        recognizer.resolve_num_quantizers(self.config)
 
         def work(job: "FileJob") -> "JobResult":
             if self.pcm is not None and not isinstance(job.source, Path):

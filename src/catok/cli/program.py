@@ -56,8 +56,8 @@ COMMANDS = {
     "verify": verify.run,
 }
 KEYS = {
-    "train": ("catok.training.codec.train_config", "TrainConfig"),
-    "finetune": ("catok.training.codec.train_config", "TrainConfig"),
+    "train": ("catok.training.codec.train_config", "CodecTrainConfig"),
+    "finetune": ("catok.training.codec.train_config", "CodecTrainConfig"),
     "train-lm": ("catok.training.lm.train_config", "LMTrainConfig"),
     "finetune-lm": ("catok.training.lm.train_config", "LMTrainConfig"),
 }

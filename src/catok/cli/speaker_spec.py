@@ -41,7 +41,9 @@ class SpeakerSpec:
         if self.candidates > 1:
             recognizer = load_speech(Recognizer, self.asr, None, self.device, "float32")
             best_of = BestOfN(recognizer, self.candidates)
-        detail = recordings.bitrate(synth.tokenizer, synth.depth(request.num_quantizers))
+        detail = recordings.bitrate(
+            synth.tokenizer, synth.resolve_num_quantizers(request.num_quantizers)
+        )
         options = SpeakOptions(request, self.max_length, self.pause)
         return Speaker(synth, options, best_of, detail)
 

@@ -65,29 +65,29 @@ def train_lm(
     ) -> "LMTrainer":
         import torch
 
-        from catok.training.lm.parts import build_parts
+        from catok.training.lm.networks import build_lm_networks
         from catok.training.lm.prepare import check_corpus, open_corpus
         from catok.training.lm.trainer import LMTrainer
 
         torch.manual_seed(config.seed)
-        parts = build_parts(config)
-        parts.tokenizer.to(place)
+        networks = build_lm_networks(config)
+        networks.tokenizer.to(place)
         if valid is not None:  # before the training data is encoded, which takes long
-            check_corpus(valid, parts, config.data)
+            check_corpus(valid, networks, config.data)
         with Encoding("training data", group.is_main) as encoding:
             folder = None if tokens is None else f"{tokens}/train"
             train = open_corpus(
-                data, parts, config.data, tokens=folder, group=group, report=encoding.show
+                data, networks, config.data, tokens=folder, group=group, report=encoding.show
             )
         judged = None
         if valid is not None:
             with Encoding("validation data", group.is_main) as encoding:
                 folder = None if tokens is None else f"{tokens}/valid"
                 judged = open_corpus(
-                    valid, parts, config.data, tokens=folder, group=group, report=encoding.show
+                    valid, networks, config.data, tokens=folder, group=group, report=encoding.show
                 )
         return LMTrainer(
-            config, parts, train, judged, out, device=place, group=group, report=report
+            config, networks, train, judged, out, device=place, group=group, report=report
         )
 
     return run_training(build, config.steps, out, device)

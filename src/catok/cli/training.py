@@ -19,7 +19,7 @@ from catok.io.lock import folder_lock
 if TYPE_CHECKING:
     import torch
 
-    from catok.training.codec.train_config import TrainConfig
+    from catok.training.codec.train_config import CodecTrainConfig
     from catok.training.engine.distributed import Group
 
 
@@ -46,7 +46,7 @@ def check_run(out: str, data: str | None, valid: str | None) -> None:
 
 
 def train(
-    config: "TrainConfig",
+    config: "CodecTrainConfig",
     data: str | None,
     valid: str | None,
     out: str,
@@ -54,11 +54,11 @@ def train(
 ) -> int:
     """Run a tokenizer's recipe; returns the exit code."""
     from catok.training.codec.data import left_out, read_cuts
-    from catok.training.codec.trainer import Trainer
+    from catok.training.codec.trainer import CodecTrainer
 
     def build(
         group: "Group", place: "torch.device", report: Callable[[dict[str, Any]], None]
-    ) -> Trainer:
+    ) -> CodecTrainer:
         paths = [data] if data is not None else [corpus.path for corpus in config.data.corpora]
         if data is not None:
             corpora = [(read_cuts(data), None)]
@@ -71,7 +71,7 @@ def train(
             besides = left_out(path)
             if besides and group.is_main:
                 print_note(f"catok: {path}: left out {besides}")
-        return Trainer(config, corpora, judged, out, device=place, group=group, report=report)
+        return CodecTrainer(config, corpora, judged, out, device=place, group=group, report=report)
 
     return run_training(build, config.steps, out, device)
 

@@ -141,7 +141,9 @@ class Service:
         """Segments of audio `[C, n]` at the tokenizer's rate, in order, each once it is known."""
         recognizer = self.need_recognizer()
         cutter = PieceCutter(recognizer, config)
-        job = await self.scheduler.encode(recognizer.tokenizer, recognizer.depth(config))
+        job = await self.scheduler.encode(
+            recognizer.tokenizer, recognizer.resolve_num_quantizers(config)
+        )
 
         async def heard() -> AsyncIterator[Tensor]:
             async for block in blocks:
@@ -153,7 +155,9 @@ class Service:
                 async for each in codes:
                     for piece in cutter.push(each):
                         yield piece
-            nothing = torch.zeros(recognizer.depth(config), 0, dtype=torch.int64, device="cpu")
+            nothing = torch.zeros(
+                recognizer.resolve_num_quantizers(config), 0, dtype=torch.int64, device="cpu"
+            )
             for piece in cutter.finish(nothing):
                 yield piece
 
@@ -174,7 +178,10 @@ class Service:
             async with aclosing(through(job, _once(codes))) as audio:
                 loudness = torch.cat([frame_loudness(each, size) async for each in audio])
         cuts = recognizer.pieces(codes.shape[1], loudness, config)
-        depth, rate = min(recognizer.depth(config), len(codes)), tokenizer.frame_rate
+        depth, rate = (
+            min(recognizer.resolve_num_quantizers(config), len(codes)),
+            tokenizer.frame_rate,
+        )
         seconds = float(encoded.duration)
 
         async def pieces() -> AsyncGenerator[Piece, None]:

@@ -16,20 +16,22 @@ if TYPE_CHECKING:
     from catok.training.codec.semantic.head import SemanticHead
     from catok.training.codec.semantic.semantic_config import SemanticConfig
     from catok.training.codec.train_config import (
-        TrainConfig,
+        CodecTrainConfig,
         TrainStage,
         load_recipe,
         override_recipe,
     )
-    from catok.training.codec.trainer import Trainer
+    from catok.training.codec.trainer import CodecTrainer
     from catok.training.engine.recipe import read_recipe
     from catok.training.engine.run_config import OptimizerConfig, ParameterGroup
-    from catok.training.lm.parts import build_parts
+    from catok.training.lm.networks import build_lm_networks
     from catok.training.lm.prepare import open_corpus
     from catok.training.lm.train_config import LMOptimizerConfig, LMTrainConfig
     from catok.training.lm.trainer import LMTrainer
 
 __all__ = [
+    "CodecTrainConfig",
+    "CodecTrainer",
     "CompressedSpectrumConfig",
     "Corpora",
     "DataConfig",
@@ -47,12 +49,10 @@ __all__ = [
     "ParameterGroup",
     "SemanticConfig",
     "SemanticHead",
-    "TrainConfig",
     "TrainStage",
-    "Trainer",
     "WaveformLossConfig",
     "WeightedWaveformConfig",
-    "build_parts",
+    "build_lm_networks",
     "load_recipe",
     "open_corpus",
     "override_recipe",
@@ -80,12 +80,12 @@ __getattr__, __dir__ = lazy_names(
         "ParameterGroup": "catok.training.engine.run_config",
         "SemanticConfig": "catok.training.codec.semantic.semantic_config",
         "SemanticHead": "catok.training.codec.semantic.head",
-        "TrainConfig": "catok.training.codec.train_config",
+        "CodecTrainConfig": "catok.training.codec.train_config",
         "TrainStage": "catok.training.codec.train_config",
-        "Trainer": "catok.training.codec.trainer",
+        "CodecTrainer": "catok.training.codec.trainer",
         "WaveformLossConfig": "catok.training.codec.losses.waveform",
         "WeightedWaveformConfig": "catok.training.codec.losses.weighted_waveform",
-        "build_parts": "catok.training.lm.parts",
+        "build_lm_networks": "catok.training.lm.networks",
         "load_recipe": "catok.training.codec.train_config",
         "open_corpus": "catok.training.lm.prepare",
         "override_recipe": "catok.training.codec.train_config",

@@ -60,7 +60,9 @@ def test_a_threshold_leaves_words_out(recognizer, method):
     assert (nothing.text, nothing.tokens, nothing.words) == ("", (), ())
     assert nothing.ended and nothing.log_prob < 0
     engine = RecognitionEngine(recognizer)
-    codes = recognizer.tokenizer.encode(recording[None]).codes[0][: recognizer.depth(none)]
+    codes = recognizer.tokenizer.encode(recording[None]).codes[0][
+        : recognizer.resolve_num_quantizers(none)
+    ]
     engine.admit(codes, none)
     found = []
     while engine.busy:

@@ -6,7 +6,7 @@ from catok.training.codec.discriminators.ensemble import Discriminators
 from catok.training.codec.finetune import finetune_recipe
 from catok.training.codec.semantic.head import SemanticHead
 from catok.training.codec.semantic.semantic_config import SemanticConfig
-from catok.training.codec.trainer import Trainer
+from catok.training.codec.trainer import CodecTrainer
 
 from ..conftest import TOY_DISCRIMINATORS, changed, same, weights
 
@@ -61,7 +61,7 @@ def test_only_the_decoder_moves(tmp_path, corpora, small_model, adversarial):
     discriminators.save_pretrained(folder / "discriminators")
     config = finetune_recipe(folder, ("encoder", "quantizer"), adversarial=adversarial, steps=3)
     config = replace(config, data=replace(config.data, crop_seconds=0.32, batch_size=2), ema=0.9)
-    trainer = Trainer(config, corpora, [], tmp_path / "run")
+    trainer = CodecTrainer(config, corpora, [], tmp_path / "run")
     if adversarial:
         assert same(trainer.learner.discriminators.state_dict(), discriminators.state_dict())
     before = weights(small_model)

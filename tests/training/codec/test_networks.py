@@ -5,7 +5,7 @@ import torch
 
 from catok import CausalAudioTokenizer, TokenizerConfig
 from catok.training.codec.discriminators.ensemble import Discriminators
-from catok.training.codec.networks import build_networks
+from catok.training.codec.networks import build_codec_networks
 from catok.training.codec.semantic.head import SemanticHead
 from catok.training.codec.semantic.semantic_config import SemanticConfig
 from catok.training.codec.train_config import GanConfig, TrainStage
@@ -27,19 +27,19 @@ def published(tmp_path, small_model):
 
 
 def test_only_what_the_recipe_has():
-    made = build_networks(CONFIG)
+    made = build_codec_networks(CONFIG)
     assert made.is_new and made.discriminators is None and made.semantic is None
-    made = build_networks(EVERYTHING)
+    made = build_codec_networks(EVERYTHING)
     assert made.discriminators.config == TOY_DISCRIMINATORS and made.semantic.latent_dim == 16
 
 
 def test_a_folder_brings_its_companions_along(published, small_model):
     folder, discriminators, head = published
-    made = build_networks(replace(EVERYTHING, init_from=str(folder)))
+    made = build_codec_networks(replace(EVERYTHING, init_from=str(folder)))
     assert not made.is_new and same(made.codec.state_dict(), small_model.state_dict())
     assert same(made.discriminators.state_dict(), discriminators.state_dict())
     assert same(made.semantic.state_dict(), head.state_dict())
-    made = build_networks(replace(CONFIG, init_from=str(folder)))
+    made = build_codec_networks(replace(CONFIG, init_from=str(folder)))
     assert made.discriminators is None and made.semantic is None
 
 
@@ -49,7 +49,7 @@ def test_discriminators_from_a_folder_of_their_own(published, tmp_path):
     others = Discriminators(TOY_DISCRIMINATORS)
     others.save_pretrained(tmp_path / "others")
     config = replace(EVERYTHING, init_from=str(folder), gan=GanConfig(str(tmp_path / "others")))
-    assert same(build_networks(config).discriminators.state_dict(), others.state_dict())
+    assert same(build_codec_networks(config).discriminators.state_dict(), others.state_dict())
 
 
 def test_the_name_of_a_preset_is_that_preset_and_dot_slash_a_folder(
@@ -60,30 +60,30 @@ def test_the_name_of_a_preset_is_that_preset_and_dot_slash_a_folder(
     others.save_pretrained(tmp_path / "toy")
     others.save_pretrained(tmp_path / "small" / "discriminators")
     monkeypatch.chdir(tmp_path)
-    made = build_networks(EVERYTHING)
+    made = build_codec_networks(EVERYTHING)
     assert made.is_new and made.discriminators.config == TOY_DISCRIMINATORS
     gan = replace(EVERYTHING.gan, discriminators="./toy")
-    made = build_networks(replace(EVERYTHING, init_from="./small", gan=gan))
+    made = build_codec_networks(replace(EVERYTHING, init_from="./small", gan=gan))
     assert same(made.codec.state_dict(), small_model.state_dict())
     assert made.discriminators.config == others.config
 
 
 def test_an_embedded_model_is_trained_and_its_architecture_is_not():
-    made = build_networks(replace(CONFIG, init_from="tiny"))
+    made = build_codec_networks(replace(CONFIG, init_from="tiny"))
     assert not made.is_new
     assert made.codec.weight_hash == CausalAudioTokenizer.from_pretrained("tiny").weight_hash
-    made = build_networks(replace(CONFIG, architecture="tiny"))
+    made = build_codec_networks(replace(CONFIG, architecture="tiny"))
     assert made.is_new and made.codec.config == TokenizerConfig.preset("tiny")
 
 
 def test_unknown_names(tmp_path, small_model):
     with pytest.raises(ValueError, match="'smal' is neither a preset.*nor a .json"):
-        build_networks(replace(CONFIG, architecture="smal"))
+        build_codec_networks(replace(CONFIG, architecture="smal"))
     with pytest.raises(ValueError, match="no folder 'smal'"):
-        build_networks(replace(CONFIG, init_from="smal"))
+        build_codec_networks(replace(CONFIG, init_from="smal"))
     small_model.save_pretrained(tmp_path)
     with pytest.raises(ValueError, match="is a trained model: init_from"):
-        build_networks(replace(CONFIG, architecture=str(tmp_path)))
+        build_codec_networks(replace(CONFIG, architecture=str(tmp_path)))
     stages = (TrainStage(1, adversarial=True),)
     with pytest.raises(ValueError, match="no preset called 'many'"):
-        build_networks(replace(CONFIG, stages=stages, gan=GanConfig("many")))
+        build_codec_networks(replace(CONFIG, stages=stages, gan=GanConfig("many")))

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from catok.training.codec.semantic.semantic_config import SemanticConfig
-from catok.training.codec.train_config import OptimizerConfig, TrainConfig, TrainStage
+from catok.training.codec.train_config import CodecTrainConfig, OptimizerConfig, TrainStage
 
 from ..conftest import EVERYTHING
 
@@ -11,7 +11,7 @@ STAGES = (TrainStage(3), TrainStage(4), TrainStage(5))
 
 
 def test_the_stage_of_a_step():
-    config = TrainConfig(stages=STAGES)
+    config = CodecTrainConfig(stages=STAGES)
     places = [config.stage_at(step) for step in range(config.steps)]
     assert config.steps == 12
     assert places == [(0, n) for n in range(3)] + [(1, n) for n in range(4)] + [
@@ -21,7 +21,7 @@ def test_the_stage_of_a_step():
 
 
 def test_round_trip_through_json():
-    assert TrainConfig.from_dict(json.loads(json.dumps(EVERYTHING.to_dict()))) == EVERYTHING
+    assert CodecTrainConfig.from_dict(json.loads(json.dumps(EVERYTHING.to_dict()))) == EVERYTHING
 
 
 @pytest.mark.parametrize(
@@ -38,17 +38,17 @@ def test_round_trip_through_json():
 )
 def test_runs_that_cannot_be(changes, message):
     with pytest.raises(ValueError, match=message):
-        TrainConfig(**({"stages": STAGES} | changes))
+        CodecTrainConfig(**({"stages": STAGES} | changes))
 
 
 def test_something_must_learn():
     codec = ("encoder", "quantizer", "decoder")
     with pytest.raises(ValueError, match="nothing would learn"):
-        TrainConfig(stages=(TrainStage(1, freeze=codec),))
+        CodecTrainConfig(stages=(TrainStage(1, freeze=codec),))
     head = SemanticConfig.preset("mini")
-    TrainConfig(stages=(TrainStage(1, freeze=codec),), semantic=head)
+    CodecTrainConfig(stages=(TrainStage(1, freeze=codec),), semantic=head)
     with pytest.raises(ValueError, match="nothing would learn"):
-        TrainConfig(stages=(TrainStage(1, freeze=(*codec, "semantic")),), semantic=head)
+        CodecTrainConfig(stages=(TrainStage(1, freeze=(*codec, "semantic")),), semantic=head)
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_something_must_learn():
         (lambda: TrainStage(0), "at least 1 step"),
         (lambda: TrainStage(1, freeze=("discriminators",)), "cannot freeze"),
         (
-            lambda: TrainConfig((TrainStage(1),), weights={"mel": -1.0}),
+            lambda: CodecTrainConfig((TrainStage(1),), weights={"mel": -1.0}),
             "weights.mel must not be negative",
         ),
         (lambda: OptimizerConfig(learning_rate=0.0), "must be positive"),

@@ -14,7 +14,7 @@ from catok.training.codec.discriminators.ensemble import Discriminators
 from catok.training.codec.losses.mel import MelLossConfig
 from catok.training.codec.semantic.head import SemanticHead
 from catok.training.codec.train_config import TrainStage
-from catok.training.codec.trainer import Trainer
+from catok.training.codec.trainer import CodecTrainer
 from catok.training.engine.save_schedule import GracefulStop
 
 from ..conftest import CONFIG, EVERYTHING, same, tones
@@ -71,7 +71,7 @@ def test_a_resumed_run_is_the_uninterrupted_run(tmp_path, texts, run, whole, cut
         whole["trainer"], whole["lines"] = run(whole["folder"], texts, EVERYTHING)
     expected = whole["lines"]
 
-    first = Trainer(EVERYTHING, texts, texts, tmp_path)
+    first = CodecTrainer(EVERYTHING, texts, texts, tmp_path)
     stream = first.batches()
     while first.step < cut:
         first.train_step(next(stream))
@@ -136,7 +136,7 @@ def test_a_finished_run_stays_as_it_is(tmp_path, corpora, run):
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1])
 def test_a_signal_saves_and_ends(tmp_path, corpora, number):
-    trainer = Trainer(
+    trainer = CodecTrainer(
         CONFIG, corpora, [], tmp_path, report=lambda line: os.kill(os.getpid(), number)
     )
     before = signal.getsignal(number)
@@ -173,7 +173,7 @@ def test_a_run_that_diverges_keeps_its_last_good_state(tmp_path, corpora, run):
 
 
 def test_a_trial_changes_nothing(texts, tmp_path):
-    trainer = Trainer(
+    trainer = CodecTrainer(
         replace(EVERYTHING, stages=(TrainStage(4, adversarial=True),)), texts, [], tmp_path
     )
     batches = next(trainer.batches())
@@ -189,7 +189,7 @@ def test_a_trial_changes_nothing(texts, tmp_path):
 
 
 def test_it_saves_by_the_clock(tmp_path, corpora, monkeypatch):
-    trainer = Trainer(replace(CONFIG, save_minutes=0.0), corpora, [], tmp_path)
+    trainer = CodecTrainer(replace(CONFIG, save_minutes=0.0), corpora, [], tmp_path)
     saved = []
     monkeypatch.setattr(trainer, "save", lambda: saved.append(trainer.step))
     monkeypatch.setattr(trainer, "finish", lambda: None)
@@ -238,7 +238,7 @@ def test_a_large_batch_is_not_initialised_on_whole(tmp_path, corpora, monkeypatc
     monkeypatch.setattr(
         trainer, "initialize_from_audio", lambda c, audio, g, **_: heard.append(audio)
     )
-    Trainer(CONFIG, corpora, [], tmp_path)
+    CodecTrainer(CONFIG, corpora, [], tmp_path)
     assert heard[0].shape == (4, 1, 7680)
 
 

@@ -25,8 +25,8 @@ from catok.training.codec.learner import CodecLearner
 from catok.training.codec.losses.mel import MelLossConfig
 from catok.training.codec.semantic.semantic_config import SemanticConfig
 from catok.training.codec.train_config import (
+    CodecTrainConfig,
     GanConfig,
-    TrainConfig,
     TrainStage,
 )
 from catok.training.engine import distributed
@@ -39,7 +39,7 @@ REAL_SOURCE = loop.open_source
 
 CODEBOOKS = ParameterGroup(r"codebook\.weight$", lr_scale=4.0)
 # everything at once that could differ between one process and two
-CONFIG = TrainConfig(
+CONFIG = CodecTrainConfig(
     stages=(TrainStage(10), TrainStage(6, adversarial=True), TrainStage(4, freeze=("encoder",))),
     architecture="small",
     data=DataConfig(crop_seconds=0.32, batch_size=8),
@@ -113,10 +113,10 @@ def prepare() -> None:
     )
 
 
-def trainer(group: Group, folder: Path, config: TrainConfig, report=lambda line: None):
+def trainer(group: Group, folder: Path, config: CodecTrainConfig, report=lambda line: None):
     """A trainer for this process's share of `config.data.batch_size` rows."""
     share = replace(config.data, batch_size=config.data.batch_size // group.world_size)
-    return loop.Trainer(
+    return loop.CodecTrainer(
         replace(config, data=share), [], [("valid", None)], folder, group=group, report=report
     )
 
@@ -141,7 +141,7 @@ def outcome(learner: CodecLearner, lines: list) -> dict:
     }
 
 
-def train(group: Group, folder: Path, config: TrainConfig) -> dict:
+def train(group: Group, folder: Path, config: CodecTrainConfig) -> dict:
     """A run, from its start or from where it was left, to its end."""
     lines: list = []
     run = trainer(group, folder, config, lines.append)
@@ -149,7 +149,7 @@ def train(group: Group, folder: Path, config: TrainConfig) -> dict:
     return outcome(run.learner, lines)
 
 
-def train_in_parts(group: Group, folder: Path, config: TrainConfig, until: int) -> dict:
+def train_in_parts(group: Group, folder: Path, config: CodecTrainConfig, until: int) -> dict:
     """A run that is given up after `until` steps, its trainer thrown away, and taken up again."""
     first = trainer(group, folder, config)
     for batches in first.batches():
@@ -162,7 +162,7 @@ def train_in_parts(group: Group, folder: Path, config: TrainConfig, until: int) 
     return train(group, folder, config)
 
 
-def stop_by_signal(group: Group, folder: Path, config: TrainConfig) -> dict:
+def stop_by_signal(group: Group, folder: Path, config: CodecTrainConfig) -> dict:
     """The last rank gets a SIGTERM in its third step."""
     run = trainer(group, folder, config)
     step, save, saves = run.train_step, run.save, []
@@ -181,7 +181,7 @@ def stop_by_signal(group: Group, folder: Path, config: TrainConfig) -> dict:
     return {"step": run.step, "saves": saves}
 
 
-def nan_on_one_rank(group: Group, folder: Path, config: TrainConfig) -> dict:
+def nan_on_one_rank(group: Group, folder: Path, config: CodecTrainConfig) -> dict:
     """The last rank hears NaN in its third step, the others do not."""
     lines: list = []
     run = trainer(group, folder, config, lines.append)
@@ -206,7 +206,7 @@ def gather_unequal(group: Group) -> torch.Tensor:
     return group.gather(torch.full((group.rank + 1, 2), group.rank))
 
 
-def wrappers(group: Group, folder: Path, config: TrainConfig) -> list[int]:
+def wrappers(group: Group, folder: Path, config: CodecTrainConfig) -> list[int]:
     """Per step, how many DDP wrappers are alive: those of earlier stages would still have hooks."""
     run = trainer(group, folder, config)
     step, known, alive = run.train_step, weakref.WeakSet(), []
@@ -223,7 +223,7 @@ def wrappers(group: Group, folder: Path, config: TrainConfig) -> list[int]:
     return alive
 
 
-def unmatched(group: Group, folder: Path, config: TrainConfig) -> str:
+def unmatched(group: Group, folder: Path, config: CodecTrainConfig) -> str:
     """What is said when a recipe cannot go on with the run in `folder`."""
     try:
         trainer(group, folder, config)

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from catok.training.codec.train_config import TrainStage
-from catok.training.codec.trainer import Trainer
+from catok.training.codec.trainer import CodecTrainer
 from catok.training.engine import checkpoint
 from catok.training.engine.distributed import Group
 
@@ -24,8 +24,8 @@ from ..conftest import CONFIG, EVERYTHING, same
 DRIVER = """
 import io, os, signal, sys, torch
 from dataclasses import replace
-from catok.training.codec.trainer import Trainer
-from catok.training.codec.train_config import TrainConfig
+from catok.training.codec.trainer import CodecTrainer
+from catok.training.codec.train_config import CodecTrainConfig
 from catok.training.codec.data import read_cuts
 import json
 
@@ -43,8 +43,8 @@ def dying(state, file):
     os.kill(os.getpid(), signal.SIGKILL)
 
 torch.save = dying
-config = TrainConfig.from_dict(json.loads(settings))
-Trainer(config, [(read_cuts(corpus), None)], [], folder).run()
+config = CodecTrainConfig.from_dict(json.loads(settings))
+CodecTrainer(config, [(read_cuts(corpus), None)], [], folder).run()
 """
 
 
@@ -73,7 +73,7 @@ def test_killed_while_saving(tmp_path, corpus_folder, corpora, run, small_model)
 def test_a_full_disk_leaves_the_old_one(tmp_path, corpora, run):
     run(tmp_path, corpora, replace(CONFIG, stages=(TrainStage(2),)), valid=[])
     before = (tmp_path / "last.pt").read_bytes()
-    trainer = Trainer(CONFIG, corpora, [], tmp_path)
+    trainer = CodecTrainer(CONFIG, corpora, [], tmp_path)
     trainer.train_step(next(trainer.batches()))
     with small_disk(len(before) // 2), pytest.raises(OSError, match="disk full"):
         trainer.save()
@@ -100,7 +100,7 @@ def test_no_space_left_is_said_so(tmp_path, monkeypatch):
 def test_a_damaged_one_says_so(tmp_path, corpora):
     (tmp_path / "last.pt").write_bytes(b"half a file")
     with pytest.raises(ValueError, match="cannot be read.*start anew"):
-        Trainer(CONFIG, corpora, [], tmp_path)
+        CodecTrainer(CONFIG, corpora, [], tmp_path)
 
 
 def test_a_run_of_other_networks_is_refused(tmp_path, corpora, texts, run):
@@ -108,11 +108,11 @@ def test_a_run_of_other_networks_is_refused(tmp_path, corpora, texts, run):
     with pytest.raises(
         ValueError, match=r"has no \['discriminator_optimizer', 'discriminators', 'ema'\]"
     ):
-        Trainer(EVERYTHING, texts, [], tmp_path)
+        CodecTrainer(EVERYTHING, texts, [], tmp_path)
     with pytest.raises(ValueError, match="other networks"):
-        Trainer(replace(EVERYTHING, ema=0.0, stages=(TrainStage(1),)), texts, [], tmp_path)
+        CodecTrainer(replace(EVERYTHING, ema=0.0, stages=(TrainStage(1),)), texts, [], tmp_path)
     with pytest.raises(ValueError) as error:
-        Trainer(replace(CONFIG, architecture="nano"), corpora, [], tmp_path)
+        CodecTrainer(replace(CONFIG, architecture="nano"), corpora, [], tmp_path)
     assert str(tmp_path) in str(error.value) and 'architecture "small" -> "nano"' in str(
         error.value
     )
@@ -134,7 +134,7 @@ def test_a_run_of_another_format_is_refused(tmp_path, corpora, run):
     state = torch.load(tmp_path / "last.pt", weights_only=True)
     torch.save(state | {"format": 99}, tmp_path / "last.pt")
     with pytest.raises(ValueError, match="another version of catok .format 99"):
-        Trainer(CONFIG, corpora, [], tmp_path)
+        CodecTrainer(CONFIG, corpora, [], tmp_path)
 
 
 def test_flipped_bits_are_found(tmp_path):
@@ -190,14 +190,14 @@ def saved(tmp_path_factory):
 def test_a_state_that_does_not_fit_is_refused(saved, tmp_path, texts, name):
     config = replace(EVERYTHING, stages=(TrainStage(4, adversarial=True),))
     if not (saved / "last.pt").exists():
-        trainer = Trainer(config, texts, [], saved)
+        trainer = CodecTrainer(config, texts, [], saved)
         trainer.train_step(next(trainer.batches()))
         trainer.save()
     state = torch.load(saved / "last.pt", weights_only=True)
     spoil(state, name)
     torch.save(state, tmp_path / "last.pt")
     with pytest.raises(ValueError, match="cannot go on with the run in"):
-        Trainer(config, texts, [], tmp_path)
+        CodecTrainer(config, texts, [], tmp_path)
 
 
 def test_a_run_of_another_kind_or_of_other_data_is_refused(tmp_path, learner):
@@ -218,4 +218,4 @@ def test_a_run_of_another_kind_or_of_other_data_is_refused(tmp_path, learner):
 def test_a_run_of_the_older_format_says_what_to_do(tmp_path, corpora):
     torch.save({"format": 1, "step": 3, "generator": {}}, tmp_path / "last.pt")
     with pytest.raises(ValueError, match="format 1, this one reads 2.*finish it.*from its model"):
-        Trainer(CONFIG, corpora, [], tmp_path)
+        CodecTrainer(CONFIG, corpora, [], tmp_path)

@@ -9,7 +9,7 @@ import torch
 from catok.training.codec.data import Batch
 from catok.training.codec.losses import waveform
 from catok.training.codec.train_config import TrainStage
-from catok.training.codec.trainer import Trainer
+from catok.training.codec.trainer import CodecTrainer
 from catok.training.engine.guards import NonFiniteGuard
 
 from ..conftest import EVERYTHING, same, some_batch
@@ -44,7 +44,7 @@ def json_free(state):
 
 def test_a_bad_step_changes_nothing_and_its_batch_is_kept(tmp_path, texts, poison):
     config = replace(EVERYTHING, stages=(TrainStage(6, adversarial=True),))
-    trainer = Trainer(config, texts, [], tmp_path)
+    trainer = CodecTrainer(config, texts, [], tmp_path)
     stream = trainer.batches()
     trainer.train_step(next(stream))
     before = frozen(trainer)
@@ -65,7 +65,7 @@ def test_a_bad_step_changes_nothing_and_its_batch_is_kept(tmp_path, texts, poiso
 
 
 def test_a_bad_gradient_alone_is_bad(tmp_path, texts):
-    trainer = Trainer(EVERYTHING, texts, [], tmp_path)
+    trainer = CodecTrainer(EVERYTHING, texts, [], tmp_path)
     before = frozen(trainer)
     weight = next(trainer.codec.decoder.parameters())
     handle = weight.register_hook(lambda gradient: gradient * float("inf"))
@@ -80,7 +80,7 @@ def test_a_run_goes_on_past_some_and_stops_at_many(tmp_path, texts, poison, run)
     before = (tmp_path / "last.pt").read_bytes()
     poison["bad"] = True
     lines = []
-    trainer = Trainer(config, texts, texts, tmp_path, report=lines.append)
+    trainer = CodecTrainer(config, texts, texts, tmp_path, report=lines.append)
     with pytest.raises(ValueError, match="3 steps in a row.*optimizer.learning_rate") as caught:
         trainer.run()
     assert "\n" not in str(caught.value)

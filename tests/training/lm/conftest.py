@@ -10,7 +10,7 @@ import torch
 from catok import CausalAudioTokenizer
 from catok.data.recordings import read_recordings
 from catok.training.lm.corpus import Corpus
-from catok.training.lm.parts import Parts, build_parts
+from catok.training.lm.networks import LMNetworks, build_lm_networks
 from catok.training.lm.train_config import CTCConfig, LMDataConfig, LMOptimizerConfig, LMTrainConfig
 from tests.conftest import build, small_settings
 from tests.lm.conftest import small_config
@@ -71,25 +71,25 @@ def config(places) -> LMTrainConfig:
     return replace(CONFIG, architecture=model, tokenizer=codec)
 
 
-def new_parts(config: LMTrainConfig) -> Parts:
+def new_networks(config: LMTrainConfig) -> LMNetworks:
     """The networks, always the same."""
     torch.manual_seed(config.seed)
-    return build_parts(config)
+    return build_lm_networks(config)
 
 
 @pytest.fixture
-def parts(config) -> Parts:
+def networks(config) -> LMNetworks:
     """New networks."""
-    return new_parts(config)
+    return new_networks(config)
 
 
-def open_codes(places: Path, parts: Parts, data: LMDataConfig | None = None) -> Corpus:
+def open_codes(places: Path, networks: LMNetworks, data: LMDataConfig | None = None) -> Corpus:
     """The corpus of codes.jsonl."""
     recordings = read_recordings(places / "codes.jsonl")
-    return Corpus(recordings, parts.text, parts.space, data or LMDataConfig())
+    return Corpus(recordings, networks.text, networks.space, data or LMDataConfig())
 
 
 @pytest.fixture
-def corpus(places, parts) -> Corpus:
+def corpus(places, networks) -> Corpus:
     """All seven utterances."""
-    return open_codes(places, parts)
+    return open_codes(places, networks)

@@ -33,17 +33,17 @@ def test_packing_keeps_everything_within_the_budget(lengths, budget):
         assert (one.stop - one.start + 1) * lengths[two.start] > budget
 
 
-def test_a_pass_holds_every_utterance_once(corpus, parts):
+def test_a_pass_holds_every_utterance_once(corpus, networks):
     data = LMDataConfig(rows_per_batch=200, clone=0.5, continuation=0.5)
     seen = Counter()
     for turn in range(30):
         tasks = {"tts": 1.0, "asr": 1.0}
         rng = np.random.default_rng(turn)
-        batches = plan_epoch(corpus, parts.prompt_builder, data, tasks, rng)
+        batches = plan_epoch(corpus, networks.prompt_builder, data, tasks, rng)
         assert sorted(e.index for b in batches for e in b) == list(range(len(TEXTS)))
         for batch in batches:
             assert len({e.task for e in batch}) == 1
-            rows = [len(build(e, corpus, parts.prompt_builder).rows) for e in batch]
+            rows = [len(build(e, corpus, networks.prompt_builder).rows) for e in batch]
             assert len(batch) == 1 or len(batch) * max(rows) <= 200
             for example in batch:
                 seen[example.task] += 1
@@ -56,21 +56,21 @@ def test_a_pass_holds_every_utterance_once(corpus, parts):
     assert 0.35 < seen["prefix"] / seen["tts"] < 0.65
 
 
-def test_some_speak_without_being_told_the_text(corpus, parts):
+def test_some_speak_without_being_told_the_text(corpus, networks):
     rng = np.random.default_rng(0)
     tasks, data = {"tts": 1.0, "asr": 1.0}, LMDataConfig(rows_per_batch=200, no_text=0.4)
     examples = [
         e
         for _ in range(30)
-        for b in plan_epoch(corpus, parts.prompt_builder, data, tasks, rng)
+        for b in plan_epoch(corpus, networks.prompt_builder, data, tasks, rng)
         for e in b
     ]
     spoken = [e for e in examples if e.task == "tts"]
     assert all(e.told for e in examples if e.task == "asr")
     assert 0.25 < sum(not e.told for e in spoken) / len(spoken) < 0.55
-    untold = build(Example("tts", 0, told=False), corpus, parts.prompt_builder)
-    told = build(Example("tts", 0), corpus, parts.prompt_builder)
-    text = parts.prompt_builder.text
+    untold = build(Example("tts", 0, told=False), corpus, networks.prompt_builder)
+    told = build(Example("tts", 0), corpus, networks.prompt_builder)
+    text = networks.prompt_builder.text
     assert text.decode(told.text.tolist()) == corpus.utterances[0].text and not len(untold.text)
     spelled = text.decode(told.rows[:, 0].tolist())
     silent = spelled.replace(f"Text:\n{corpus.utterances[0].text}\n", "Text:\nNone\n")
@@ -79,13 +79,13 @@ def test_some_speak_without_being_told_the_text(corpus, parts):
     assert torch.equal(*asked)
 
 
-def test_references_are_cut(corpus, parts):
+def test_references_are_cut(corpus, networks):
     data = LMDataConfig(clone=1.0, reference_seconds=4 / 12.5)
     examples = [
         e
         for turn in range(5)
         for b in plan_epoch(
-            corpus, parts.prompt_builder, data, {"tts": 1.0}, np.random.default_rng(turn)
+            corpus, networks.prompt_builder, data, {"tts": 1.0}, np.random.default_rng(turn)
         )
         for e in b
     ]
@@ -94,9 +94,9 @@ def test_references_are_cut(corpus, parts):
     assert len({e.reference_start for e in examples}) > 3
 
 
-def test_batches_are_a_function_of_seed_and_number(config, corpus, parts):
+def test_batches_are_a_function_of_seed_and_number(config, corpus, networks):
     def source(seed=0):
-        return training_source(replace(config, seed=seed), corpus, parts.prompt_builder)
+        return training_source(replace(config, seed=seed), corpus, networks.prompt_builder)
 
     forward = [source().batch(n) for n in range(12)]
     again, other = source(), source(seed=1)
@@ -109,9 +109,9 @@ def test_batches_are_a_function_of_seed_and_number(config, corpus, parts):
     )
 
 
-def test_two_processes_read_what_one_would(config, corpus, parts):
-    one = training_source(replace(config, accumulate=2), corpus, parts.prompt_builder)
-    ranks = [training_source(config, corpus, parts.prompt_builder, rank, 2) for rank in (0, 1)]
+def test_two_processes_read_what_one_would(config, corpus, networks):
+    one = training_source(replace(config, accumulate=2), corpus, networks.prompt_builder)
+    ranks = [training_source(config, corpus, networks.prompt_builder, rank, 2) for rank in (0, 1)]
     for step in range(5):
         both = [read() for source in ranks for read in source.requests(step)]
         whole = [read() for read in one.requests(step)]
@@ -119,8 +119,8 @@ def test_two_processes_read_what_one_would(config, corpus, parts):
             assert torch.equal(mine.rows, other.rows)
 
 
-def test_threads_change_nothing(config, corpus, parts):
-    source = training_source(config, corpus, parts.prompt_builder)
+def test_threads_change_nothing(config, corpus, networks):
+    source = training_source(config, corpus, networks.prompt_builder)
     requests = [read for step in range(2, 9) for read in source.requests(step)]
     plain, threaded = (list(prefetch(requests, workers)) for workers in (0, 3))
     assert len(plain) == 7
@@ -128,33 +128,33 @@ def test_threads_change_nothing(config, corpus, parts):
         assert torch.equal(one.rows, other.rows)
 
 
-def test_recognition_is_the_prompt_that_the_recogniser_uses(corpus, parts):
+def test_recognition_is_the_prompt_that_the_recogniser_uses(corpus, networks):
     from catok.lm.asr.prefill import RecognitionPrompt
 
-    sequence = build(Example("asr", 3), corpus, parts.prompt_builder)
-    prompt = RecognitionPrompt(parts.prompt_builder)
+    sequence = build(Example("asr", 3), corpus, networks.prompt_builder)
+    prompt = RecognitionPrompt(networks.prompt_builder)
     codes = corpus.codes(3)
     expected = torch.cat([prompt.opening, prompt.frames(codes), prompt.closing])
     assert torch.equal(sequence.rows[: len(expected)], expected)
     asked = sequence.labels[:, 0] != IGNORED
     assert int(asked.nonzero()[0]) == len(expected) - 1
     ids = sequence.labels[asked, 0].tolist()
-    end = [parts.model.config.im_end_token_id, *parts.text.encode("\n")]
-    assert ids == parts.text.encode(TEXTS[3]) + end
-    assert sequence.text.tolist() == parts.text.encode(TEXTS[3])
+    end = [networks.model.config.im_end_token_id, *networks.text.encode("\n")]
+    assert ids == networks.text.encode(TEXTS[3]) + end
+    assert sequence.text.tolist() == networks.text.encode(TEXTS[3])
     assert bool((sequence.labels[:, 1:] == IGNORED).all())
 
 
 @pytest.mark.parametrize("prefix", [0, 1, 4])
-def test_synthesis_learns_what_comes_after_the_prefix(corpus, parts, prefix):
+def test_synthesis_learns_what_comes_after_the_prefix(corpus, networks, prefix):
     example = Example("tts", 1, reference=3, reference_start=1, reference_stop=4, prefix=prefix)
-    sequence = build(example, corpus, parts.prompt_builder)
-    codes, config = corpus.codes(1), parts.model.config
+    sequence = build(example, corpus, networks.prompt_builder)
+    codes, config = corpus.codes(1), networks.model.config
     audio = sequence.labels[:, 1] != IGNORED
     assert torch.equal(sequence.labels[audio, 1:].t(), codes[:, prefix:])
     text = sequence.labels[:, 0] != IGNORED
     ids = sequence.labels[text, 0].tolist()
-    newline = parts.text.encode("\n")
+    newline = networks.text.encode("\n")
     slots = [config.audio_assistant_gen_slot_token_id] * (codes.shape[1] - prefix)
     assert ids == [*slots, config.audio_end_token_id, config.im_end_token_id, *newline]
     heard = sequence.rows[:, 0] == config.audio_user_slot_token_id
@@ -178,13 +178,13 @@ def test_masking_hides_spans_of_frames_and_nothing_else():
     assert max(hidden) <= 40 and 10 < sum(hidden) / 50 < 20 and len(set(hidden)) > 10
 
 
-def test_masking_is_in_training_batches_of_recognition_only(config, corpus, parts):
+def test_masking_is_in_training_batches_of_recognition_only(config, corpus, networks):
     masking = MaskingConfig(0.9, 3)
-    pad = parts.model.config.audio_pad_code
+    pad = networks.model.config.audio_pad_code
 
     def hidden(task, masking):
         source = LMBatchSource(
-            corpus, parts.prompt_builder, config.data, {task: 1.0}, masking=masking
+            corpus, networks.prompt_builder, config.data, {task: 1.0}, masking=masking
         )
         batches = [source.batch(n) for n in range(4)]
         return sum(int((b.rows[..., 1][b.voiced] == pad).sum()) for b in batches)
@@ -211,11 +211,13 @@ def test_thinning_keeps_text_the_first_codebook_and_a_share_of_the_rest():
     assert int((least[:, 2:] != IGNORED).any(dim=1).sum()) == 1
 
 
-def test_a_recipe_thins_synthesis_and_nothing_else(config, corpus, parts):
+def test_a_recipe_thins_synthesis_and_nothing_else(config, corpus, networks):
     thinned = replace(config, depth_share=0.5)
 
     def targets(config, task):
-        source = training_source(replace(config, tasks={task: 1.0}), corpus, parts.prompt_builder)
+        source = training_source(
+            replace(config, tasks={task: 1.0}), corpus, networks.prompt_builder
+        )
         return torch.stack([(r().labels != IGNORED).sum(dim=(0, 1)) for r in source.requests(0)])
 
     whole, thin = targets(config, "tts"), targets(thinned, "tts")
@@ -224,10 +226,10 @@ def test_a_recipe_thins_synthesis_and_nothing_else(config, corpus, parts):
     assert torch.equal(targets(config, "asr"), targets(thinned, "asr"))
 
 
-def test_codes_that_cannot_be_read_are_left_out_and_named(places, parts, config, tmp_path):
-    corpus = open_codes(places, parts)
-    whole = LMBatchSource(corpus, parts.prompt_builder, config.data, {"asr": 1.0}).batch(0)
-    first = LMBatchSource(corpus, parts.prompt_builder, config.data, {"asr": 1.0})
+def test_codes_that_cannot_be_read_are_left_out_and_named(places, networks, config, tmp_path):
+    corpus = open_codes(places, networks)
+    whole = LMBatchSource(corpus, networks.prompt_builder, config.data, {"asr": 1.0}).batch(0)
+    first = LMBatchSource(corpus, networks.prompt_builder, config.data, {"asr": 1.0})
     victim = first._examples(0)[0].index
     broken = replace(corpus.utterances[victim], codes=tmp_path / "none.cat")
     corpus.utterances[victim] = broken

@@ -27,16 +27,16 @@ def test_codes_are_a_prefix_of_the_file(places, corpus):
     assert corpus.hours == pytest.approx(corpus.frames.sum() / 12.5 / 3600)
 
 
-def test_memory_is_bounded(places, parts):
-    none = open_codes(places, parts, LMDataConfig(codes_in_memory=0.0))
-    some = open_codes(places, parts, LMDataConfig(codes_in_memory=200e-9))
+def test_memory_is_bounded(places, networks):
+    none = open_codes(places, networks, LMDataConfig(codes_in_memory=0.0))
+    some = open_codes(places, networks, LMDataConfig(codes_in_memory=200e-9))
     for corpus in (none, some):
         for index in range(len(corpus)):
             corpus.codes(index)
     assert not none._kept and 0 < sum(c.nbytes for c in some._kept.values()) <= 200
 
 
-def test_what_cannot_be_used_is_counted(places, parts, codec, tmp_path):
+def test_what_cannot_be_used_is_counted(places, networks, codec, tmp_path):
     good = read_recordings(places / "codes.jsonl")
     changed = [
         good[0],
@@ -51,7 +51,7 @@ def test_what_cannot_be_used_is_counted(places, parts, codec, tmp_path):
         dataclasses.replace(good[1], frames=1000, weights=""),
     ]
     data = LMDataConfig(max_text=50)
-    corpus = Corpus(changed, parts.text, parts.space, data)
+    corpus = Corpus(changed, networks.text, networks.space, data)
     assert len(corpus) == 1
     assert corpus.skipped == Counter(
         {
@@ -65,13 +65,13 @@ def test_what_cannot_be_used_is_counted(places, parts, codec, tmp_path):
         }
     )
     with pytest.raises(ValueError, match="none of 9 recordings can be trained on"):
-        Corpus(changed[1:], parts.text, parts.space, data)
+        Corpus(changed[1:], networks.text, networks.space, data)
 
 
-def test_codes_of_another_tokenizer_are_refused(places, parts):
+def test_codes_of_another_tokenizer_are_refused(places, networks):
     recordings = read_recordings(places / "codes.jsonl")
     with pytest.raises(ValueError, match="another audio tokenizer"):
-        Corpus(recordings, parts.text, CodesFormat(4, 12.5, "0" * 16), LMDataConfig())
+        Corpus(recordings, networks.text, CodesFormat(4, 12.5, "0" * 16), LMDataConfig())
 
 
 def test_references_are_others_of_the_same_voice(corpus):
@@ -85,40 +85,40 @@ def test_references_are_others_of_the_same_voice(corpus):
     assert len(seen) == 4 * 3 + 3 * 2  # voices of four and three utterances
 
 
-def test_a_voice_with_one_utterance_has_no_reference(places, parts):
+def test_a_voice_with_one_utterance_has_no_reference(places, networks):
     recordings = read_recordings(places / "codes.jsonl")[:3]
-    corpus = Corpus(recordings, parts.text, parts.space, LMDataConfig())
+    corpus = Corpus(recordings, networks.text, networks.space, LMDataConfig())
     assert corpus.draw_references(np.random.default_rng(0)).tolist() == [2, -1, 0]
 
 
 FIELDS = {"instruction": "Whisper.", "tokens": 9, "quality": "clean"}
 
 
-def test_prompt_fields_of_a_list_reach_the_examples(places, parts):
+def test_prompt_fields_of_a_list_reach_the_examples(places, networks):
     plain = read_recordings(places / "codes.jsonl")[0]
     told = dataclasses.replace(plain, extra=FIELDS | {"other": 1}, language="en")
-    corpus = Corpus([plain, told], parts.text, parts.space, LMDataConfig())
-    sequences = [build(Example("tts", index), corpus, parts.prompt_builder) for index in (0, 1)]
-    spelled = parts.text.decode(sequences[1].rows[:, 0].tolist())
+    corpus = Corpus([plain, told], networks.text, networks.space, LMDataConfig())
+    sequences = [build(Example("tts", index), corpus, networks.prompt_builder) for index in (0, 1)]
+    spelled = networks.text.decode(sequences[1].rows[:, 0].tolist())
     assert "- Instruction:\nWhisper.\n- Tokens:\n9\n- Quality:\nclean\n" in spelled
     assert "- Sound Event:\nNone\n- Ambient Sound:\nNone\n- Language:\nen\n" in spelled
     longer = [corpus.utterances[index].text_length for index in (0, 1)]
     assert longer[1] - longer[0] == len("Whisper.9clean")
 
 
-def test_prompt_fields_of_another_type_are_refused(places, parts):
+def test_prompt_fields_of_another_type_are_refused(places, networks):
     plain = read_recordings(places / "codes.jsonl")[0]
     with pytest.raises(ValueError, match="quality must be text, got 4.5"):
         Corpus(
             [dataclasses.replace(plain, extra={"quality": 4.5})],
-            parts.text,
-            parts.space,
+            networks.text,
+            networks.space,
             LMDataConfig(),
         )
 
 
-def test_the_language_of_recordings_that_say_none_may_be_set(places, parts):
+def test_the_language_of_recordings_that_say_none_may_be_set(places, networks):
     plain = dataclasses.replace(read_recordings(places / "codes.jsonl")[0], language=None)
     told = dataclasses.replace(plain, language="zh")
-    corpus = Corpus([plain, told], parts.text, parts.space, LMDataConfig(language="en"))
+    corpus = Corpus([plain, told], networks.text, networks.space, LMDataConfig(language="en"))
     assert [each.fields.language for each in corpus.utterances] == ["en", "zh"]

@@ -147,23 +147,23 @@ def test_folders_go_beside_themselves(codec, tmp_path):
     assert token_folder(tmp_path / "corpus.v1", codec) == expected
 
 
-def test_a_folder_of_speech_is_a_corpus(parts, tmp_path):
+def test_a_folder_of_speech_is_a_corpus(networks, tmp_path):
     (tmp_path / "speech").mkdir()
     for name in "ab":
         save_audio(tmp_path / f"speech/{name}.wav", torch.rand(1, 12_000) - 0.5, 24_000)
         (tmp_path / f"speech/{name}.txt").write_text(f"text {name}")
     (tmp_path / "speech/c.wav").write_bytes(b"no audio")
-    corpus = open_corpus(tmp_path / "speech", parts, LMDataConfig())
+    corpus = open_corpus(tmp_path / "speech", networks, LMDataConfig())
     assert [u.text for u in corpus.utterances] == ["text a", "text b"]
     assert corpus.skipped == {"cannot be encoded": 1}
 
 
 @pytest.mark.parametrize("form", ["parquet", "memmap"])
-def test_shards_are_a_corpus(manifest, codec, parts, tmp_path, form):
+def test_shards_are_a_corpus(manifest, codec, networks, tmp_path, form):
     out = tmp_path / "tokens"
     tokenize(codec, [manifest], out, TokenizeConfig(format=form))
-    corpus = open_corpus(out, parts, LMDataConfig(min_seconds=0.1))
-    alone = open_corpus(manifest, parts, LMDataConfig(min_seconds=0.1))
+    corpus = open_corpus(out, networks, LMDataConfig(min_seconds=0.1))
+    alone = open_corpus(manifest, networks, LMDataConfig(min_seconds=0.1))
     assert len(corpus) == len(alone) == 2
     for index in range(2):
         assert torch.equal(corpus.codes(index), alone.codes(index))
@@ -171,8 +171,8 @@ def test_shards_are_a_corpus(manifest, codec, parts, tmp_path, form):
         assert (mine.text, mine.fields, mine.voice) == (theirs.text, theirs.fields, theirs.voice)
 
 
-def test_shards_of_another_codec_are_refused(manifest, codec, parts, tmp_path):
+def test_shards_of_another_codec_are_refused(manifest, codec, networks, tmp_path):
     other = build(small_settings(), seed=7)
     tokenize(other, [manifest], tmp_path / "tokens")
     with pytest.raises(ValueError, match="another audio tokenizer"):
-        open_corpus(tmp_path / "tokens", parts, LMDataConfig(min_seconds=0.1))
+        open_corpus(tmp_path / "tokens", networks, LMDataConfig(min_seconds=0.1))

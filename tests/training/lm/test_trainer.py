@@ -13,11 +13,11 @@ from catok.lm.asr.ctc import CTCHead
 from catok.lm.speech_config import SpeechConfig
 from catok.lm.speech_model import load_speech_model
 from catok.training.engine.save_schedule import is_due
-from catok.training.lm.parts import build_parts
+from catok.training.lm.networks import build_lm_networks
 from catok.training.lm.train_config import LMOptimizerConfig
 from catok.training.lm.trainer import LMTrainer
 
-from .conftest import new_parts, open_codes
+from .conftest import new_networks, open_codes
 
 TIMES = {
     "rows_per_second",
@@ -29,10 +29,10 @@ TIMES = {
 
 
 def trainer(config, places, folder, lines=None, valid=True):
-    parts = new_parts(config)
-    corpus = open_codes(places, parts, config.data)
+    networks = new_networks(config)
+    corpus = open_codes(places, networks, config.data)
     report = (lambda line: None) if lines is None else lines.append
-    return LMTrainer(config, parts, corpus, corpus if valid else None, folder, report=report)
+    return LMTrainer(config, networks, corpus, corpus if valid else None, folder, report=report)
 
 
 def results(lines):
@@ -116,9 +116,9 @@ def test_a_model_is_left_that_speaks_and_listens(whole, config, codec):
 
 def test_a_run_goes_on_from_a_model(whole, config, places, tmp_path):
     folder, _, _ = whole
-    parts = build_parts(replace(config, init_from=str(folder / "model")))
-    assert parts.ctc is not None
-    assert torch.equal(parts.ctc.linear.weight, CTCHead.load(folder / "model").linear.weight)
+    networks = build_lm_networks(replace(config, init_from=str(folder / "model")))
+    assert networks.ctc is not None
+    assert torch.equal(networks.ctc.linear.weight, CTCHead.load(folder / "model").linear.weight)
 
 
 @pytest.mark.parametrize("task", ["tts", "asr"])
@@ -185,7 +185,7 @@ def test_a_run_that_diverges_keeps_its_last_good_state(config, places, tmp_path)
 def test_nan_is_skipped_and_kept_and_stops_a_run_in_the_end(config, places, tmp_path):
     lines = []
     run = trainer(replace(config, max_bad_steps=3, ctc=config.ctc), places, tmp_path, lines)
-    weight = run.parts.model.adapter.down_proj.weight
+    weight = run.networks.model.adapter.down_proj.weight
     handle = weight.register_hook(lambda gradient: gradient * float("nan"))
     before = {k: v.clone() for k, v in run.learner.objective.state_dict().items()}
     with pytest.raises(ValueError, match="3 steps in a row"):
@@ -217,14 +217,14 @@ def test_what_does_not_fit_is_refused(config, places, tmp_path):
     mute = tmp_path / "mute.json"
     mute.write_text(json.dumps(model))
     with pytest.raises(ValueError, match="cannot learn to speak"):
-        build_parts(replace(config, architecture=str(mute), tasks={"tts": 1.0, "asr": 1.0}))
+        build_lm_networks(replace(config, architecture=str(mute), tasks={"tts": 1.0, "asr": 1.0}))
     with pytest.raises(ValueError, match="channel_weights needs 5 numbers"):
-        build_parts(replace(config, channel_weights=(1.0, 1.0)))
+        build_lm_networks(replace(config, channel_weights=(1.0, 1.0)))
     with pytest.raises(ValueError, match="codes run to"):
-        build_parts(replace(config, architecture="mini"))
+        build_lm_networks(replace(config, architecture="mini"))
     with pytest.raises(ValueError, match="'nonexistent' is neither a preset.*'mini'.*nor a .json"):
-        build_parts(replace(config, architecture="nonexistent"))
+        build_lm_networks(replace(config, architecture="nonexistent"))
     with pytest.raises(ValueError, match="no folder"):
-        build_parts(replace(config, init_from="nonexistent"))
+        build_lm_networks(replace(config, init_from="nonexistent"))
     with pytest.raises(ValueError, match="not both"):
         replace(config, init_from="tiny-tts", from_text_model="Qwen/Qwen3-1.7B")

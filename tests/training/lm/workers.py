@@ -9,17 +9,17 @@ from catok.training.engine.save_schedule import is_due
 from catok.training.lm.train_config import LMTrainConfig
 from catok.training.lm.trainer import LMTrainer
 
-from .conftest import new_parts, open_codes
+from .conftest import new_networks, open_codes
 
 
 def train(group: Group, places: Path, folder: Path, config: LMTrainConfig, cut: int = 0) -> dict:
     """A run to its end; with `cut`, after one that was given up at that step."""
 
     def trainer(lines):
-        parts = new_parts(config)
-        corpus = open_codes(places, parts, config.data)
+        networks = new_networks(config)
+        corpus = open_codes(places, networks, config.data)
         report = lines.append
-        return LMTrainer(config, parts, corpus, corpus, folder, group=group, report=report)
+        return LMTrainer(config, networks, corpus, corpus, folder, group=group, report=report)
 
     if cut:
         first = trainer([])

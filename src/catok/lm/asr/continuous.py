@@ -74,7 +74,7 @@ class RecognitionEngine:
 
         Raises ValueError when a CTC head is asked for and missing.
         """
-        self.recognizer.depth(config)
+        self.recognizer.resolve_num_quantizers(config)
         limit = config.max_tokens(codes.shape[1], self.recognizer.tokenizer.frame_rate)
         self._number += 1
         self._waiting.append(_Piece(self._number, codes, config, limit))

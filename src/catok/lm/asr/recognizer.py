@@ -71,7 +71,7 @@ class Recognizer(FromPretrained):
         config = config or DecodingConfig()
         if isinstance(audio, Tensor):
             return self.transcribe([audio], sample_rate, config)[0]
-        depth = self.depth(config)
+        depth = self.resolve_num_quantizers(config)
         codes, loudness = [], []
         for recording in audio:
             samples = self.prepare_audio(recording, sample_rate)
@@ -103,7 +103,7 @@ class Recognizer(FromPretrained):
         bare = [self.bare(each) for each in codes]
         loudness = [self._loudness(each, config) for each in bare]
         found: dict[int, Transcript] = {}
-        depths = [min(self.depth(config), len(each)) for each in bare]
+        depths = [min(self.resolve_num_quantizers(config), len(each)) for each in bare]
         for depth in sorted(set(depths)):
             chosen = [index for index, each in enumerate(depths) if each == depth]
             results = self._recognize(
@@ -126,7 +126,7 @@ class Recognizer(FromPretrained):
             encoded = Encoded.load(source)
             codes, seconds = self.bare(encoded), float(encoded.duration)
             cuts = self.pieces(codes.shape[1], self._loudness(codes, config), config)
-            depth = min(self.depth(config), len(codes))
+            depth = min(self.resolve_num_quantizers(config), len(codes))
             rate = self.tokenizer.frame_rate
             pieces = (
                 Piece(start / rate, min(end / rate, seconds), codes[:depth, start:end])
@@ -142,7 +142,7 @@ class Recognizer(FromPretrained):
     ) -> Iterator[Segment]:
         """The same of audio `[C, n]` block by block, at the tokenizer's rate and channels."""
         config = config or DecodingConfig()
-        self.depth(config)
+        self.resolve_num_quantizers(config)
         return recognize_pieces(self, cut_stream(self, blocks, config), config)
 
     def stream(
@@ -153,7 +153,7 @@ class Recognizer(FromPretrained):
 
         return RecognitionSession(self, config or DecodingConfig(), partial_seconds)
 
-    def depth(self, config: DecodingConfig) -> int:
+    def resolve_num_quantizers(self, config: DecodingConfig) -> int:
         """How many codebooks are read. Raises ValueError on what the model cannot do."""
         if config.method == "ctc" or config.timestamps:
             self.prefiller.need_head()

@@ -47,7 +47,7 @@ def cut_stream(
     Raises ValueError where there is no audio.
     """
     tokenizer = recognizer.tokenizer
-    encoder = tokenizer.stream_encoder(num_quantizers=recognizer.depth(config))
+    encoder = tokenizer.stream_encoder(num_quantizers=recognizer.resolve_num_quantizers(config))
     cutter = PieceCutter(recognizer, config)
     for block in blocks:
         cutter.hear(block)
@@ -65,7 +65,7 @@ class PieceCutter:
         tokenizer = recognizer.tokenizer
         self._recognizer, self._config = recognizer, config
         self._meter = LoudnessMeter(tokenizer.channels, tokenizer.frame_size)
-        depth = recognizer.depth(config)
+        depth = recognizer.resolve_num_quantizers(config)
         self._codes = torch.zeros(depth, 0, dtype=torch.int64, device="cpu")
         self._loudness, self._first = self._meter.empty, 0
         self.samples = 0  # heard

@@ -29,7 +29,7 @@ class RecognitionSession:
         """Raises ValueError when the settings ask for a CTC head and there is none."""
         check_number("partial_seconds", partial_seconds, above=0)
         self._recognizer, self._config = recognizer, config
-        self._depth = recognizer.depth(config)
+        self._depth = recognizer.resolve_num_quantizers(config)
         rate = recognizer.tokenizer.frame_rate
         self._every = max(1, round(partial_seconds * rate))
         self._start()

@@ -140,7 +140,7 @@ class Synthesizer(FromPretrained):
         """Check a request and lay it out, for `synthesize_prompts`."""
         request = self.as_read(request)
         settings = GenerationSettings(
-            self.depth(request.num_quantizers), request.sampling or self.sampling
+            self.resolve_num_quantizers(request.num_quantizers), request.sampling or self.sampling
         )
         tokens = build_prompt(self.prompt_builder, request, self._references(request))
         frames = math.ceil(request.most_seconds * self.tokenizer.frame_rate)
@@ -188,7 +188,7 @@ class Synthesizer(FromPretrained):
                 speech[index] = Speech(audio, output.codes, output.ended, self.sample_rate)
         return [speech[index] for index in range(len(prompts))]
 
-    def depth(self, num_quantizers: int | None) -> int:
+    def resolve_num_quantizers(self, num_quantizers: int | None) -> int:
         """How many codebooks are in use. Raises ValueError if the model has fewer."""
         if num_quantizers is None:
             return self.default_quantizers
@@ -200,7 +200,7 @@ class Synthesizer(FromPretrained):
         What is only given beside the text is cut to what the model knows from its training; a
         recording that is continued has a transcript, and stays whole.
         """
-        depth, config = self.depth(request.num_quantizers), self.model.config
+        depth, config = self.resolve_num_quantizers(request.num_quantizers), self.model.config
         most = None
         if request.clones_only and self.config and self.config.reference_seconds:
             most = max(1, round(self.config.reference_seconds * self.tokenizer.frame_rate))

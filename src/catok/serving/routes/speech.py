@@ -252,7 +252,7 @@ async def speech_request(service: Service, body: SpeechBody, upload: bytes | Non
 def quantizers(body: SpeechBody, synth: Synthesizer) -> int | None:
     """Codebooks, asked for by number or by bitrate in bits per second."""
     if body.num_quantizers is not None or body.bitrate is None:
-        synth.depth(body.num_quantizers)
+        synth.resolve_num_quantizers(body.num_quantizers)
         return body.num_quantizers
     tokenizer = synth.tokenizer
     each = math.log2(tokenizer.codebook_size) * tokenizer.frame_rate

@@ -83,7 +83,7 @@ def decoding_config(body: TranscriptionBody, service: Service) -> DecodingConfig
         timestamps=wants_words or subtitles,
         num_quantizers=body.num_quantizers,
     )
-    recognizer.depth(config)
+    recognizer.resolve_num_quantizers(config)
     return config
 
 

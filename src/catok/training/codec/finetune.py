@@ -7,7 +7,7 @@ from catok.training.codec.codebooks.revival import RevivalConfig
 from catok.training.codec.data import DataConfig
 from catok.training.codec.semantic.folder import read_config_of
 from catok.training.codec.semantic.semantic_config import SemanticConfig
-from catok.training.codec.train_config import GanConfig, TrainConfig, TrainStage
+from catok.training.codec.train_config import CodecTrainConfig, GanConfig, TrainStage
 from catok.training.engine.run_config import OptimizerConfig
 
 WHOLE = DataConfig(mode="buckets", max_seconds=10.0, batch_seconds=20.0)  # a crop loses its text
@@ -20,7 +20,7 @@ def finetune_recipe(
     adversarial: bool = False,
     semantic: bool = False,
     steps: int = 2000,
-) -> TrainConfig:
+) -> CodecTrainConfig:
     """A recipe that goes on from the model in `folder`, at a tenth of a new model's rate.
 
     With "encoder" and "quantizer" in `freeze` the model's codes stay as they are. `adversarial`
@@ -38,7 +38,7 @@ def finetune_recipe(
     if semantic:
         head = folder / SEMANTIC
         reader = read_config_of(head) if head.is_dir() else SemanticConfig.preset("mini")
-    return TrainConfig(
+    return CodecTrainConfig(
         init_from=str(folder),
         stages=(TrainStage(steps=steps, adversarial=adversarial, freeze=freeze),),
         data=WHOLE if semantic else DataConfig(),

@@ -11,7 +11,7 @@ from catok.training.codec.discriminators.ensemble import Discriminators
 from catok.training.codec.generator import GeneratorOutput
 from catok.training.codec.losses.adversarial import generator_loss, pair_loss
 from catok.training.codec.losses.feature_matching import feature_matching_loss
-from catok.training.codec.train_config import TrainConfig
+from catok.training.codec.train_config import CodecTrainConfig
 from catok.training.engine import distributed
 from catok.training.engine.distributed import Group
 from catok.training.engine.optim import (
@@ -32,7 +32,7 @@ class GanTrainer:
 
     def __init__(
         self,
-        config: TrainConfig,
+        config: CodecTrainConfig,
         discriminators: Discriminators,
         group: Group,
         device: torch.device,

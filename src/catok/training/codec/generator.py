@@ -11,7 +11,7 @@ from catok.tokenizer.model import CodecModel, Reconstruction
 from catok.training.codec.data import Batch
 from catok.training.codec.losses.base import Loss, LossInputs, build_outside, is_outside
 from catok.training.codec.semantic.head import SemanticHead, SemanticOutput
-from catok.training.codec.train_config import WEIGHTS, TrainConfig
+from catok.training.codec.train_config import WEIGHTS, CodecTrainConfig
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Generator(nn.Module):
     """
 
     def __init__(
-        self, codec: CodecModel, semantic: SemanticHead | None, config: TrainConfig
+        self, codec: CodecModel, semantic: SemanticHead | None, config: CodecTrainConfig
     ) -> None:
         super().__init__()
         self.codec = codec
@@ -108,7 +108,7 @@ class Generator(nn.Module):
             raise ValueError(f"the quantizer's losses {lacking} need weights in the recipe")
 
 
-def build_losses(config: TrainConfig, sample_rate: int) -> dict[str, Loss]:
+def build_losses(config: CodecTrainConfig, sample_rate: int) -> dict[str, Loss]:
     """The losses of a reconstruction by name: those with settings, then those from outside.
 
     Raises ValueError where one from outside cannot be built.

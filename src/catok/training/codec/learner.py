@@ -13,8 +13,8 @@ from catok.training.codec.data import Batch
 from catok.training.codec.discriminators.ensemble import Discriminators
 from catok.training.codec.gan import PREFIX, GanTrainer
 from catok.training.codec.generator import Generator, GeneratorOutput, weighted_sum
-from catok.training.codec.networks import Networks, compile_codec
-from catok.training.codec.train_config import TrainConfig, TrainStage
+from catok.training.codec.networks import CodecNetworks, compile_codec
+from catok.training.codec.train_config import CodecTrainConfig, TrainStage
 from catok.training.engine import distributed
 from catok.training.engine.distributed import Group
 from catok.training.engine.learner import BaseLearner
@@ -51,7 +51,7 @@ class CodecLearner(BaseLearner[Batch, CodecStepContext]):
     module: Generator
 
     def __init__(
-        self, config: TrainConfig, networks: Networks, group: Group, device: torch.device
+        self, config: CodecTrainConfig, networks: CodecNetworks, group: Group, device: torch.device
     ) -> None:
         self.config = config
         self.codec, self.semantic = networks.codec, networks.semantic

@@ -21,11 +21,11 @@ from catok.training.codec.discriminators.ensemble import (
     Discriminators,
 )
 from catok.training.codec.semantic.head import SemanticHead
-from catok.training.codec.train_config import TrainConfig
+from catok.training.codec.train_config import CodecTrainConfig
 
 
 @dataclass(frozen=True)
-class Networks:
+class CodecNetworks:
     """What a run trains; `discriminators` and `semantic` where its recipe has them. `is_new`: the
     codec was just initialised.
     """
@@ -36,7 +36,7 @@ class Networks:
     is_new: bool
 
 
-def build_networks(config: TrainConfig) -> Networks:
+def build_codec_networks(config: CodecTrainConfig) -> CodecNetworks:
     """Build what the recipe names; seed torch beforehand.
 
     A codec that training begins from (`init_from`) brings along the discriminators and the semantic
@@ -59,7 +59,7 @@ def build_networks(config: TrainConfig) -> Networks:
             if folder is not None and (folder / SEMANTIC).is_dir()
             else SemanticHead(config.semantic, codec.config.quantizer.input_dim)
         )
-    return Networks(codec, discriminators, semantic, is_new=folder is None)
+    return CodecNetworks(codec, discriminators, semantic, is_new=folder is None)
 
 
 def read_architecture(name: str) -> TokenizerConfig:

@@ -76,7 +76,7 @@ class TrainStage:
 
 
 @dataclass(frozen=True)
-class TrainConfig(RunConfig):
+class CodecTrainConfig(RunConfig):
     """A run that trains an audio tokenizer.
 
     `architecture`: a new codec, with random weights: a preset's name or a JSON file of
@@ -149,11 +149,11 @@ class TrainConfig(RunConfig):
         return len(self.stages) - 1, self.stages[-1].steps + step
 
 
-def load_recipe(path: str | Path, overrides: list[str] | None = None) -> TrainConfig:
+def load_recipe(path: str | Path, overrides: list[str] | None = None) -> CodecTrainConfig:
     """Read a tokenizer's recipe; see `read_recipe`. Raises ValueError on an unknown key too."""
-    return TrainConfig.from_dict(read_recipe(path, overrides))
+    return CodecTrainConfig.from_dict(read_recipe(path, overrides))
 
 
-def override_recipe(config: TrainConfig, overrides: list[str]) -> TrainConfig:
+def override_recipe(config: CodecTrainConfig, overrides: list[str]) -> CodecTrainConfig:
     """The recipe with `overrides` as in `read_recipe`. Raises ValueError on unknown keys."""
-    return TrainConfig.from_dict(overridden(config.to_dict(), overrides))
+    return CodecTrainConfig.from_dict(overridden(config.to_dict(), overrides))

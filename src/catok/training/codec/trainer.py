@@ -12,8 +12,8 @@ from catok.tokenizer.checkpoint import DISCRIMINATORS, SEMANTIC, save_folder
 from catok.training.codec.data import Batch, BatchSource, Corpora, check_text, open_source
 from catok.training.codec.init_from_data import initialize_from_audio
 from catok.training.codec.learner import CodecLearner
-from catok.training.codec.networks import Networks, build_networks
-from catok.training.codec.train_config import TrainConfig
+from catok.training.codec.networks import CodecNetworks, build_codec_networks
+from catok.training.codec.train_config import CodecTrainConfig
 from catok.training.codec.validation import Validator
 from catok.training.engine.checkpoint import Kind
 from catok.training.engine.distributed import Group, full_state_dict
@@ -26,7 +26,7 @@ FIRST_CROPS = 24  # batches that a new codec's first weights are taken from,
 FIRST_SECONDS = 400  # of no more audio than this, or large batches would not fit into memory
 
 
-class Trainer(BaseTrainer[Batch, CodecLearner]):
+class CodecTrainer(BaseTrainer[Batch, CodecLearner]):
     """Trains a tokenizer in `folder`; see `BaseTrainer`.
 
     `train` and `valid`: corpora as `open_source` takes them. Raises ValueError on bad
@@ -37,7 +37,7 @@ class Trainer(BaseTrainer[Batch, CodecLearner]):
 
     def __init__(
         self,
-        config: TrainConfig,
+        config: CodecTrainConfig,
         train: Corpora,
         valid: Corpora,
         folder: str | Path,
@@ -62,7 +62,7 @@ class Trainer(BaseTrainer[Batch, CodecLearner]):
     def build_learner(self, is_resumed: bool) -> CodecLearner:
         """The networks that the recipe names; a new codec is fitted to its training audio."""
         torch.manual_seed(self.config.seed)
-        networks = build_networks(self.config)
+        networks = build_codec_networks(self.config)
         self.codec = networks.codec
         if networks.is_new and self.config.initialize != "random" and not is_resumed:
             self._initialize(networks)
@@ -135,7 +135,7 @@ class Trainer(BaseTrainer[Batch, CodecLearner]):
             world=self.group.world_size,
         )
 
-    def _initialize(self, networks: Networks) -> None:
+    def _initialize(self, networks: CodecNetworks) -> None:
         """Begin a new codec on the training audio of all processes."""
         source = self._open(self.train, self.config.data.batch_size, self.config.seed + 1)
         rng = torch.Generator().manual_seed(self.config.seed)

@@ -18,19 +18,19 @@ from catok.data.recordings import read_recordings
 from catok.tokenizer.tokenizer import CausalAudioTokenizer
 from catok.training.engine.distributed import Group
 from catok.training.lm.corpus import Corpus, check_texts
-from catok.training.lm.parts import Parts
+from catok.training.lm.networks import LMNetworks
 from catok.training.lm.train_config import LMDataConfig
 
 
-def check_corpus(data: str | Path, parts: Parts, config: LMDataConfig) -> None:
+def check_corpus(data: str | Path, networks: LMNetworks, config: LMDataConfig) -> None:
     """Raise ValueError where `open_corpus` would find nothing to learn from, before it encodes."""
     if not is_token_folder(data):
-        check_texts(read_recordings(data), parts.text, config)
+        check_texts(read_recordings(data), networks.text, config)
 
 
 def open_corpus(
     data: str | Path,
-    parts: Parts,
+    networks: LMNetworks,
     config: LMDataConfig,
     *,
     tokens: str | Path | None = None,
@@ -49,17 +49,17 @@ def open_corpus(
         if group.is_main:
             map_tokens(data)
         group.barrier()
-        return Corpus(token_entries(mapped_folder(data)), parts.text, parts.space, config)
+        return Corpus(token_entries(mapped_folder(data)), networks.text, networks.space, config)
     recordings = read_recordings(data)
     if any(recording.codes is None for recording in recordings):
-        check_texts(recordings, parts.text, config)
-        folder = token_folder(data, parts.tokenizer) if tokens is None else Path(tokens)
-        encoded = write_tokens(recordings, folder, parts.tokenizer, group=group, report=report)
-        corpus = Corpus(encoded, parts.text, parts.space, config)
+        check_texts(recordings, networks.text, config)
+        folder = token_folder(data, networks.tokenizer) if tokens is None else Path(tokens)
+        encoded = write_tokens(recordings, folder, networks.tokenizer, group=group, report=report)
+        corpus = Corpus(encoded, networks.text, networks.space, config)
         if len(encoded) < len(recordings):
             corpus.skipped["cannot be encoded"] += len(recordings) - len(encoded)
         return corpus
-    return Corpus(recordings, parts.text, parts.space, config)
+    return Corpus(recordings, networks.text, networks.space, config)
 
 
 SHARD_SIZE = 250  # recordings: what is lost where a run is stopped, and shared out to processes

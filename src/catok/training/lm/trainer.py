@@ -14,14 +14,14 @@ from catok.training.engine.trainer import BaseTrainer, Report
 from catok.training.lm.batches import TokenBatch, training_source
 from catok.training.lm.corpus import Corpus
 from catok.training.lm.learner import LMLearner
+from catok.training.lm.networks import LMNetworks, publish
 from catok.training.lm.objective import Objective
-from catok.training.lm.parts import Parts, publish
 from catok.training.lm.train_config import LMTrainConfig
 from catok.training.lm.validation import LMValidator
 
 
 class LMTrainer(BaseTrainer[TokenBatch, LMLearner]):
-    """Trains the networks of `parts` in `folder`; see `BaseTrainer`.
+    """Trains the networks of `networks` in `folder`; see `BaseTrainer`.
 
     Raises ValueError on states and data that do not fit.
     """
@@ -31,7 +31,7 @@ class LMTrainer(BaseTrainer[TokenBatch, LMLearner]):
     def __init__(
         self,
         config: LMTrainConfig,
-        parts: Parts,
+        networks: LMNetworks,
         train: Corpus,
         valid: Corpus | None,
         folder: str | Path,
@@ -40,12 +40,12 @@ class LMTrainer(BaseTrainer[TokenBatch, LMLearner]):
         group: Group | None = None,
         report: Report = lambda line: None,
     ) -> None:
-        self.config, self.parts, self.corpus, self.valid = config, parts, train, valid
+        self.config, self.networks, self.corpus, self.valid = config, networks, train, valid
         group = group or Group()
         self.source = training_source(
-            config, train, parts.prompt_builder, group.rank, group.world_size
+            config, train, networks.prompt_builder, group.rank, group.world_size
         )
-        weights = parts.space.weight_hash
+        weights = networks.space.weight_hash
         super().__init__(
             config,
             config.steps,
@@ -60,8 +60,8 @@ class LMTrainer(BaseTrainer[TokenBatch, LMLearner]):
     def build_learner(self, is_resumed: bool) -> LMLearner:
         """Of the networks that were given."""
         objective = Objective(
-            self.parts.model,
-            self.parts.ctc,
+            self.networks.model,
+            self.networks.ctc,
             channel_weights=self.config.channel_weights,
             ctc_weight=self.config.ctc.weight,
         )
@@ -94,9 +94,9 @@ class LMTrainer(BaseTrainer[TokenBatch, LMLearner]):
     def publish(self, folder: Path) -> None:
         """Write the model, its text tokenizer and how it is to be used."""
         with self.learner.ema_weights():
-            tensors = full_state_dict(self.parts.model)
+            tensors = full_state_dict(self.networks.model)
             if self.group.is_main:
-                publish(self.parts, self.config, self.corpus, folder, tensors)
+                publish(self.networks, self.config, self.corpus, folder, tensors)
         self.group.barrier()
 
     def describe_data(self) -> dict[str, Any]:

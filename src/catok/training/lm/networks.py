@@ -26,7 +26,7 @@ from catok.training.lm.train_config import LMTrainConfig
 
 
 @dataclass(frozen=True)
-class Parts:
+class LMNetworks:
     """What a run trains, `model` and `ctc` (None without), and what it needs besides.
 
     `speech`: what the model was before, where it was one that could be spoken with.
@@ -50,7 +50,7 @@ class Parts:
         return CodesFormat(self.model.config.n_vq, tok.frame_rate, tok.weight_hash)
 
 
-def build_parts(config: LMTrainConfig) -> Parts:
+def build_lm_networks(config: LMTrainConfig) -> LMNetworks:
     """Build what the recipe names; seed torch beforehand.
 
     A model that training begins from (`init_from`) brings along its text tokenizer and CTC head.
@@ -86,11 +86,11 @@ def build_parts(config: LMTrainConfig) -> Parts:
     if folder is None and config.codec_embeddings != "off":
         draw = torch.Generator().manual_seed(config.seed)
         initialize_codes(model, tok, config.codec_embeddings, draw)
-    return Parts(model.train(), _ctc(config, model, folder), text, tok, speech)
+    return LMNetworks(model.train(), _ctc(config, model, folder), text, tok, speech)
 
 
 def publish(
-    parts: Parts,
+    networks: LMNetworks,
     config: LMTrainConfig,
     corpus: Corpus,
     folder: Path,
@@ -101,32 +101,32 @@ def publish(
     `tensors`: the model's state, which may be sharded. A model that went on from another keeps how
     that is sampled, how many codebooks it uses, and what it has read.
     """
-    save_folder(folder, parts.model.config, tensors)
-    if parts.ctc is not None and "asr" in config.tasks:
-        parts.ctc.save(folder)
-    if isinstance(parts.text, ModelTokenizer):
-        parts.text.save(folder)
+    save_folder(folder, networks.model.config, tensors)
+    if networks.ctc is not None and "asr" in config.tasks:
+        networks.ctc.save(folder)
+    if isinstance(networks.text, ModelTokenizer):
+        networks.text.save(folder)
     named, local = config.tokenizer, Path(config.tokenizer)
     is_local = named not in embedded_models() and local.is_dir()
-    before = parts.speech or SpeechConfig(named)
+    before = networks.speech or SpeechConfig(named)
     SpeechConfig(
         tokenizer=str(local.resolve()) if is_local else named,
-        weight_hash=parts.tokenizer.weight_hash,
-        text="files" if isinstance(parts.text, ModelTokenizer) else "bytes",
+        weight_hash=networks.tokenizer.weight_hash,
+        text="files" if isinstance(networks.text, ModelTokenizer) else "bytes",
         tasks=config.task_names,
         num_quantizers=before.num_quantizers,
         languages=corpus.languages,
-        characters=_characters(parts, corpus),
-        reference_seconds=_longest_reference(parts.speech, config),
+        characters=_characters(networks, corpus),
+        reference_seconds=_longest_reference(networks.speech, config),
         no_speech_threshold=before.no_speech_threshold,
         sampling=before.sampling,
     ).save(folder)
 
 
-def _characters(parts: Parts, corpus: Corpus) -> str:
+def _characters(networks: LMNetworks, corpus: Corpus) -> str:
     """Of all texts that the model has read; "" if that is not known, as of a pretrained one."""
-    before = parts.speech.characters if parts.speech else ""
-    if isinstance(parts.text, ModelTokenizer) or (parts.speech and not before):
+    before = networks.speech.characters if networks.speech else ""
+    if isinstance(networks.text, ModelTokenizer) or (networks.speech and not before):
         return ""
     return "".join(sorted({*before, *corpus.characters}))
 
