@@ -79,15 +79,15 @@ def train_lm(
             train = open_corpus(
                 data, networks, config.data, tokens=folder, group=group, report=encoding.show
             )
-        judged = None
+        validation = None
         if valid is not None:
             with Encoding("validation data", group.is_main) as encoding:
                 folder = None if tokens is None else f"{tokens}/valid"
-                judged = open_corpus(
+                validation = open_corpus(
                     valid, networks, config.data, tokens=folder, group=group, report=encoding.show
                 )
         return LMTrainer(
-            config, networks, train, judged, out, device=place, group=group, report=report
+            config, networks, train, validation, out, device=place, group=group, report=report
         )
 
     return run_training(build, config.steps, out, device)

@@ -66,12 +66,14 @@ def train(
             corpora = [(read_cuts(c.path, domain=c.domain), c.weight) for c in config.data.corpora]
         else:
             raise ValueError("no data: pass --data, or list data.corpora in the recipe")
-        judged = [(read_cuts(valid), None)] if valid is not None else []
+        validation = [(read_cuts(valid), None)] if valid is not None else []
         for path in filter(None, [*paths, valid]):
             besides = left_out(path)
             if besides and group.is_main:
                 print_note(f"catok: {path}: left out {besides}")
-        return CodecTrainer(config, corpora, judged, out, device=place, group=group, report=report)
+        return CodecTrainer(
+            config, corpora, validation, out, device=place, group=group, report=report
+        )
 
     return run_training(build, config.steps, out, device)
 

@@ -66,9 +66,9 @@ def test_some_speak_without_being_told_the_text(corpus, networks):
         for e in b
     ]
     spoken = [e for e in examples if e.task == "tts"]
-    assert all(e.told for e in examples if e.task == "asr")
-    assert 0.25 < sum(not e.told for e in spoken) / len(spoken) < 0.55
-    untold = build(Example("tts", 0, told=False), corpus, networks.prompt_builder)
+    assert all(e.with_text for e in examples if e.task == "asr")
+    assert 0.25 < sum(not e.with_text for e in spoken) / len(spoken) < 0.55
+    untold = build(Example("tts", 0, with_text=False), corpus, networks.prompt_builder)
     told = build(Example("tts", 0), corpus, networks.prompt_builder)
     text = networks.prompt_builder.text
     assert text.decode(told.text.tolist()) == corpus.utterances[0].text and not len(untold.text)

@@ -58,7 +58,7 @@ def test_synthesis_is_codes_and_ctc(networks, corpus, objective):
 
 
 def test_without_the_text_nothing_is_asked_about_it(networks, corpus, objective):
-    untold = batch(networks, corpus, "tts", (1, 2), told=False)
+    untold = batch(networks, corpus, "tts", (1, 2), with_text=False)
     loss = objective(untold, 4)
     assert float(loss.ctc.detach()) == 0 and int(loss.ctc_labels) == 0
     torch.testing.assert_close(loss.total, loss.tokens.losses["loss"])

@@ -44,41 +44,47 @@ def plan_epoch(
 ) -> list[list[Example]]:
     """One pass: every utterance in one example, in batches of one task in random order."""
     names, weights = list(tasks), np.array(list(tasks.values()))
-    chosen = rng.choice(len(names), size=len(corpus), p=weights / weights.sum())
+    task_numbers = rng.choice(len(names), size=len(corpus), p=weights / weights.sum())
     references = corpus.draw_references(rng)
     references[rng.random(len(corpus)) >= data.clone] = -1
-    most = max(1, round(data.reference_seconds * corpus.space.frame_rate))
+    longest = max(1, round(data.reference_seconds * corpus.space.frame_rate))
     available = np.where(references >= 0, corpus.frames[references], 0)
-    taken = np.minimum(available, most)
-    starts = rng.integers(available - taken + 1)
-    cuts = rng.integers(1, np.maximum(corpus.frames, 2))
-    cuts[(corpus.frames < 2) | (rng.random(len(corpus)) >= data.continuation)] = 0
+    reference_lengths = np.minimum(available, longest)
+    starts = rng.integers(available - reference_lengths + 1)
+    prefixes = rng.integers(1, np.maximum(corpus.frames, 2))
+    prefixes[(corpus.frames < 2) | (rng.random(len(corpus)) >= data.continuation)] = 0
     jitter = 1 + JITTER * rng.random(len(corpus))
-    told = np.ones(len(corpus), dtype=bool)
+    with_text = np.ones(len(corpus), dtype=bool)
     if data.no_text:  # else nothing is drawn: a seed's batches stay what they were
-        told = rng.random(len(corpus)) >= data.no_text
+        with_text = rng.random(len(corpus)) >= data.no_text
 
     batches: list[list[Example]] = []
     for number, task in enumerate(names):
-        mine = (chosen == number).nonzero()[0]
-        speaks = task == "tts"
-        lengths = _overhead(task, prompt_builder) + corpus.frames[mine] + corpus.text_lengths[mine]
-        if speaks:
-            lengths = lengths + np.where(taken[mine] > 0, taken[mine] + 2, 0)
-        order = np.argsort(lengths * jitter[mine], kind="stable")
+        indices = (task_numbers == number).nonzero()[0]
+        is_synthesis = task == "tts"
+        lengths = (
+            _overhead(task, prompt_builder) + corpus.frames[indices] + corpus.text_lengths[indices]
+        )
+        if is_synthesis:
+            lengths = lengths + np.where(
+                reference_lengths[indices] > 0, reference_lengths[indices] + 2, 0
+            )
+        order = np.argsort(lengths * jitter[indices], kind="stable")
         for group in pack_to_budget(lengths[order], data.rows_per_batch):
             batches.append(
                 [
                     Example(
                         task,
                         i,
-                        int(references[i]) if speaks else -1,
-                        int(starts[i]) if speaks else 0,
-                        int(starts[i] + taken[i]) if speaks else 0,
-                        int(cuts[i]) if speaks else 0,
-                        not speaks or bool(told[i]),
+                        reference=int(references[i]),
+                        reference_start=int(starts[i]),
+                        reference_stop=int(starts[i] + reference_lengths[i]),
+                        prefix=int(prefixes[i]),
+                        with_text=bool(with_text[i]),
                     )
-                    for i in mine[order[group]].tolist()
+                    if is_synthesis
+                    else Example(task, i)
+                    for i in indices[order[group]].tolist()
                 ]
             )
     return [batches[i] for i in rng.permutation(len(batches))]
@@ -148,17 +154,17 @@ def collate(
     """Pad sequences to the longest one."""
     config = prompt_builder.config
     rows, mask = pad_tokens([s.rows for s in sequences], config)
-    heard = rows[..., 0] == config.audio_user_slot_token_id
+    recorded = rows[..., 0] == config.audio_user_slot_token_id
     spoken = rows[..., 0] == config.audio_assistant_gen_slot_token_id
     return TokenBatch(
         task=task,
         rows=rows,
         labels=pad_labels([s.labels for s in sequences]),
         mask=mask,
-        voiced=heard if task == "asr" else spoken.roll(-1, dims=1),
+        voiced=recorded if task == "asr" else spoken.roll(-1, dims=1),
         text=torch.nn.utils.rnn.pad_sequence([s.text for s in sequences], batch_first=True),
         text_lengths=torch.tensor([len(s.text) for s in sequences]),
-        frames=int(heard.sum() + spoken.sum()),
+        frames=int(recorded.sum() + spoken.sum()),
         skipped=skipped,
     )
 
@@ -213,9 +219,9 @@ class LMBatchSource:
                 continue
             if example.task == "asr" and self.masking.share:
                 config = self.prompt_builder.config
-                heard = sequence.rows[:, 0] == config.audio_user_slot_token_id
+                recorded = sequence.rows[:, 0] == config.audio_user_slot_token_id
                 pad = config.audio_pad_code
-                rows = mask_frames(sequence.rows, heard, self.masking, pad, rng)
+                rows = mask_frames(sequence.rows, recorded, self.masking, pad, rng)
                 sequence = replace(sequence, rows=rows)
             if example.task == "tts" and self.depth_share < 1:
                 labels = thin_frames(sequence.labels, self.depth_share, rng)

@@ -23,7 +23,7 @@ class Example:
 
     `reference`: an utterance whose voice is given, with its frames from `reference_start` to
     `reference_stop`; -1 for none. `prefix`: so many frames of the recording itself are given.
-    `told`: False keeps the text to be spoken from the model.
+    `with_text`: False keeps the text to be spoken from the model.
     """
 
     task: Task
@@ -32,7 +32,7 @@ class Example:
     reference_start: int = 0
     reference_stop: int = 0
     prefix: int = 0
-    told: bool = True
+    with_text: bool = True
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,15 +56,15 @@ def build(example: Example, corpus: Corpus, prompt_builder: PromptBuilder) -> Tr
         return TrainingSequence(*prompt_builder.training(messages), text)
     references = None
     if example.reference >= 0:
-        heard = corpus.codes(example.reference)
-        references = [heard[:, example.reference_start : example.reference_stop]]
-    said = utterance.text if example.told else None
-    asked = user_message(said, utterance.fields, references=references)
-    rows, labels = prompt_builder.training([asked, assistant_message(codes)])
+        reference = corpus.codes(example.reference)
+        references = [reference[:, example.reference_start : example.reference_stop]]
+    text_to_speak = utterance.text if example.with_text else None
+    request = user_message(text_to_speak, utterance.fields, references=references)
+    rows, labels = prompt_builder.training([request, assistant_message(codes)])
     if example.prefix:
         first = int((labels[:, 0] != IGNORED).nonzero()[0])
         labels[first : first + example.prefix] = IGNORED
-    return TrainingSequence(rows, labels, text if example.told else text[:0])
+    return TrainingSequence(rows, labels, text if example.with_text else text[:0])
 
 
 def recognition(codes: Tensor, text: str) -> list[Message]:
@@ -73,13 +73,13 @@ def recognition(codes: Tensor, text: str) -> list[Message]:
 
 
 def mask_frames(
-    rows: Tensor, heard: Tensor, config: MaskingConfig, pad: int, rng: np.random.Generator
+    rows: Tensor, recorded: Tensor, config: MaskingConfig, pad: int, rng: np.random.Generator
 ) -> Tensor:
-    """Rows `[T, 1 + n_vq]` with spans of the frames `heard` (bool `[T]`) hidden: codes `pad`.
+    """Rows `[T, 1 + n_vq]` with spans of the frames `recorded` (bool `[T]`) hidden: codes `pad`.
 
     As many as come to a random share of them, uniform up to `config.share`.
     """
-    places = heard.nonzero()[:, 0]
+    places = recorded.nonzero()[:, 0]
     left = int(rng.uniform(0, config.share) * len(places))
     if not left:
         return rows

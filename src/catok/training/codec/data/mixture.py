@@ -74,11 +74,11 @@ class DurationResampler:
     seed: str
 
     def __iter__(self) -> Iterator[Cut]:
-        due, told = random.Random(self.seed).random(), set[str]()
+        due, reported = random.Random(self.seed).random(), set[str]()
         for cut in self.cuts:
             if is_unreadable(cut):
-                if cut.id not in told:
-                    told.add(cut.id)
+                if cut.id not in reported:
+                    reported.add(cut.id)
                     yield cut
                 continue
             due += cut.duration / self.seconds

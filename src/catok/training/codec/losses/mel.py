@@ -109,8 +109,8 @@ class MelLoss(nn.Module):
                 total = total + per_bin.mean()
                 continue
             _, upper = mel_filters(self.sample_rate, window, bins)
-            heard = upper.to(audio.device) <= band_edges[:, None] + 1
-            heard[:, 0] = True
-            weight = heard.float().repeat_interleave(audio.shape[1], dim=0)
+            audible = upper.to(audio.device) <= band_edges[:, None] + 1
+            audible[:, 0] = True
+            weight = audible.float().repeat_interleave(audio.shape[1], dim=0)
             total = total + ((per_bin * weight).sum(1) / weight.sum(1)).mean()
         return total * (count / len(scales))
