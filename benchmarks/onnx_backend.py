@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -27,6 +28,7 @@ COLUMNS = {
     "decode_ms": "decode ms",
     "decode_best_ms": "best",
     "cpu_ms": "CPU ms",
+    "together_ms": "together ms",
     "whole_rtf": "whole RTF",
     "peak_mb": "peak MB",
 }
@@ -136,12 +138,32 @@ def steps(tok: Any, frames: int) -> dict[str, Any]:
         processor.append(1e3 * (time.process_time() - cpu))
     first = frames // 3
     return {
+        "together_ms": together(tok, frames),
         "encode_ms": median(encoding[first:]),
         "encode_best_ms": min(encoding[first:]),
         "decode_ms": median(decoding[first:]),
         "decode_best_ms": min(decoding[first:]),
         "cpu_ms": median(processor[first:]),
     }
+
+
+def together(tok: Any, frames: int) -> float:
+    """Milliseconds for a frame where one thread encodes a stream and another decodes one."""
+    import torch
+
+    encoder, decoder = tok.stream_encoder(), tok.stream_decoder()
+    chunk = 0.1 * torch.randn(1, tok.channels, tok.frame_size)
+    codes = torch.randint(tok.codebook_size, (1, tok.num_quantizers, 1))
+
+    def repeat(push: Any, value: Any) -> float:
+        start = time.perf_counter()
+        for _ in range(frames):
+            push(value)
+        return time.perf_counter() - start
+
+    with ThreadPoolExecutor(2) as pool:
+        jobs = [pool.submit(repeat, encoder.push, chunk), pool.submit(repeat, decoder.push, codes)]
+        return 1e3 * max(job.result() for job in jobs) / frames
 
 
 def whole(tok: Any, seconds: float) -> float:

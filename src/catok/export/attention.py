@@ -56,6 +56,19 @@ class Ring:
 
 
 @dataclass(frozen=True)
+class Blocks:
+    """How a recording's queries are worked off: `size` and `count` of the blocks `[1]`, `pads` that
+    complete `[B, H, S, D]`, `bias` `[size, window - 1 + size]` of a block to the keys that end with
+    it.
+    """
+
+    size: str
+    count: str
+    pads: str
+    bias: str
+
+
+@dataclass(frozen=True)
 class Projected:
     """Queries, keys and values `[B, H, S, D]`."""
 
@@ -80,14 +93,14 @@ def rotation(graph: Graph, positions: str, heads: Heads) -> Rotation:
 def project(graph: Graph, mixed: str, shape: str, turn: Rotation, heads: Heads) -> Projected:
     """What in_proj gave, `[N, 3 H D]`, as rotated queries and keys, and values.
 
-    `shape` is `[B, S, 3 H D]`, int64 `[3]`.
+    `shape` is `[B, S, 3 H, D]`, int64 `[4]`.
     """
-    width = heads.width
-    mixed = graph("Reshape", mixed, shape)
-    qk, v = graph.many("Split", mixed, graph.constant([2 * width, width]), count=2, axis=2)
-    qk = graph("RotaryEmbedding", qk, turn.cos, turn.sin, interleaved=1, num_heads=2 * heads.count)
-    q, k = graph.many("Split", _by_head(graph, qk, heads.size), count=2, axis=1, num_outputs=2)
-    return Projected(q, k, _by_head(graph, v, heads.size))
+    mixed = graph.transpose(graph("Reshape", mixed, shape), 0, 2, 1, 3)
+    sizes = graph.constant([2 * heads.count, heads.count])
+    qk, v = graph.many("Split", mixed, sizes, count=2, axis=1)
+    qk = graph("RotaryEmbedding", qk, turn.cos, turn.sin, interleaved=1)
+    q, k = graph.many("Split", qk, count=2, axis=1, num_outputs=2)
+    return Projected(q, k, v)
 
 
 def ring(graph: Graph, positions: str, start: str, steps: str, active: str, heads: Heads) -> Ring:
@@ -122,16 +135,29 @@ def ring(graph: Graph, positions: str, start: str, steps: str, active: str, head
 
 
 def attend_step(
-    graph: Graph, new: Projected, keys: str, values: str, where: Ring, heads: Heads
+    graph: Graph,
+    new: Projected,
+    keys: str,
+    values: str,
+    where: Ring,
+    heads: Heads,
+    several: bool,
 ) -> tuple[str, Projected]:
     """Attention of new frames to a ring and to themselves: `[B, H, S, D]`, and `new` once more.
 
     The new frames come back by way of the result, so that they cannot be written into the ring
-    before it has been read: callers may give one buffer as the old ring and the new.
+    before it has been read: callers may give one buffer as the old ring and the new. `several`: a
+    frame of codes has more than one step here. Then keys come first in their product, which is
+    what is not copied; a product with one row copies neither.
     """
+    if several:
+        old = graph("MatMul", keys, graph.transpose(new.q, 0, 1, 3, 2))
+        old = graph.transpose(old, 0, 1, 3, 2)
+    else:
+        old = graph("MatMul", new.q, graph.transpose(keys, 0, 1, 3, 2))
     scores = graph(
         "Concat",
-        graph("MatMul", new.q, graph.transpose(keys, 0, 1, 3, 2)),
+        old,
         graph("MatMul", new.q, graph.transpose(new.k, 0, 1, 3, 2)),
         axis=3,
     )
@@ -145,34 +171,42 @@ def attend_step(
     return mixed, Projected(new.q, k, v)
 
 
-def attend_whole(graph: Graph, new: Projected, steps: str, heads: Heads) -> str:
+def blocks(graph: Graph, steps: str, heads: Heads) -> Blocks:
+    """Of a recording of `steps` `[1]`."""
+    one, before = graph.constant([1]), graph.constant([heads.window - 1])
+    size = graph("Min", steps, graph.constant([QUERY_BLOCK]))
+    count = graph("Div", graph("Sub", graph("Add", steps, size), one), size)
+    missing = graph("Sub", graph("Mul", count, size), steps)
+    pads = graph("Concat", graph.constant([0] * 6), missing, graph.constant([0]), axis=0)
+    at = graph("Add", graph.up_to(size), before)
+    of = graph.up_to(graph("Add", size, before))
+    distance = graph("Sub", graph.unsqueeze(at, 1), graph.unsqueeze(of, 0))
+    return Blocks(size, count, pads, window_bias(graph, distance, heads.window))
+
+
+def attend_whole(graph: Graph, new: Projected, steps: str, each: Blocks, heads: Heads) -> str:
     """Attention of a whole recording: `[B, S, H D]`, in memory linear in S."""
-    block = graph("Min", steps, graph.constant([QUERY_BLOCK]))
-    count = graph("Div", graph("Sub", graph("Add", steps, block), graph.constant([1])), block)
-    missing = graph("Sub", graph("Mul", count, block), steps)
-    zeros = graph.constant([0] * 6)
-    pads = graph("Concat", zeros, missing, graph.constant([0]), axis=0)
-    q, k, v = (graph("Pad", part, pads) for part in (new.q, new.k, new.v))
+    q, k, v = (graph("Pad", part, each.pads) for part in (new.q, new.k, new.v))
 
     body = graph.nested("blocks")
     index = body.input(f"{body.name}_index", np.int64, [])
     more = body.input(f"{body.name}_more", bool, [])
-    start = body("Mul", body.reshape(index, 1), block)
-    stop = body("Add", start, block)
+    start = body("Mul", body.reshape(index, 1), each.size)
+    stop = body("Add", start, each.size)
     oldest = body("Sub", start, body.constant([heads.window - 1]))
-    oldest = body("Max", oldest, body.constant([0]))
+    hidden = body("Min", oldest, body.constant([0]))  # minus the keys before the beginning
+    oldest = body("Sub", oldest, hidden)
     seen = body.cut(k, oldest, stop, 2)
     scores = body("MatMul", body.cut(q, start, stop, 2), body.transpose(seen, 0, 1, 3, 2))
-    at = body("Add", body.up_to(block), start)
-    of = body("Add", body.up_to(body("Sub", stop, oldest)), oldest)
-    distance = body("Sub", body.unsqueeze(at, 1), body.unsqueeze(of, 0))
-    share = body("Softmax", body("Add", scores, window_bias(body, distance, heads.window)), axis=3)
+    bias = body.cut(each.bias, body("Neg", hidden), body.constant([2**31]), 1)
+    share = body("Softmax", body("Add", scores, bias), axis=3)
     mixed = body("MatMul", share, body.cut(v, oldest, stop, 2))
     body.output(f"{body.name}_on", more, bool, [])
     body.output(f"{body.name}_mixed", mixed, np.float32, None)
 
-    blocks = graph("Loop", graph.scalar(count), "", body=body.proto())  # [blocks, B, H, block, D]
-    joined = graph.reshape(graph.transpose(blocks, 1, 0, 3, 2, 4), 0, -1, heads.width)
+    found = graph("Loop", graph.scalar(each.count), "", body=body.proto())
+    joined = graph.transpose(found, 1, 0, 3, 2, 4)  # from [blocks, B, H, block, D]
+    joined = graph.reshape(joined, 0, -1, heads.width)
     return graph.cut(joined, graph.constant([0]), steps, 1)
 
 
@@ -188,8 +222,3 @@ def window_bias(graph: Graph, distance: str, window: int) -> str:
 
 def _bias(graph: Graph, seen: str) -> str:
     return graph("Where", seen, graph.constant(0, np.float32), graph.constant(HIDDEN, np.float32))
-
-
-def _by_head(graph: Graph, x: str, size: int) -> str:
-    """`[B, S, H D]` -> `[B, H, S, D]`."""
-    return graph.transpose(graph.reshape(x, 0, 0, -1, size), 0, 2, 1, 3)

@@ -16,6 +16,7 @@ from catok.export.attention import (
     Rotation,
     attend_step,
     attend_whole,
+    blocks,
     project,
     ring,
     rotation,
@@ -118,18 +119,19 @@ class _Stage:
         self._precision = precision
         self._heads = heads_of(stage)
         self._batch, self._steps = graph.size(x, 0), graph.size(x, 1)
-        width = graph.constant([3 * self._heads.width])
-        self._qkv_shape = graph("Concat", self._batch, self._steps, width, axis=0)
+        by_head = graph.constant([3 * self._heads.count, self._heads.size])
+        self._qkv_shape = graph("Concat", self._batch, self._steps, by_head, axis=0)
         self._x = graph.reshape(x, -1, stage.config.input_dim)
 
     def whole(self) -> str:
         graph, heads = self._graph, self._heads
         shape = graph("Concat", self._batch, self._steps, axis=0)
         turn = rotation(graph, graph("Expand", graph.up_to(self._steps), shape), heads)
+        each = blocks(graph, self._steps, heads)
 
         def attention(mixed: str) -> str:
             new = project(graph, mixed, self._qkv_shape, turn, heads)
-            return attend_whole(graph, new, self._steps, heads)
+            return attend_whole(graph, new, self._steps, each, heads)
 
         return self._layers(attention)
 
@@ -141,16 +143,17 @@ class _Stage:
         turn = rotation(graph, positions, heads)
         active = graph.unsqueeze(state.active, 1)
         where = ring(graph, positions, start, self._steps, active, heads)
-        return self._layers(lambda mixed: self._attend(mixed, state, turn, where))
+        several = per_frame > 1
+        return self._layers(lambda mixed: self._attend(mixed, state, turn, where, several))
 
-    def _attend(self, mixed: str, state: Steps, turn: Rotation, where: Ring) -> str:
+    def _attend(self, mixed: str, state: Steps, turn: Rotation, where: Ring, several: bool) -> str:
         graph, heads, index = self._graph, self._heads, len(state.layers)
         shape = ["batch", heads.count, heads.ring + 1, heads.size]
         state.layers.append(LayerState(heads.count, heads.ring + 1, heads.size))
         keys = graph.input(f"past_key_values.{index}.key", np.float32, shape)
         values = graph.input(f"past_key_values.{index}.value", np.float32, shape)
         new = project(graph, mixed, self._qkv_shape, turn, heads)
-        mixed, new = attend_step(graph, new, keys, values, where, heads)
+        mixed, new = attend_step(graph, new, keys, values, where, heads, several)
         for kind, old, rows in (("key", keys, new.k), ("value", values, new.v)):
             written = graph("ScatterND", old, where.places, rows)
             graph.rename_last(written, f"present.{index}.{kind}", np.float32, shape)
