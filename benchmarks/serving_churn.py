@@ -95,7 +95,7 @@ class Churn:
                     if how == "middle" and dice.random() < 0.3:
                         socket.transport.abort()
                         return
-                    if how == "garbage" and dice.random() < 0.3:
+                    if how == "garbage" and (not pcm or dice.random() < 0.3):
                         await socket.send(dice.randbytes(dice.randrange(1, 99)).decode("latin-1"))
                         break
                 await socket.send(json.dumps({"type": "input.done"}))

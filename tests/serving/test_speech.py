@@ -297,3 +297,13 @@ def test_codes_of_another_model_are_refused(models):
 
     answer = ask(models, talk)
     assert answer.status_code == 400 and "another model" in answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("fields", [{"bitrate": float("inf")}, {"sample_rate": 12_345}])
+@pytest.mark.parametrize("stream", [{}, {"stream": True}, {"stream_format": "sse"}])
+def test_what_cannot_be_is_said_before_the_answer_begins(models, fields, stream):
+    async def talk(client):
+        body = json.dumps(asked(response_format="opus") | fields | stream)
+        return await client.post("/v1/audio/speech", content=body)
+
+    assert ask(models, talk).status_code == 400

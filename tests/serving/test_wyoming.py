@@ -155,3 +155,24 @@ def test_silence_ends_a_connection(models):
 
     answer: Event = talk(models, conversation, idle_seconds=0.05)
     assert answer.data["code"] == "idle_timeout"
+
+
+@pytest.mark.parametrize("event", ["synthesize", "audio-chunk"])
+def test_who_goes_away_with_much_waiting_is_let_go(models, event):
+    """More than the queue holds is on its way when the work finds out that nobody listens."""
+    text = Synthesize(TEXT * 40).event()
+    chunk = AudioChunk(24_000, 2, 1, bytes(9600)).event()
+    events = [text] if event == "synthesize" else [AudioStart(24_000, 2, 1).event(), *[chunk] * 200]
+
+    async def conversation(connect, gates):
+        async with connect() as client:
+            for each in events:
+                await client.write_event(each)
+            while not gates["session"].inside:
+                await asyncio.sleep(0.01)
+            client._writer.transport.abort()
+        async with asyncio.timeout(30):
+            while any(gate.inside for gate in gates.values()):
+                await asyncio.sleep(0.01)
+
+    talk(models, conversation)

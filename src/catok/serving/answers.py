@@ -70,18 +70,20 @@ async def whole_audio(
     return Response(data, media_type=CONTENT_TYPES[format], headers=headers | named)
 
 
-async def stream_bytes(
+def stream_bytes(
     audio: AsyncIterator[Tensor], shaper: AudioShaper, format: str
 ) -> AsyncGenerator[bytes, None]:
-    """One file, piece by piece."""
+    """One file, piece by piece. Raises ValueError at once on what the format cannot be."""
     encoder = audio_encoder(format, shaper.sample_rate, shaper.channels)
-    async for each in shaped(audio, shaper):
-        data = encoder.write(each)
-        if data:
+
+    async def parts() -> AsyncGenerator[bytes, None]:
+        async for each in shaped(audio, shaper):
+            if data := encoder.write(each):
+                yield data
+        if data := encoder.finish():
             yield data
-    data = encoder.finish()
-    if data:
-        yield data
+
+    return parts()
 
 
 async def speech_events(

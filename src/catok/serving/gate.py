@@ -66,7 +66,8 @@ class Gate:
         waiter = asyncio.get_running_loop().create_future()
         self._queue.append(waiter)
         try:
-            await asyncio.wait_for(asyncio.shield(waiter), self.queue_seconds)
+            async with asyncio.timeout(self.queue_seconds):
+                await waiter
         except BaseException as error:
             if waiter.done() and not waiter.cancelled() and waiter.exception() is None:
                 self._leave()  # the place was given in the same moment

@@ -138,7 +138,8 @@ class _Exchange:
             self._begun = time.monotonic()
         self._waited += time.monotonic() - self._asked if self._asked else 0.0
         try:
-            message = await asyncio.wait_for(self._receive(), self._config.read_seconds)
+            async with asyncio.timeout(self._config.read_seconds):
+                message = await self._receive()
         except TimeoutError:
             seconds = self._config.read_seconds
             raise ApiError(408, f"nothing of the body came for {seconds:g} s") from None
@@ -177,7 +178,8 @@ class _Exchange:
             headers = [*message.get("headers", ()), (b"x-request-id", self.id.encode())]
             message = {**message, "headers": headers}
         try:
-            await asyncio.wait_for(self._send(message), self._config.write_seconds)
+            async with asyncio.timeout(self._config.write_seconds):
+                await self._send(message)
         except TimeoutError:
             self._metrics.refused.labels("slow_reader").inc()
             raise ConnectionAbortedError("the client reads too slowly") from None

@@ -6,7 +6,7 @@ Every event is a line of JSON, then its data and its payload. Clients of this pr
 import asyncio
 import json
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack, aclosing, suppress
 from typing import Any
 
@@ -41,9 +41,15 @@ async def start_wyoming(
     service: Service, gates: dict[str, Gate], metrics: Metrics, host: str, port: int
 ) -> asyncio.Server:
     """Listen. Raises OSError where the port is taken."""
+    running: set[asyncio.Task[None] | None] = set()  # asyncio forgets them when a client goes
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await _Connection(service, gates, metrics, reader, writer).run()
+        task = asyncio.current_task()
+        running.add(task)
+        try:
+            await _Connection(service, gates, metrics, reader, writer).run()
+        finally:
+            running.discard(task)
 
     return await asyncio.start_server(connected, host, port, limit=LONGEST_LINE)
 
@@ -123,7 +129,15 @@ class _Connection:
                 self._work.cancel()
                 await asyncio.gather(self._work, return_exceptions=True)
             await self._stack.aclose()
-            self._writer.close()
+            await self._close()
+
+    async def _close(self) -> None:
+        """What was sent may still be read for a while."""
+        self._writer.close()
+        with suppress(TimeoutError, OSError):
+            async with asyncio.timeout(self._service.config.write_seconds):
+                await self._writer.wait_closed()
+        self._writer.transport.abort()
 
     async def _next(self) -> Event | None:
         """The next event; what goes wrong in the work meanwhile is raised here."""
@@ -146,8 +160,8 @@ class _Connection:
 
     async def _send(self, event: Event) -> None:
         try:
-            seconds = self._service.config.write_seconds
-            await asyncio.wait_for(async_write_event(event, self._writer), seconds)
+            async with asyncio.timeout(self._service.config.write_seconds):
+                await async_write_event(event, self._writer)
         except TimeoutError:
             self._metrics.refused.labels("slow_reader").inc()
             raise ConnectionAbortedError("the client reads too slowly") from None
@@ -163,6 +177,16 @@ class _Connection:
         if self._work is not None or self._text is not None or self._audio is not None:
             raise ApiError(400, "one thing at a time")
         await self._stack.enter_async_context(self._gates[kind].entered())
+
+    async def _while_working(self, waiting: Coroutine[Any, Any, None]) -> None:
+        """Wait for room in a queue. Raises what the work raised that should make it."""
+        assert self._work is not None
+        task = asyncio.create_task(waiting)
+        try:
+            await asyncio.wait({task, self._work}, return_when=asyncio.FIRST_COMPLETED)
+            (task if task.done() else self._work).result()
+        finally:
+            task.cancel()
 
     async def _done(self) -> None:
         if self._work is not None:
@@ -207,12 +231,12 @@ class _Connection:
     async def _write(self, text: Any) -> None:
         if self._text is None or not isinstance(text, str):
             raise ApiError(400, "expected synthesize-start, then text")
-        await self._text.write(text)
+        await self._while_working(self._text.write(text))
 
     async def _end_text(self) -> None:
         if self._text is None:
             raise ApiError(400, "expected synthesize-start")
-        await self._text.end()
+        await self._while_working(self._text.end())
         await self._done()
 
     async def _speak(self, body: SpeechBody, texts: SentenceQueue) -> None:
@@ -250,12 +274,12 @@ class _Connection:
         if self._audio is None:
             await self._audio_start(event)
         assert self._audio is not None
-        await self._audio.put(event.payload or b"")
+        await self._while_working(self._audio.put(event.payload or b""))
 
     async def _audio_stop(self, event: Event) -> None:
         if self._audio is None:
             raise ApiError(400, "expected audio")
-        await self._audio.end()
+        await self._while_working(self._audio.end())
         await self._done()
 
     async def _recognize(self, audio: "_Audio") -> None:

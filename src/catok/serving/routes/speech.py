@@ -79,7 +79,7 @@ class SpeechBody(BaseModel):
     mode: Literal["clone", "continuation", "both"] | None = None
     seed: int | None = Field(None, ge=0, lt=2**63)
     num_quantizers: int | None = Field(None, ge=1)
-    bitrate: float | None = Field(None, gt=0)
+    bitrate: float | None = Field(None, gt=0, allow_inf_nan=False)
     sample_rate: int | None = Field(None, ge=8000, le=96_000)
     max_new_tokens: int | None = Field(None, ge=1)
     max_seconds: float | None = Field(None, gt=0)

@@ -90,11 +90,13 @@ class Session:
 
     async def _send(self, frame: dict[str, Any], size: int) -> None:
         try:
-            async with self._sending:
-                await asyncio.wait_for(self._socket.send(frame), self.config.write_seconds)
+            async with self._sending, asyncio.timeout(self.config.write_seconds):
+                await self._socket.send(frame)
         except TimeoutError:
             self.metrics.refused.labels("slow_reader").inc()
             raise WebSocketDisconnect(1008, "the client reads too slowly") from None
+        except RuntimeError:  # how uvicorn says that the connection is closed already
+            raise WebSocketDisconnect(1006) from None
         self._sent += size
 
     @asynccontextmanager
