@@ -14,6 +14,9 @@ test: .venv/dev
 	$(BIN)/pyright
 	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist loadfile
 
+# LiveKit's and Pipecat's clients, for tests: what they depend on is not what we do.
+clients: .venv-clients/done
+
 # With the Python at hand, which has a PyTorch that knows the GPU, and pytest, soundfile and soxr.
 gpu-check:
 	PYTHONPATH=src:. $(PYTHON) -m pytest tests/gpu
@@ -47,9 +50,14 @@ bench: .venv/demo
 	$(INSTALL) --no-deps Resemblyzer axe-playwright-python
 	touch $@
 
+.venv-clients/done: tests/serving/voice-agents.txt
+	$(PYTHON) -m venv .venv-clients
+	.venv-clients/bin/pip install --quiet --disable-pip-version-check --no-deps --requirement $<
+	touch $@
+
 .venv/docs: .venv/dev
 	$(INSTALL) --editable ".[docs]"
 	touch $@
 
 clean:
-	rm -rf .venv demo-output web/tokenizer/node_modules web/tokenizer/dist
+	rm -rf .venv .venv-clients demo-output web/tokenizer/node_modules web/tokenizer/dist

@@ -212,6 +212,7 @@ EXPECTED_SKIPS = (
     "ray[serve]",  # it brings an event loop and 25 packages that nothing else here wants
     "piper",  # synthetic voices of a research corpus, hundreds of megabytes
     "npm packages",  # a machine without npm
+    "make clients",  # the clients of voice agents, where their packages cannot be had
     "pytorch_optimizer",  # optimizers that one search compares
 )
 
