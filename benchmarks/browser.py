@@ -31,6 +31,8 @@ STEPS = """
     const noise = Float32Array.from({ length: size }, () => Math.random() - 0.5);
     await decoder.push(await encoder.push(noise));
   }
+  encoder.end();
+  decoder.end();
   return [encoder.milliseconds / steps, decoder.milliseconds / steps];
 })(%d, %d)
 """

@@ -45,8 +45,8 @@ async function encode(name, pieces, heard = () => {}) {
   const mine = ++job;
   encoded = undefined;
   at("cat-file").hidden = true;
-  const { num_quantizers, model_id, weight_hash, ...rest } = tokenizer.description;
-  const { sample_rate, channels, frame_size, codebook_size } = rest;
+  const { num_quantizers, model_id, weight_hash, ...sizes } = tokenizer.description;
+  const { sample_rate, channels, frame_size, codebook_size } = sizes;
   at("bitrate").max = num_quantizers;
   showBitrate();
   const stream = tokenizer.streamEncoder();
@@ -55,11 +55,15 @@ async function encode(name, pieces, heard = () => {}) {
     rows.forEach((row, k) => codes[k].push(...row));
     show(codes.map((row) => row.slice(-LATEST)), codes[0].length);
   };
-  for await (const piece of pieces) {
-    add(await stream.push(piece));
-    if (mine !== job) return;
+  try {
+    for await (const piece of pieces) {
+      add(await stream.push(piece));
+      if (mine !== job) return;
+    }
+    add(await stream.flush());
+  } finally {
+    stream.end();
   }
-  add(await stream.flush());
   if (mine !== job) return;
   if (!stream.samples) throw new Error("Nothing was heard.");
   heard();
@@ -99,9 +103,13 @@ async function decode() {
   at("cat-file").hidden = false;
   const stream = tokenizer.streamDecoder();
   const sound = [];
-  for (let start = 0; start < some.codes[0].length; start += STEP) {
-    sound.push(await stream.push(some.codes.map((row) => row.slice(start, start + STEP))));
-    if (mine !== job) return;
+  try {
+    for (let start = 0; start < some.codes[0].length; start += STEP) {
+      sound.push(await stream.push(some.codes.map((row) => row.slice(start, start + STEP))));
+      if (mine !== job) return;
+    }
+  } finally {
+    stream.end();
   }
   play("decoded", joined(sound).subarray(0, some.samples));
   const smaller = Math.round((2 * some.samples) / bytes.length);
@@ -146,9 +154,12 @@ async function take(file) {
 
 async function takeCodes(file) {
   const read = readCat(new Uint8Array(await file.arrayBuffer()));
-  const { model_id, weight_hash } = tokenizer.description;
-  if (read.weight_hash !== weight_hash) {
-    throw new Error(`${file.name} holds codes of ${read.model_id || "another model"}, which this ${model_id} cannot decode.`);
+  const { model_id, weight_hash, ...facts } = tokenizer.description;
+  const sizes = ["sample_rate", "channels", "frame_size", "codebook_size"];
+  const same = sizes.every((name) => read[name] === facts[name]);
+  if (!same || (read.weight_hash && read.weight_hash !== weight_hash)) {
+    const other = read.model_id || "another model";
+    throw new Error(`${file.name} holds codes of ${other}, which this ${model_id} cannot decode.`);
   }
   encoded = read;
   setOriginal(undefined);

@@ -95,9 +95,12 @@ class StreamEncoder {
   async flush() {
     const last = new Float32Array(this.#frameSize);
     last.set(this.#rest);
-    const codes = this.#rest.length ? await this.#stream.step(last) : [];
-    await this.#stream.end();
-    return codes;
+    return this.#rest.length ? this.#stream.step(last) : [];
+  }
+
+  // Lets go of the state.
+  end() {
+    return this.#stream.end();
   }
 }
 

@@ -108,6 +108,7 @@ export function readCat(bytes) {
     check(crc32(plane) === sum(sums + 4 * k));
     return unpack(plane, frames, width);
   });
+  const hash = view.getBigUint64(34);
   return {
     codes,
     samples: Number(view.getBigUint64(26, true)),
@@ -115,7 +116,7 @@ export function readCat(bytes) {
     channels: view.getUint16(12, true),
     frame_size: sum(14),
     codebook_size,
-    weight_hash: view.getBigUint64(34).toString(16).padStart(16, "0"),
+    weight_hash: hash ? hash.toString(16).padStart(16, "0") : "", // "": unknown
     model_id: new TextDecoder().decode(bytes.subarray(FIELDS, sums)),
   };
 }
