@@ -31,8 +31,9 @@ class Codec:
 
 
 def ours(name: str) -> Codec:
-    """A tokenizer of this package."""
+    """A tokenizer of this package, prepacked."""
     model = load_model("tiny", None) if name == "tiny" else load_model(None, name)
+    model.prepack()
 
     def stream() -> tuple[Call, Call]:
         states = [model.encoder_state(1), model.decoder_state(1)]
@@ -80,6 +81,22 @@ def dac() -> Codec:
         encode=lambda audio: model.encode(audio).audio_codes,
         decode=lambda codes: model.decode(audio_codes=codes).audio_values[:, None],
         codes=lambda codes: codes,
+        note="not causal",
+    )
+
+
+def snac() -> Codec:
+    """The published 24 kHz configuration: 3 codebooks at 12, 23 and 47 codes a second."""
+    try:
+        from snac import SNAC
+    except ImportError as error:
+        raise SystemExit(f"snac is not installed ({error})") from error
+    rates = {"encoder_rates": [2, 4, 8, 8], "decoder_rates": [8, 8, 4, 2], "vq_strides": [4, 2, 1]}
+    widths = {"encoder_dim": 48, "decoder_dim": 1024}
+    model = SNAC(sampling_rate=24_000, attn_window_size=None, **rates, **widths)
+    return Codec(
+        *(fill(model), 24_000, 1, 0.984, model.encode, model.decode),
+        codes=lambda codes: codes[-1][:, None],
         note="not causal",
     )
 
@@ -149,11 +166,22 @@ def fill(model: Any) -> Any:
 
 def codebooks(model: Any) -> list[Any]:
     """Those tables of codes that are buffers, not parameters."""
-    names = ("embed", "embed_sum", "embedding_sum")
-    return [buffer for name, buffer in model.named_buffers() if name.rpartition(".")[2] in names]
+    return [buffer for name, buffer in model.named_buffers() if is_codebook(name)]
 
 
-PEERS = {"encodec": encodec, "dac": dac, "mimi": mimi, "mimi-moshi": mimi_moshi}
+def is_codebook(name: str) -> bool:
+    """Whether a buffer of this name is one."""
+    return name.rpartition(".")[2] in ("embed", "embed_sum", "embedding_sum")
+
+
+def count_weights(model: Any) -> int:
+    """Numbers in the network, codebooks included; prepacked layers have no parameters."""
+    buffers = dict(model.named_buffers())
+    kept = (x for k, x in model.state_dict().items() if k not in buffers or is_codebook(k))
+    return sum(x.numel() for x in kept)
+
+
+PEERS = {"encodec": encodec, "dac": dac, "snac": snac, "mimi": mimi, "mimi-moshi": mimi_moshi}
 
 
 def build(name: str) -> Codec:

@@ -3,8 +3,8 @@
     python benchmarks/peers.py --seconds 10
     python benchmarks/peers.py --models 24khz --seconds 4     # 7 GB
 
-Every codec has a process of its own, one thread and float32. Weights are random, except those of
-"tiny". See README.md for the columns.
+Every codec has a process of its own, one thread and float32; times are processor time. Weights are
+random, except those of "tiny". See README.md for the columns.
 """
 
 import argparse
@@ -19,10 +19,10 @@ from typing import Any
 
 from common import machine, table, write_json
 from length import MIB, reset_peak, status
-from peer_codecs import OURS, PEERS, Codec, build, codebooks
+from peer_codecs import OURS, PEERS, Codec, build, count_weights
 
 SPEECH = Path(__file__).parents[1] / "examples" / "speech.flac"
-MODELS = ("tiny", "nano", "encodec", "dac", "mimi", "mimi-moshi")
+MODELS = ("tiny", "nano", "encodec", "dac", "snac", "mimi", "mimi-moshi")
 STEP = 0.08  # seconds of audio per streaming step
 
 
@@ -40,11 +40,10 @@ def measure(name: str, seconds: float, threads: int, repeat: int) -> dict[str, A
     step = round(STEP * codec.sample_rate)
     samples = max(1, round(seconds / STEP)) * step
     audio = speech.repeat(1, 1, -(-samples // speech.shape[2]))[..., :samples]
-    network = codec.network
     result: dict[str, Any] = {
         "model": name,
         "seconds": samples / codec.sample_rate,
-        "weights": sum(x.numel() for x in (*network.parameters(), *codebooks(network))),
+        "weights": count_weights(codec.network),
         "kbps": codec.kbps,
         "note": codec.note,
     }
@@ -89,9 +88,9 @@ def streamed(codec: Codec, audio: Any, codes: Any, made: Any, step: int) -> dict
     for side, run in zip(("encode", "decode"), runs, strict=True):
         outputs, times = [], []
         for piece in pieces[side]:
-            start = time.perf_counter()
+            start = time.process_time()
             outputs.append(run(piece))
-            times.append(time.perf_counter() - start)
+            times.append(time.process_time() - start)
         given[side] = torch.cat(outputs, dim=2)
         times = sorted(times[min(5, len(times) // 2) :])  # the first ones set up
         result[f"{side}_median"] = statistics.median(times)
@@ -117,7 +116,7 @@ def cells(row: dict[str, Any]) -> list[Any]:
     """A row of the table."""
     stream = row.get("stream")
     shown = [row["model"], row["weights"] / 1e6, row["kbps"]]
-    shown += [row[side]["time"] / row["seconds"] for side in ("encode", "decode")]
+    shown += [row[side]["cpu_time"] / row["seconds"] for side in ("encode", "decode")]
     shown += [row["resident_bytes"] / MIB]
     shown += [row[side]["peak_bytes"] / MIB for side in ("encode", "decode")]
     if stream is None:
