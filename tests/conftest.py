@@ -171,7 +171,6 @@ SLOW = (  # left out by -m "not slow": training, processes, pages, others' model
     "tests/serving/test_server.py",
     "tests/serving/test_speech.py::test_references_in_every_shape_are_the_same_voice",
     "tests/serving/test_speech.py::test_sixteen_at_a_time_get_what_each_gets_alone",
-    "tests/serving/test_token_sockets.py::test_codes_are_those_of_the_whole_recording",
     "tests/serving/test_transcriptions.py::test_many_at_a_time_get_what_each_gets_alone",
     "tests/test_documentation.py",
     "tests/test_examples.py",

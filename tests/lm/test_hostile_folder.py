@@ -47,7 +47,6 @@ def test_any_config_loads_or_is_a_value_error(good, released, data):
 
 
 @given(st.data())
-@settings(max_examples=100, deadline=None)
 def test_any_speech_json_loads_or_is_a_value_error(good, data):
     folder = good.parent / "speech"
     folder.mkdir(exist_ok=True)
