@@ -154,3 +154,14 @@ def test_what_does_not_fit_is_refused(models, url, body):
     error = answer.json()["error"]
     assert error["message"] and "Traceback" not in answer.text
     assert answer.status_code == 400 or error["code"] == "no_speech"
+
+
+@pytest.mark.parametrize(("codes", "status"), [([[0]] * 9, 400), ([[0] * 80_000], 413)])
+def test_too_many_codes_are_not_looked_at(models, monkeypatch, codes, status):
+    """Millions of numbers would hold up everybody."""
+
+    async def talk(client):
+        return await client.post("/v1/audio/decode", json={"codes": codes})
+
+    monkeypatch.setattr("catok.serving.routes.tokens.code_rows", lambda *_: 1 / 0)
+    assert ask(models, talk).status_code == status

@@ -15,6 +15,7 @@ from catok.serving.config import ServerConfig
 
 KEEP_ALIVE = 15  # seconds between two requests of one connection
 BACKLOG = 512
+LONGEST_FRAME = 4 << 20  # bytes of a WebSocket's message: some of every session may wait
 
 
 class GracefulServer(uvicorn.Server):
@@ -43,7 +44,7 @@ def make_server(app: FastAPI, config: ServerConfig) -> uvicorn.Server:
         http=_protocol(config),
         ws_ping_interval=20.0,
         ws_ping_timeout=20.0,
-        ws_max_size=config.max_upload_bytes,
+        ws_max_size=LONGEST_FRAME,
         timeout_keep_alive=KEEP_ALIVE,
         timeout_graceful_shutdown=max(1, round(config.stop_seconds)),
         backlog=BACKLOG,

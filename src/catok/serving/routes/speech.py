@@ -36,6 +36,7 @@ from catok.serving.errors import ApiError, as_api_error
 from catok.serving.fetching import from_base64, read_source
 from catok.serving.formats import CONTENT_TYPES
 from catok.serving.routes.common import ServiceOf, enter, metrics_of, note_text
+from catok.serving.routes.tokens import check_size, code_rows
 from catok.serving.service import Service, Utterance
 from catok.serving.shaping import FASTEST, SLOWEST, AudioShaper
 
@@ -56,7 +57,7 @@ class Reference(BaseModel):
     data: str | None = None
     audio_path: str | None = None
     text: Text = None
-    vq_codes: list[list[int]] | None = None
+    vq_codes: list[Any] | None = None  # [K][F], looked at once its size is known
 
 
 class SpeechBody(BaseModel):
@@ -286,12 +287,9 @@ async def _voice(
 
 async def _reference(service: Service, reference: Reference) -> Tensor:
     if reference.vq_codes is not None:
-        rows = reference.vq_codes
-        if not rows or len({len(row) for row in rows}) != 1 or not rows[0]:
-            raise ApiError(400, "vq_codes must be rows of one length, [K][F]", param="references")
-        if any(not -(2**63) <= code < 2**63 for row in rows for code in row):
-            raise ApiError(400, "vq_codes are out of range", param="references")
-        return torch.tensor(rows, dtype=torch.int64, device="cpu")
+        depth = service.need_synthesizer().tokenizer.num_quantizers
+        check_size(service, reference.vq_codes, depth, "references")
+        return code_rows(reference.vq_codes, "references")
     source = reference.data or reference.audio_path
     if source is None:
         raise ApiError(400, "a reference needs data or vq_codes", param="references")

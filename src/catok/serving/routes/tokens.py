@@ -213,6 +213,7 @@ async def _codes_of(
 def parse_codes(data: dict[str, Any], service: Service) -> tuple[Tensor, int | None, str]:
     """Codes `[K, F]`, samples and weight hash of what `as_json` wrote, or of bare codes."""
     rows, samples, hash = data.get("codes"), data.get("samples"), data.get("weight_hash", "")
+    check_size(service, rows, service.models.tokenizer.num_quantizers)
     tokens = code_rows(rows)
     size = service.models.tokenizer.frame_size
     if samples is not None:
@@ -224,14 +225,24 @@ def parse_codes(data: dict[str, Any], service: Service) -> tuple[Tensor, int | N
     return tokens, samples, hash
 
 
-def code_rows(rows: Any) -> Tensor:
+def check_size(service: Service, rows: Any, codebooks: int, param: str = "codes") -> None:
+    """Raises ApiError on what are no codes `[K][F]`, or too many, without a look at each."""
+    first = rows[0] if isinstance(rows, list) and rows else None
+    if not isinstance(first, list) or not first or type(first[0]) is not int:
+        raise ApiError(400, f"{param} must be whole numbers [K][F]", param=param)
+    if len(rows) > codebooks:
+        raise ApiError(400, f"{param}: there are {codebooks} codebooks only", param=param)
+    _check_length(service, len(first))
+
+
+def code_rows(rows: Any, param: str = "codes") -> Tensor:
     """Codes `[K][F]` as a tensor. Raises ApiError on anything else."""
     try:
         found = torch.tensor(rows, device="cpu")
     except (TypeError, ValueError, RuntimeError, OverflowError):
         found = torch.zeros(0)
     if found.dim() != 2 or found.dtype != torch.int64 or 0 in found.shape:
-        raise ApiError(400, "codes must be whole numbers [K][F]", param="codes")
+        raise ApiError(400, f"{param} must be whole numbers [K][F]", param=param)
     return found
 
 
