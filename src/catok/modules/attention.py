@@ -41,7 +41,10 @@ class WindowMasks:
 
     The last of the keys belong to the queries' own frames, the others to the past. `first` `[B]` is
     the index of the first key that a row really has (rows of a stream start at different times);
-    None means all of them are real. The masks are of the dtype and device of `like`.
+    None means all of them are real.
+
+    On a CPU the masks are what is added to scores, of the dtype of `like`, and no longer made of
+    bool ones in every layer; elsewhere they are bool.
     """
 
     def __init__(
@@ -60,14 +63,14 @@ class WindowMasks:
         widest = keys[: window - 1 + block]
         # of all blocks: the last query of each is at the frame of its last key, and distances are
         # all that counts
-        self._widest = _additive(window_mask(widest[-block:], widest, window), like.dtype)
+        self._widest = _as_kernels_want(window_mask(widest[-block:], widest, window), like.dtype)
         self._owned = None
         if first is not None:
-            self._owned = _additive(keys >= first[:, None, None, None], like.dtype)
+            self._owned = _as_kernels_want(keys >= first[:, None, None, None], like.dtype)
         self._only = list(self._blocks()) if steps <= QUERY_BLOCK else None
 
     def __iter__(self) -> Iterator[tuple[slice, slice, Tensor]]:
-        """Queries, the keys that they may see, and the mask to add to their scores."""
+        """Queries, the keys that they may see, and their mask."""
         return iter(self._only) if self._only else self._blocks()
 
     def _blocks(self) -> Iterator[tuple[slice, slice, Tensor]]:
@@ -77,12 +80,15 @@ class WindowMasks:
             seen = slice(max(0, self.past + start - self.window + 1), self.past + stop)
             mask = self._widest[rows - (stop - start) :, columns - (seen.stop - seen.start) :]
             if self._owned is not None:
-                mask = mask + self._owned[..., seen]
+                owned = self._owned[..., seen]
+                mask = mask & owned if mask.dtype == torch.bool else mask + owned
             yield slice(start, stop), seen, mask
 
 
-def _additive(mask: Tensor, dtype: torch.dtype) -> Tensor:
-    """0 where true, minus infinity where not."""
+def _as_kernels_want(mask: Tensor, dtype: torch.dtype) -> Tensor:
+    """On a CPU 0 where true and minus infinity where not."""
+    if mask.device.type != "cpu":
+        return mask
     return torch.zeros_like(mask, dtype=dtype).masked_fill_(~mask, -torch.inf)
 
 
@@ -110,7 +116,8 @@ def _kernel(q: Tensor, k: Tensor) -> Callable[[Tensor, Tensor, Tensor, Tensor], 
 
 
 def _fused(q: Tensor, k: Tensor, v: Tensor, mask: Tensor) -> Tensor:
-    return F.scaled_dot_product_attention(q, k, v, attn_mask=mask.to(q.dtype))
+    mask = mask if mask.dtype == torch.bool else mask.to(q.dtype)
+    return F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
 
 
 def _written_out(q: Tensor, k: Tensor, v: Tensor, mask: Tensor) -> Tensor:
