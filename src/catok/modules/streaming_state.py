@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 if TYPE_CHECKING:
-    from catok.modules.growth import Room
+    from catok.modules.cache_update import CacheBuffer
 
 
 @dataclass
@@ -22,13 +22,13 @@ class StageState:
 
     `positions` `[B]` int64; `keys` and `values` per layer `[B, H, P, D]`, the newest last, P at
     most window - 1 and common to all rows: a row that has seen fewer than P frames owns only its
-    last `positions` entries. They may lie in a `room`, up to its frame `end` (see `growth`).
+    last `positions` entries. They may lie in a `buffer`, up to its frame `end`, see `cache_update`.
     """
 
     positions: Tensor
     keys: tuple[Tensor, ...]
     values: tuple[Tensor, ...]
-    room: "Room | None" = field(default=None, repr=False, compare=False)
+    buffer: "CacheBuffer | None" = field(default=None, repr=False, compare=False)
     end: int = field(default=0, repr=False, compare=False)
 
     @property
@@ -58,7 +58,7 @@ class StageState:
         )
 
     def __reduce__(self) -> tuple[type["StageState"], tuple[object, ...]]:
-        """Copied and pickled without the room, which other states share."""
+        """Copied and pickled without the buffer, which other states share."""
 
         def own(tensors: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
             return tuple(each.clone() for each in tensors)

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from catok.modules.attention import Append, CausalAttention, WindowMasks
-from catok.modules.growth import grow
+from catok.modules.cache_update import begin_update
 from catok.modules.linear import Linear
 from catok.modules.rope import rotations
 from catok.modules.streaming_state import StageState
@@ -175,11 +175,11 @@ class TransformerStage(nn.Module):
         frames = state.positions[:, None] + torch.arange(steps, device=x.device)
         rotation = self._rotation(frames).unsqueeze(1)  # one angle per row for all heads
         masks = WindowMasks(steps, state.past, self.window, state.first(), like=x)
-        growth = grow(state, steps, self.window - 1, active)
+        update = begin_update(state, steps, self.window - 1, active)
         x = self.input_proj(x.transpose(1, 2))
         for block in self.transformer.layers:
-            x = block(x, rotation, masks, growth.append)
-        return self.output_proj(x).transpose(1, 2), growth.next_state()
+            x = block(x, rotation, masks, update.append)
+        return self.output_proj(x).transpose(1, 2), update.next_state()
 
     def initial_state(self, batch_size: int) -> StageState:
         """A state for `batch_size` rows that have heard nothing."""

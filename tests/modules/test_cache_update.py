@@ -4,7 +4,7 @@ import pickle
 import pytest
 import torch
 
-from catok.modules.growth import GrowthByCopy, GrowthInPlace, grow
+from catok.modules.cache_update import CopyingUpdate, InPlaceUpdate, begin_update
 from catok.modules.streaming_state import StageState
 
 LAYERS, CAPACITY = 2, 40
@@ -20,9 +20,9 @@ def chunks(steps, seed, batch=2):
     return torch.randn(LAYERS, 2, batch, 3, steps, 4, generator=generator)
 
 
-def go_on(growth, chunk):
-    seen = [growth.append(keys, values) for keys, values in chunk]
-    return seen, growth.next_state()
+def go_on(update, chunk):
+    seen = [update.append(keys, values) for keys, values in chunk]
+    return seen, update.next_state()
 
 
 def same(one, two):
@@ -38,54 +38,56 @@ def same(one, two):
 
 @torch.no_grad()
 def test_in_place_is_by_copy():
-    """Past the window, and with steps of several sizes, the room renewed now and then."""
+    """Past the window, and with steps of several sizes, the buffer renewed now and then."""
     written, copied = begun(), begun()
-    rooms = set()
+    buffers = set()
     for number, steps in enumerate([1, 5, 2, 1, 1, 4, 5, 3, 1, 1, 5, 5, 5, 2, 5, 5, 4, 1, 1]):
-        growth = grow(written, steps, CAPACITY)
-        assert isinstance(growth, GrowthInPlace)
+        update = begin_update(written, steps, CAPACITY)
+        assert isinstance(update, InPlaceUpdate)
         chunk = chunks(steps, number)
-        seen, written = go_on(growth, chunk)
-        expected, copied = go_on(GrowthByCopy(copied, steps, CAPACITY), chunk)
+        seen, written = go_on(update, chunk)
+        expected, copied = go_on(CopyingUpdate(copied, steps, CAPACITY), chunk)
         for mine, others in zip(seen, expected, strict=True):
             assert all(torch.equal(a, b) for a, b in zip(mine, others, strict=True))
         assert same(written, copied)
-        rooms.add(written.room)
-    assert 1 < len(rooms) < 12
+        buffers.add(written.buffer)
+    assert 1 < len(buffers) < 12
 
 
 @torch.no_grad()
 def test_a_stream_forks_and_is_replayed():
-    _, state = go_on(grow(begun(), 5, CAPACITY), chunks(5, 0))
+    _, state = go_on(begin_update(begun(), 5, CAPACITY), chunks(5, 0))
     kept = pickle.loads(pickle.dumps(state))
-    (_, one), (_, two) = (go_on(grow(state, 2, CAPACITY), chunks(2, seed)) for seed in (1, 2))
+    (_, one), (_, two) = (
+        go_on(begin_update(state, 2, CAPACITY), chunks(2, seed)) for seed in (1, 2)
+    )
     assert same(state, kept)
-    assert one.room is state.room and two.room is not state.room
+    assert one.buffer is state.buffer and two.buffer is not state.buffer
     for seed, found in ((1, one), (2, two)):
-        assert same(found, go_on(GrowthByCopy(state, 2, CAPACITY), chunks(2, seed))[1])
+        assert same(found, go_on(CopyingUpdate(state, 2, CAPACITY), chunks(2, seed))[1])
 
 
 @torch.no_grad()
 def test_copies_have_no_room():
-    _, state = go_on(grow(begun(), 5, CAPACITY), chunks(5, 0))
+    _, state = go_on(begin_update(begun(), 5, CAPACITY), chunks(5, 0))
     for twin in (copy.deepcopy(state), pickle.loads(pickle.dumps(state)), state.row(1)):
-        assert twin.room is None
+        assert twin.buffer is None
     assert len(pickle.dumps(state)) < 2 * len(pickle.dumps(begun())) + 4 * chunks(5, 0).numel()
 
 
 def test_what_inference_mode_made_is_not_written_elsewhere():
     with torch.inference_mode():
-        _, state = go_on(grow(begun(), 5, CAPACITY), chunks(5, 0))
+        _, state = go_on(begin_update(begun(), 5, CAPACITY), chunks(5, 0))
     with torch.no_grad():
-        _, after = go_on(grow(state, 1, CAPACITY), chunks(1, 1))
+        _, after = go_on(begin_update(state, 1, CAPACITY), chunks(1, 1))
     assert after.keys[0].shape[2] == 6
 
 
 @torch.no_grad()
 def test_rows_that_wait_keep_theirs():
-    _, state = go_on(grow(begun(), 2, CAPACITY), chunks(2, 0))
+    _, state = go_on(begin_update(begun(), 2, CAPACITY), chunks(2, 0))
     chunk = chunks(3, 1)
-    _, after = go_on(grow(state, 3, 4, torch.tensor([True, False])), chunk)
+    _, after = go_on(begin_update(state, 3, 4, torch.tensor([True, False])), chunk)
     assert after.positions.tolist() == [5, 2]
     assert torch.equal(after.keys[1][0, :, -3:], chunk[1, 0, 0])
     assert torch.equal(after.keys[1][1, :, -2:], state.keys[1][1])
@@ -94,10 +96,10 @@ def test_rows_that_wait_keep_theirs():
 @pytest.mark.parametrize("capacity", [0, 7])
 @torch.no_grad()
 def test_long_steps_are_copied(capacity):
-    growth = grow(begun(), 9, capacity)
-    assert isinstance(growth, GrowthByCopy)
-    assert go_on(growth, chunks(9, 0))[1].keys[0].shape[2] == capacity
+    update = begin_update(begun(), 9, capacity)
+    assert isinstance(update, CopyingUpdate)
+    assert go_on(update, chunks(9, 0))[1].keys[0].shape[2] == capacity
 
 
 def test_gradients_go_through_steps():
-    assert isinstance(grow(begun(), 1, CAPACITY), GrowthByCopy)
+    assert isinstance(begin_update(begun(), 1, CAPACITY), CopyingUpdate)

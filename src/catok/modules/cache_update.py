@@ -1,8 +1,9 @@
 """How a step's keys and values come behind those of the state before it.
 
 Plainly, past and chunk are copied into new tensors in every step; but for the small steps of a
-stream that is much copying for a few frames. So a state's keys may lie in a room with space behind
-them, which the next state writes on into. The old state stays as it was: it never looks there.
+stream that is much copying for a few frames. So a state's keys may lie in a buffer with space
+behind them, which the next state writes on into. The old state stays as it was: it never looks
+there.
 """
 
 import threading
@@ -16,7 +17,7 @@ from catok.modules.streaming_state import StageState
 SMALL_STEP = 8  # so many of them fit into what a state keeps
 
 
-class Room:
+class CacheBuffer:
     """Space `[L, 2, B, H, S, D]` for the keys and values of a stream's next steps.
 
     `filled`: frames of it that some state has written. Where streams fork, the first to go on from
@@ -36,7 +37,7 @@ class Room:
             return True
 
 
-class Growth(Protocol):
+class CacheUpdate(Protocol):
     """Takes the chunks of one layer after the other."""
 
     def append(self, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
@@ -48,23 +49,25 @@ class Growth(Protocol):
         ...
 
 
-def grow(state: StageState, steps: int, capacity: int, active: Tensor | None = None) -> Growth:
+def begin_update(
+    state: StageState, steps: int, capacity: int, active: Tensor | None = None
+) -> CacheUpdate:
     """What follows on a state when all rows, or those that are `active`, take so many frames.
 
     The next state keeps `capacity` of them.
     """
     small = steps * SMALL_STEP <= capacity
     if small and active is None and not _must_copy():
-        return GrowthInPlace(state, steps, capacity)
-    return GrowthByCopy(state, steps, capacity, active)
+        return InPlaceUpdate(state, steps, capacity)
+    return CopyingUpdate(state, steps, capacity, active)
 
 
 def _must_copy() -> bool:
-    """Gradients need every tensor as it was; compiled code has no rooms."""
+    """Gradients need every tensor as it was; compiled code has no buffers."""
     return torch.is_grad_enabled() or torch.compiler.is_compiling()
 
 
-class GrowthByCopy:
+class CopyingUpdate:
     """Past and chunk in new tensors: the reference, for steps of any size and rows that wait."""
 
     def __init__(
@@ -78,7 +81,7 @@ class GrowthByCopy:
         self._values: list[Tensor] = []
 
     def append(self, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
-        """As `Growth.append`."""
+        """As `CacheUpdate.append`."""
         past_keys, past_values = next(self._past)
         return self._together(past_keys, keys, self._keys), self._together(
             past_values, values, self._values
@@ -93,37 +96,37 @@ class GrowthByCopy:
         return together
 
     def next_state(self) -> StageState:
-        """As `Growth.next_state`."""
+        """As `CacheUpdate.next_state`."""
         return StageState(self._positions, tuple(self._keys), tuple(self._values))
 
 
-class GrowthInPlace:
-    """The chunk is written behind the past, into the room of the state or a new one."""
+class InPlaceUpdate:
+    """The chunk is written behind the past, into the buffer of the state or a new one."""
 
     def __init__(self, state: StageState, steps: int, capacity: int) -> None:
         self._positions = state.positions + steps
-        room, end = state.room, state.end
-        if room is None or not _writable(room.space) or not room.take(end, steps):
-            room, end = _new_room(state, steps, capacity), state.past
-            room.take(end, steps)
-        self._room, self._end = room, end + steps
+        buffer, end = state.buffer, state.end
+        if buffer is None or not _writable(buffer.space) or not buffer.take(end, steps):
+            buffer, end = _new_buffer(state, steps, capacity), state.past
+            buffer.take(end, steps)
+        self._buffer, self._end = buffer, end + steps
         self._chunk = slice(end, end + steps)
         self._seen = slice(end - state.past, end + steps)
         self._kept = slice(max(end - state.past, self._end - capacity), self._end)
         self._layer = -1
 
     def append(self, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
-        """As `Growth.append`."""
+        """As `CacheUpdate.append`."""
         self._layer += 1
-        own_keys, own_values = self._room.space[self._layer].unbind()
+        own_keys, own_values = self._buffer.space[self._layer].unbind()
         own_keys[:, :, self._chunk] = keys
         own_values[:, :, self._chunk] = values
         return own_keys[:, :, self._seen], own_values[:, :, self._seen]
 
     def next_state(self) -> StageState:
-        """As `Growth.next_state`."""
-        keys, values = self._room.space[:, :, :, :, self._kept].unbind(1)
-        return StageState(self._positions, keys.unbind(), values.unbind(), self._room, self._end)
+        """As `CacheUpdate.next_state`."""
+        keys, values = self._buffer.space[:, :, :, :, self._kept].unbind(1)
+        return StageState(self._positions, keys.unbind(), values.unbind(), self._buffer, self._end)
 
 
 def _writable(space: Tensor) -> bool:
@@ -131,7 +134,7 @@ def _writable(space: Tensor) -> bool:
     return torch.is_inference_mode_enabled() or not space.is_inference()
 
 
-def _new_room(state: StageState, steps: int, capacity: int) -> Room:
+def _new_buffer(state: StageState, steps: int, capacity: int) -> CacheBuffer:
     """With a copy of what the state remembers, and space for a few steps or a quarter more."""
     past = state.past
     batch, heads, _, size = state.keys[0].shape
@@ -140,4 +143,4 @@ def _new_room(state: StageState, steps: int, capacity: int) -> Room:
     for layer, (keys, values) in enumerate(zip(state.keys, state.values, strict=True)):
         space[layer, 0, :, :, :past] = keys
         space[layer, 1, :, :, :past] = values
-    return Room(space, past)
+    return CacheBuffer(space, past)
