@@ -135,7 +135,7 @@ def _onnx(folder: Path) -> list[Fact]:
 
     description = read_description(folder)
     sizes = {graph.file: graph.size for graph in description.graphs.values()} | description.weights
-    depth, codes = description.num_quantizers, description.codebook_size
+    num_quantizers, codes = description.num_quantizers, description.codebook_size
     return [
         Fact("model", description.model_id or "unknown"),
         Fact("weights", description.weight_hash),
@@ -145,9 +145,9 @@ def _onnx(folder: Path) -> list[Fact]:
         Fact("channels", description.channels),
         Fact("frame_rate", description.frame_rate, "Hz"),
         Fact("frame_size", description.frame_size, "samples"),
-        Fact("codebooks", depth),
+        Fact("codebooks", num_quantizers),
         Fact("codebook_size", codes),
-        Fact("bitrate", bitrate(depth, codes, description.frame_rate), "bit/s"),
+        Fact("bitrate", bitrate(num_quantizers, codes, description.frame_rate), "bit/s"),
         Fact("graphs", ", ".join(description.graphs)),
         Fact("files", [f"{name}, {size} bytes" for name, size in sizes.items()]),
     ]

@@ -29,8 +29,8 @@ def describe_model(name: str) -> list[Fact]:
         sum(parameter.numel() for parameter in part.parameters())
         for part in (model.encoder, model.quantizer, model.decoder)
     )
-    depths = [2**n for n in range(model.num_quantizers.bit_length())]
-    depths = sorted({*depths, model.num_quantizers})
+    counts = [2**n for n in range(model.num_quantizers.bit_length())]
+    counts = sorted({*counts, model.num_quantizers})
     companions = [name for name in (DISCRIMINATORS, SEMANTIC) if (folder / name).is_dir()]
     return [
         Fact("model", name),
@@ -46,7 +46,10 @@ def describe_model(name: str) -> list[Fact]:
         Fact("bitrate", _rate_at(model.num_quantizers, model), "bit/s"),
         Fact(
             "bitrates",
-            [f"{_rate_at(depth, model):.10g} bit/s with {depth} codebook(s)" for depth in depths],
+            [
+                f"{_rate_at(num_quantizers, model):.10g} bit/s with {num_quantizers} codebook(s)"
+                for num_quantizers in counts
+            ],
         ),
         Fact("encoder_parameters", encoder),
         Fact("quantizer_parameters", quantizer),
@@ -58,8 +61,8 @@ def describe_model(name: str) -> list[Fact]:
     ]
 
 
-def _rate_at(depth: int, model: CodecModel) -> float:
-    return bitrate(depth, model.codebook_size, model.frame_rate)
+def _rate_at(num_quantizers: int, model: CodecModel) -> float:
+    return bitrate(num_quantizers, model.codebook_size, model.frame_rate)
 
 
 def _stage(stage: StageConfig) -> str:

@@ -57,6 +57,6 @@ def as_lines(facts: list[Fact]) -> str:
     return "\n".join(lines)
 
 
-def bitrate(depth: int, codebook_size: int, frame_rate: float) -> float:
+def bitrate(num_quantizers: int, codebook_size: int, frame_rate: float) -> float:
     """Bits per second of so many codebooks."""
-    return depth * math.log2(codebook_size) * frame_rate
+    return num_quantizers * math.log2(codebook_size) * frame_rate

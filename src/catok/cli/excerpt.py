@@ -32,9 +32,9 @@ class Excerpt:
         lengths = torch.tensor([samples])
         return replace(encoded, codes=encoded.codes[..., :frames], sample_lengths=lengths)
 
-    def decoded(self, encoded: Encoded, depth: int) -> Tensor:
-        """What the first `depth` codebooks sound like."""
-        return self.tok.decode(encoded, num_quantizers=depth)[0].cpu()
+    def decoded(self, encoded: Encoded, num_quantizers: int) -> Tensor:
+        """What the first `num_quantizers` codebooks sound like."""
+        return self.tok.decode(encoded, num_quantizers=num_quantizers)[0].cpu()
 
     def sound(self, title: str, audio: Tensor) -> Sound:
         """The excerpt of audio that begins where the recording does."""

@@ -35,7 +35,7 @@ class Sound:
 
 @dataclass(frozen=True)
 class Codes:
-    """Codes `[K, F]` from the second `start` on; `marks`: depths to show lines at."""
+    """Codes `[K, F]` from the second `start` on; `marks`: numbers of codebooks to show lines at."""
 
     codes: Tensor
     codebook_size: int
@@ -114,21 +114,21 @@ def _spectrogram(panel: Any, sound: Sound, loudest: float) -> Any:
 
 
 def _codes(panel: Any, shown: Codes) -> Any:
-    depth, frames = shown.codes.shape
+    num_quantizers, frames = shown.codes.shape
     image = panel.imshow(
         shown.codes.cpu().numpy(),
         aspect="auto",
         cmap="viridis",
         vmin=0,
         vmax=shown.codebook_size - 1,
-        extent=(shown.start, shown.start + frames / shown.frame_rate, depth + 0.5, 0.5),
+        extent=(shown.start, shown.start + frames / shown.frame_rate, num_quantizers + 0.5, 0.5),
         interpolation="nearest",
     )
     for mark in shown.marks:
-        if mark < depth:
+        if mark < num_quantizers:
             panel.axhline(mark + 0.5, color="white", linewidth=1.2)
-    step = max(1, depth // 8)
-    panel.set_yticks(sorted({1, *range(step, depth + 1, step)}))
+    step = max(1, num_quantizers // 8)
+    panel.set_yticks(sorted({1, *range(step, num_quantizers + 1, step)}))
     _label(panel, f"codes, {shown.frame_rate:g} frames a second", "codebook")
     return image
 

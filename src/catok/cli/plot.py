@@ -49,8 +49,8 @@ def run(
     from catok.cli.terminal import print_note
     from catok.extras import require
 
-    for depth in quantizers:
-        shared.check_count("--quantizers", depth)
+    for num_quantizers in quantizers:
+        shared.check_count("--quantizers", num_quantizers)
     shared.check_number("--start", start)
     shared.check_number("--seconds", seconds, least=0.1, most=600.0)
     require("plot")
@@ -74,15 +74,15 @@ def run(
 
     tok = load_model(model, device, "float32")
     cut = Excerpt(tok, start, seconds)
-    sounds, depths = [], quantizers
+    sounds, counts = [], quantizers
     if is_cat_file(job.source):
         encoded = cut.codes(Encoded.load(job.source))
-        depths = quantizers or (encoded.num_quantizers,)
+        counts = quantizers or (encoded.num_quantizers,)
     else:
         audio, encoded = cut.recording(job.source)
         sounds = [cut.sound("original", audio)]
-    for depth in depths:
-        sounds.append(cut.sound(bitrate(tok, depth), cut.decoded(encoded, depth)))
+    for num_quantizers in counts:
+        sounds.append(cut.sound(bitrate(tok, num_quantizers), cut.decoded(encoded, num_quantizers)))
     first = int(start * tok.frame_rate)
     codes = Codes(
         encoded.codes[0, :, first:],

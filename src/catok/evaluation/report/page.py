@@ -114,8 +114,8 @@ def _system(group: ResultGroup) -> str:
     name = escaped(group.system)
     if group.kind == "original":
         return tag("th", name, scope="row", data_name=group.system)
-    depth = group.num_quantizers
-    books = f", {depth} codebook{'s' if depth > 1 else ''}" if depth else ""
+    count = group.num_quantizers
+    books = f", {count} codebook{'s' if count > 1 else ''}" if count else ""
     return tag(
         "th",
         name + tag("small", escaped(group.setting + books)),

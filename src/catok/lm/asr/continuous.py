@@ -97,23 +97,25 @@ class RecognitionEngine:
                 len(piece.codes), _PieceBatch(self.recognizer, len(piece.codes))
             )
         done = []
-        for depth, batch in self._batches.items():
-            done += batch.step([piece for piece in fresh if len(piece.codes) == depth])
+        for num_quantizers, batch in self._batches.items():
+            done += batch.step([piece for piece in fresh if len(piece.codes) == num_quantizers])
         self._drop_empty()
         return done
 
     def _drop_empty(self) -> None:
-        self._batches = {depth: batch for depth, batch in self._batches.items() if batch.pieces}
+        self._batches = {
+            num_quantizers: batch for num_quantizers, batch in self._batches.items() if batch.pieces
+        }
 
 
 class _PieceBatch:
     """Pieces that are read with the same number of codebooks."""
 
-    def __init__(self, recognizer: Recognizer, depth: int) -> None:
+    def __init__(self, recognizer: Recognizer, num_quantizers: int) -> None:
         self._prefiller = recognizer.prefiller
         self._frame_rate = recognizer.tokenizer.frame_rate
-        self._decoder = recognizer.prefiller.decoder(depth)
-        self._depth = depth
+        self._decoder = recognizer.prefiller.decoder(num_quantizers)
+        self._num_quantizers = num_quantizers
         self._state: DecoderState | None = None  # a row for every open hypothesis
         self.pieces: list[_Piece] = []
 
@@ -147,7 +149,7 @@ class _PieceBatch:
 
     def _read(self, fresh: Sequence[_Piece]) -> list[tuple[int, Transcript]]:
         """Take in new pieces; those that the CTC head alone writes down are done at once."""
-        prefilled = self._prefiller.prefill([piece.codes for piece in fresh], self._depth)
+        prefilled = self._prefiller.prefill([piece.codes for piece in fresh], self._num_quantizers)
         done, searched = [], []
         for index, (piece, hidden) in enumerate(zip(fresh, prefilled.hidden, strict=True)):
             if needs_table(self._prefiller, piece.config):

@@ -71,11 +71,13 @@ class Recognizer(FromPretrained):
         config = config or DecodingConfig()
         if isinstance(audio, Tensor):
             return self.transcribe([audio], sample_rate, config)[0]
-        depth = self.resolve_num_quantizers(config)
+        num_quantizers = self.resolve_num_quantizers(config)
         codes, loudness = [], []
         for recording in audio:
             samples = self.prepare_audio(recording, sample_rate)
-            codes.append(self.tokenizer.encode(samples[None], num_quantizers=depth).codes[0].cpu())
+            codes.append(
+                self.tokenizer.encode(samples[None], num_quantizers=num_quantizers).codes[0].cpu()
+            )
             loudness.append(frame_loudness(samples, self.tokenizer.frame_size))
         return self._recognize(codes, loudness, config)
 
@@ -103,11 +105,11 @@ class Recognizer(FromPretrained):
         bare = [self.bare(each) for each in codes]
         loudness = [self._loudness(each, config) for each in bare]
         found: dict[int, Transcript] = {}
-        depths = [min(self.resolve_num_quantizers(config), len(each)) for each in bare]
-        for depth in sorted(set(depths)):
-            chosen = [index for index, each in enumerate(depths) if each == depth]
+        counts = [min(self.resolve_num_quantizers(config), len(each)) for each in bare]
+        for num_quantizers in sorted(set(counts)):
+            chosen = [index for index, count in enumerate(counts) if count == num_quantizers]
             results = self._recognize(
-                [bare[i][:depth] for i in chosen], [loudness[i] for i in chosen], config
+                [bare[i][:num_quantizers] for i in chosen], [loudness[i] for i in chosen], config
             )
             found |= zip(chosen, results, strict=True)
         return [found[index] for index in range(len(bare))]
@@ -126,10 +128,10 @@ class Recognizer(FromPretrained):
             encoded = Encoded.load(source)
             codes, seconds = self.bare(encoded), float(encoded.duration)
             cuts = self.pieces(codes.shape[1], self._loudness(codes, config), config)
-            depth = min(self.resolve_num_quantizers(config), len(codes))
+            num_quantizers = min(self.resolve_num_quantizers(config), len(codes))
             rate = self.tokenizer.frame_rate
             pieces = (
-                Piece(start / rate, min(end / rate, seconds), codes[:depth, start:end])
+                Piece(start / rate, min(end / rate, seconds), codes[:num_quantizers, start:end])
                 for start, end in cuts
             )
             return recognize_pieces(self, pieces, config)
@@ -189,9 +191,11 @@ class Recognizer(FromPretrained):
 
     def recognize(self, pieces: Sequence[Tensor], config: DecodingConfig) -> list[Transcript]:
         """Pieces, codes `[K, F]` of one K that will be read, together and uncut."""
-        depth = len(pieces[0])
-        prefilled = self.prefiller.prefill(pieces, depth)
-        return decode_batch(self.prefiller, prefilled, config, depth, self.tokenizer.frame_rate)
+        num_quantizers = len(pieces[0])
+        prefilled = self.prefiller.prefill(pieces, num_quantizers)
+        return decode_batch(
+            self.prefiller, prefilled, config, num_quantizers, self.tokenizer.frame_rate
+        )
 
     def _limits(self, config: DecodingConfig) -> tuple[int, int]:
         rate = self.tokenizer.frame_rate

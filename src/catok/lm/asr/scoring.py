@@ -22,22 +22,22 @@ def ctc_scores(
     codes that do not fit, another number of texts, and when the model has no CTC head.
     """
     recognizer.prefiller.need_head()
-    depths = {len(each) for each in codes}
-    if len(depths) > 1 or len(codes) != len(texts):
+    counts = {len(each) for each in codes}
+    if len(counts) > 1 or len(codes) != len(texts):
         raise ValueError(
             f"as many texts as recordings, all of one number of codebooks, are needed: got "
-            f"{len(texts)} texts, {len(codes)} recordings of {sorted(depths)} codebooks"
+            f"{len(texts)} texts, {len(codes)} recordings of {sorted(counts)} codebooks"
         )
     found = [-math.inf] * len(codes)
     filled = [index for index, each in enumerate(codes) if each.shape[1]]
     if not filled:
         return found
-    depth = min(*depths, recognizer.model.config.n_vq)
+    num_quantizers = min(*counts, recognizer.model.config.n_vq)
     size = recognizer.tokenizer.codebook_size
     for index in filled:
         check_codes(codes[index][None], recognizer.tokenizer.num_quantizers, size)
     prefilled = recognizer.prefiller.prefill(
-        [codes[index][:depth].cpu() for index in filled], depth
+        [codes[index][:num_quantizers].cpu() for index in filled], num_quantizers
     )
     for index, hidden in zip(filled, prefilled.hidden, strict=True):
         found[index] = _mean(recognizer, hidden, texts[index])

@@ -65,8 +65,8 @@ class PieceCutter:
         tokenizer = recognizer.tokenizer
         self._recognizer, self._config = recognizer, config
         self._meter = LoudnessMeter(tokenizer.channels, tokenizer.frame_size)
-        depth = recognizer.resolve_num_quantizers(config)
-        self._codes = torch.zeros(depth, 0, dtype=torch.int64, device="cpu")
+        num_quantizers = recognizer.resolve_num_quantizers(config)
+        self._codes = torch.zeros(num_quantizers, 0, dtype=torch.int64, device="cpu")
         self._loudness, self._first = self._meter.empty, 0
         self.samples = 0  # heard
 

@@ -29,21 +29,21 @@ class RecognitionSession:
         """Raises ValueError when the settings ask for a CTC head and there is none."""
         check_number("partial_seconds", partial_seconds, above=0)
         self._recognizer, self._config = recognizer, config
-        self._depth = recognizer.resolve_num_quantizers(config)
+        self._num_quantizers = recognizer.resolve_num_quantizers(config)
         rate = recognizer.tokenizer.frame_rate
         self._every = max(1, round(partial_seconds * rate))
         self._start()
 
     def _start(self) -> None:
         tokenizer = self._recognizer.tokenizer
-        self._encoder = tokenizer.stream_encoder(num_quantizers=self._depth)
+        self._encoder = tokenizer.stream_encoder(num_quantizers=self._num_quantizers)
         self._meter = LoudnessMeter(tokenizer.channels, tokenizer.frame_size)
         self._done: list[Transcript] = []
         self._settled = ""  # the text of what is done
         self._starts: list[int] = []
         self._first = 0
         self._loudness = self._meter.empty
-        self._begin_piece(torch.zeros(self._depth, 0, dtype=torch.int64, device="cpu"))
+        self._begin_piece(torch.zeros(self._num_quantizers, 0, dtype=torch.int64, device="cpu"))
 
     def _begin_piece(self, codes: Tensor) -> None:
         """Hear `codes` `[K, n]` as the beginning of a new piece."""
@@ -51,7 +51,7 @@ class RecognitionSession:
         self._hidden: Tensor | None = None
         self._path: list[int] = []
         self._text, self._shown = "", 0
-        self._state = self._recognizer.prefiller.begin(self._depth)
+        self._state = self._recognizer.prefiller.begin(self._num_quantizers)
         self._hear(codes)
 
     def push(self, samples: Tensor) -> Partial:
@@ -71,9 +71,13 @@ class RecognitionSession:
             raise ValueError("no audio was pushed: there is nothing to transcribe")
         self._follow(self._encoder.flush()[0].cpu())
         assert self._hidden is not None
-        prefilled = self._recognizer.prefiller.finish(self._state, self._hidden, self._depth)
+        prefilled = self._recognizer.prefiller.finish(
+            self._state, self._hidden, self._num_quantizers
+        )
         rate = self._recognizer.tokenizer.frame_rate
-        last = decode_batch(self._recognizer.prefiller, prefilled, self._config, self._depth, rate)
+        last = decode_batch(
+            self._recognizer.prefiller, prefilled, self._config, self._num_quantizers, rate
+        )
         starts = [start / rate for start in [*self._starts, self._first]]
         transcript = join_transcripts([*self._done, *last], starts)
         self._start()
@@ -89,7 +93,7 @@ class RecognitionSession:
         if codes.shape[1] == 0:
             return
         prefiller = self._recognizer.prefiller
-        hidden, self._state = prefiller.extend(codes, self._state, self._depth)
+        hidden, self._state = prefiller.extend(codes, self._state, self._num_quantizers)
         old = hidden[:0] if self._hidden is None else self._hidden
         self._hidden = torch.cat([old, hidden])
         self._codes = torch.cat([self._codes, codes], dim=1)
@@ -118,10 +122,10 @@ class RecognitionSession:
             tokens = collapse(self._path, prefiller.head.blank)
             return prefiller.text.decode(tokens).strip()
         if self._hidden is not None and frames - self._shown >= self._every:
-            prefilled = prefiller.finish(self._state, self._hidden, self._depth)
+            prefilled = prefiller.finish(self._state, self._hidden, self._num_quantizers)
             limit = self._config.max_tokens(frames, self._recognizer.tokenizer.frame_rate)
-            best = greedy_search(prefiller.decoder(self._depth), prefilled.decoder_state, [limit])[
-                0
-            ]
+            best = greedy_search(
+                prefiller.decoder(self._num_quantizers), prefilled.decoder_state, [limit]
+            )[0]
             self._text, self._shown = prefiller.text.decode(best.tokens).strip(), frames
         return self._text

@@ -200,12 +200,15 @@ class Synthesizer(FromPretrained):
         What is only given beside the text is cut to what the model knows from its training; a
         recording that is continued has a transcript, and stays whole.
         """
-        depth, config = self.resolve_num_quantizers(request.num_quantizers), self.model.config
+        num_quantizers = self.resolve_num_quantizers(request.num_quantizers)
+        config = self.model.config
         most = None
         if request.clones_only and self.config and self.config.reference_seconds:
             most = max(1, round(self.config.reference_seconds * self.tokenizer.frame_rate))
         return [
-            each if each is None else reference_codes(each, self.tokenizer, config, depth)[:, :most]
+            each
+            if each is None
+            else reference_codes(each, self.tokenizer, config, num_quantizers)[:, :most]
             for each in request.references
         ]
 
