@@ -54,6 +54,7 @@ def main() -> None:
                 stage["num_layers"] = min(stage["num_layers"], options.layers)
     official = build_official(options.path, data).to(getattr(torch, options.dtype))
     ours = share_weights(official, data)
+    parameters = sum(p.numel() for p in ours.parameters())
     audio = 0.1 * torch.randn(1, 1, round(options.seconds / STEP) * ours.frame_size)
     codes = ours.encode(audio).codes
     steps = round(options.step_seconds / STEP)
@@ -78,7 +79,7 @@ def main() -> None:
         print(json.dumps({"case": case, **rows[case]}), flush=True)
     print(table([*COLUMNS, *MEMORY], [cells(case, row) for case, row in rows.items()]))
     facts = {"dtype": options.dtype, "layers": options.layers, "equal_codes": equal}
-    facts["parameters"] = sum(p.numel() for p in ours.state_dict().values())
+    facts["parameters"] = parameters
     facts |= {"seconds": options.seconds, "step_seconds": options.step_seconds}
     print(json.dumps(facts))
     write_json(options.out, {**facts, "machine": machine(options.threads), "cases": rows})
