@@ -10,6 +10,7 @@ from transformers.models.llama.modeling_llama import LlamaAttention, LlamaRotary
 
 from catok import CausalAudioTokenizer, TokenizerConfig
 from catok.hf import CatokConfig, CatokModel
+from catok.modules.attention import WindowMasks
 from catok.tokenizer.native import from_native, to_native
 from tests.conftest import build, small_settings
 from tests.tokenizer.test_golden import GOLDEN
@@ -100,7 +101,8 @@ def test_attention_of_transformers_gives_the_same_with_these_weights(golden):
     future = torch.full((40, 40), float("-inf")).triu(1)[None, None]
     with torch.no_grad():
         found, _ = theirs(x, position_embeddings=rotary, attention_mask=future)
-        expected, _ = attention(x, stage._rotation(positions[0]))
+        masks = WindowMasks(40, 0, 40, like=x)
+        expected = attention(x, stage._rotation(positions[0]), masks)
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-4)
 
 

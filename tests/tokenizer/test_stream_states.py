@@ -27,7 +27,8 @@ def step(state: StackState, values: list[float]) -> StackState:
 
 def remembered(state: StackState, row: int) -> list[float]:
     (stage,) = state.stages
-    first = int(stage.first()[row])
+    firsts = stage.first()
+    first = 0 if firsts is None else int(firsts[row])
     assert torch.equal(stage.keys[0], stage.values[0])
     return stage.keys[0][row, 0, first:, 0].tolist()
 
