@@ -1,6 +1,6 @@
 """Loading a model for a command."""
 
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import torch
 
@@ -8,12 +8,14 @@ from catok.cli.arguments import DeviceName, DtypeName
 from catok.io.devices import as_device
 from catok.io.hub import find_folder
 from catok.io.kinds import ONNX, ONNX_SPEECH, folder_kind
-from catok.lm.from_pretrained import FromPretrained
 from catok.tokenizer.interface import AudioTokenizer
 from catok.tokenizer.model import Part
 from catok.tokenizer.tokenizer import CausalAudioTokenizer
 
-_Speech = TypeVar("_Speech", bound=FromPretrained)
+if TYPE_CHECKING:  # commands of the codec do not load language models
+    from catok.lm.from_pretrained import FromPretrained
+
+_Speech = TypeVar("_Speech", bound="FromPretrained")
 
 
 def pick_device(name: DeviceName) -> torch.device:

@@ -23,6 +23,7 @@ def by_onednn(x: Tensor, weight: Tensor) -> bool:
         and not torch.is_grad_enabled()
         and not torch.is_autocast_enabled("cpu")
         and not torch.compiler.is_compiling()
+        and not torch._C._len_torch_dispatch_stack()  # such as who counts operations
     )
 
 
