@@ -46,6 +46,7 @@ def test_a_commit_gives_the_transcript_of_the_recording(models, piece):
                 await socket.send(append(part))
             await socket.send({"type": "input_audio_buffer.commit"})
             found.append(await socket.until(ITEM + "completed"))
+        await socket.leave()
         return found
 
     first, second = talk(models, conversation)
@@ -67,7 +68,9 @@ def test_turns_end_where_nobody_speaks(models):
         socket = await opened(connect)
         for part in stream.split(4801, dim=1):
             await socket.send(append(part))
-        return [*await socket.until(ITEM + "completed"), *await socket.until(ITEM + "completed")]
+        events = [*await socket.until(ITEM + "completed"), *await socket.until(ITEM + "completed")]
+        await socket.leave()
+        return events
 
     events = talk(models, conversation)
     starts = [each["audio_start_ms"] for each in events if each["type"].endswith("started")]
