@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Iterator
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -166,6 +167,21 @@ class Page:
         """A PNG of the whole page."""
         data = self.call("Page.captureScreenshot", captureBeyondViewport=True)["data"]
         path.write_bytes(base64.b64decode(data))
+
+    def show_as(self, name: str, width: int, scheme: str) -> None:
+        """Show the page that wide, light or dark; a picture of it where SCREENSHOTS says."""
+        self.size(width, 900)
+        features = [{"name": "prefers-color-scheme", "value": scheme}]
+        self.call("Emulation.setEmulatedMedia", features=features)
+        if folder := os.environ.get("SCREENSHOTS"):
+            self.picture(Path(folder) / f"{name}-{width}-{scheme}.png")
+
+    def accessibility_violations(self) -> list[tuple[str, str]]:
+        """Rules that axe-core finds broken, and how badly."""
+        axe = resources.files("axe_playwright_python").joinpath("axe.min.js").read_text()
+        self.ask(axe + ";0")
+        audit = "axe.run().then((result) => JSON.stringify(result.violations))"
+        return [(each["id"], each["impact"]) for each in json.loads(self.ask(audit))]
 
     def call(self, method: str, **params: object) -> dict[str, Any]:
         """A command of the DevTools protocol and its result."""

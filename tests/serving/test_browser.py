@@ -1,8 +1,5 @@
 """The page at `/` in a real browser, with a microphone that plays a recording."""
 
-import json
-import os
-from importlib.resources import files
 from pathlib import Path
 
 import pytest
@@ -124,13 +121,6 @@ def test_load_and_no_complaints(page):
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [360, 1200])
 def test_accessible_on_a_phone_and_a_desk(page, scheme, width):
-    axe = files("axe_playwright_python").joinpath("axe.min.js").read_text()
-    page.size(width, 900)
-    features = [{"name": "prefers-color-scheme", "value": scheme}]
-    page.call("Emulation.setEmulatedMedia", features=features)
+    page.show_as("page", width, scheme)
     assert page.ask("document.documentElement.scrollWidth") <= width
-    page.ask(axe + ";0")
-    if folder := os.environ.get("SCREENSHOTS"):
-        page.picture(Path(folder) / f"page-{width}-{scheme}.png")
-    found = json.loads(page.ask("axe.run().then((result) => JSON.stringify(result.violations))"))
-    assert [(each["id"], each["impact"]) for each in found] == []
+    assert page.accessibility_violations() == []

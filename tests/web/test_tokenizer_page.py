@@ -1,9 +1,7 @@
 """The page of web/tokenizer in a real browser, with a microphone that plays a recording."""
 
 import json
-import os
 from dataclasses import replace
-from importlib.resources import files
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
@@ -214,13 +212,6 @@ def test_no_complaints_and_nothing_from_elsewhere(exact):
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [360, 1200])
 def test_accessible_on_a_phone_and_a_desk(exact, scheme, width):
-    axe = files("axe_playwright_python").joinpath("axe.min.js").read_text()
-    exact.size(width, 900)
-    features = [{"name": "prefers-color-scheme", "value": scheme}]
-    exact.call("Emulation.setEmulatedMedia", features=features)
+    exact.show_as("tokenizer", width, scheme)
     assert exact.ask("document.documentElement.scrollWidth") <= width
-    exact.ask(axe + ";0")
-    if folder := os.environ.get("SCREENSHOTS"):
-        exact.picture(Path(folder) / f"tokenizer-{width}-{scheme}.png")
-    found = json.loads(exact.ask("axe.run().then((result) => JSON.stringify(result.violations))"))
-    assert [(each["id"], each["impact"]) for each in found] == []
+    assert exact.accessibility_violations() == []
