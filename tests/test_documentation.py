@@ -14,6 +14,8 @@ from catok.lm.config import TokenLMConfig
 from catok.lm.model import TokenLM
 from catok.lm.speech_config import SpeechConfig
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("**/*.md"))]
 

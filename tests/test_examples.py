@@ -10,6 +10,8 @@ import torch
 
 from catok import CausalAudioTokenizer, Encoded, load_audio, save_audio
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
 

@@ -10,6 +10,8 @@ import pytest
 
 from catok import CausalAudioTokenizer, load_audio
 
+pytestmark = pytest.mark.slow
+
 EXAMPLE = Path(__file__).parents[1] / "examples" / "speech.flac"
 LOADED = """
 import json, sys

@@ -11,8 +11,6 @@ from catok.cli import main, program
 from catok.cli.program import COMMANDS
 from catok.cli.recipe_files import find_recipe
 
-from .conftest import SLOW
-
 ROOT = Path(__file__).parents[1]
 TREES = ("docs", "recipes", "benchmarks", "examples", "src", "tests", "research")
 PAGES = sorted(
@@ -109,6 +107,7 @@ def test_named_options_exist(known_options, capsys):
     assert seen > 50
 
 
+@pytest.mark.slow
 def test_command_lines_parse(monkeypatch, capsys):
     """All of them, to the last argument; none is run."""
     parsed = []
@@ -134,10 +133,3 @@ def test_command_lines_parse(monkeypatch, capsys):
         capsys.readouterr()
     assert not wrong
     assert len(parsed) > 50
-
-
-def test_slow_tests_exist():
-    for name in SLOW:
-        path, _, test = name.partition("::")
-        assert (ROOT / path).exists(), name
-        assert not test or f"def {test}(" in (ROOT / path).read_text(), name

@@ -8,6 +8,8 @@ import pytest
 
 from catok.worker_pool import WorkerPool, raise_if_cancelled
 
+pytestmark = pytest.mark.slow
+
 
 def make_tools() -> dict:
     return {"pid": os.getpid(), "used": 0}

@@ -15,7 +15,10 @@ from catok.audio import AudioWarning, audio_info, ffmpeg, load_audio, load_crop,
 from .conftest import noise
 
 PROGRAM = shutil.which("ffmpeg")
-pytestmark = pytest.mark.skipif(PROGRAM is None, reason="ffmpeg is not installed")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(PROGRAM is None, reason="ffmpeg is not installed"),
+]
 RATE = 24_000
 
 

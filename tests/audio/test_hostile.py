@@ -144,6 +144,7 @@ def test_damaged_files(kind, data):
     attempt(bytes(content[:cut]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "data",
     [

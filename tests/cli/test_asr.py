@@ -106,6 +106,7 @@ def test_folders_hold_audio_or_cat_files(asr, catok, tmp_path, capsys):
     assert again == [text for _, text in lines]
 
 
+@pytest.mark.slow
 def test_what_is_done_is_kept_and_gone_on_with(asr, tmp_path, monkeypatch, capsys):
     (tmp_path / "in").mkdir()
     for seed in range(4):

@@ -2,6 +2,7 @@
 
 import json
 
+import pytest
 import torch
 
 from catok import CausalAudioTokenizer
@@ -9,6 +10,7 @@ from catok.cli import main
 from tests.tokenizer.test_golden import GOLDEN
 
 
+@pytest.mark.slow
 def test_there_and_back(tmp_path, capsys):
     there, back = str(tmp_path / "there"), str(tmp_path / "back")
     assert main(["convert", str(GOLDEN / "mono-a"), "-o", there, "--layout", "transformers"]) == 0

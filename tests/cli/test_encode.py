@@ -2,6 +2,7 @@
 
 import io
 
+import pytest
 import torch
 
 from catok import Encoded, load_audio, save_audio
@@ -138,6 +139,7 @@ def test_a_name_too_long_for_the_suffix_ends_no_batch(catok, tmp_path, capsys):
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
 
 
+@pytest.mark.slow
 def test_workers_and_shards_do_it_together(catok, tmp_path, capsys):
     (tmp_path / "in").mkdir()
     for seed in range(4):

@@ -25,6 +25,7 @@ def data(tmp_path) -> Path:
     return tmp_path / "data"
 
 
+@pytest.mark.slow
 def test_tiny_with_fast_metrics(data, tmp_path, capsys):
     out = tmp_path / "deep" / "out"
     line = ["evaluate", "--data", str(data), "--out", str(out), "--bitrates", "0.5,4"]

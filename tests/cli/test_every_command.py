@@ -82,6 +82,7 @@ def test_batches_can_be_shared_out(name):
     assert {"shard", "workers"} <= set(options(COMMANDS[name]))
 
 
+@pytest.mark.slow
 def test_threads_are_set(catok, recording, capsys):
     import os
 

@@ -34,6 +34,7 @@ def parts_that_differ(one, two) -> set[str]:
     return {n.split(".")[0] for n in states[0] if not torch.equal(states[0][n], states[1][n])}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("adversarial", [False, True])
 @pytest.mark.parametrize("kind", ["ours", "released"])
 def test_codes_stay_to_the_bit(settings, model_folder, tmp_path, kind, adversarial, monkeypatch):
@@ -103,6 +104,7 @@ def test_errors(settings, model_folder, tmp_path, capsys):
     assert "train without semantic head" in error(model, *settings[:-4], *unfrozen)
 
 
+@pytest.mark.slow
 def test_the_embedded_model_brings_its_discriminators(settings, tmp_path):
     assert main(["finetune", "tiny", "--adversarial", *settings]) == 0
     folders = EMBEDDED / "tiny" / "discriminators", tmp_path / "run" / "model" / "discriminators"
@@ -112,6 +114,7 @@ def test_the_embedded_model_brings_its_discriminators(settings, tmp_path):
     assert sum(file.stat().st_size for file in folders[0].iterdir()) < 25e6
 
 
+@pytest.mark.slow
 def test_a_published_head_goes_on(settings, model_folder, tmp_path):
     clips = tmp_path / "clips"
     line = {"audio": "0.wav", "duration": 1.0, "text": "hello"}

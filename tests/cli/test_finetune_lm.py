@@ -36,6 +36,7 @@ def voice(tmp_path):
     return folder
 
 
+@pytest.mark.slow
 def test_a_model_goes_on_with_a_voice(model, voice, tmp_path, capsys):
     out = tmp_path / "run"
     arguments = [str(model), "--data", str(voice), "--valid", str(voice), "--out", str(out)]

@@ -2,9 +2,13 @@
 
 import json
 
+import pytest
+
 from catok.cli import main
 from catok.extras import EXTRAS
 from catok.io.hub import EMBEDDED
+
+pytestmark = pytest.mark.slow
 
 
 def test_models_and_extras(model_folder, saved_model, tmp_path, monkeypatch, capsys):

@@ -7,6 +7,7 @@ import sys
 import threading
 from pathlib import Path
 
+import pytest
 import torch
 
 from catok import load_audio
@@ -21,6 +22,7 @@ def shell(command: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(line, capture_output=True, text=True, env=ENVIRONMENT, timeout=120)
 
 
+@pytest.mark.slow
 def test_encode_into_decode(model_folder, recording, tmp_path):
     model = f"--model {shlex.quote(str(model_folder))}"
     source, out = shlex.quote(str(recording)), shlex.quote(str(tmp_path / "out.wav"))

@@ -8,6 +8,7 @@ from catok.cli.excerpt import Excerpt
 from catok.cli.figure import Codes, Sound, draw
 
 
+@pytest.mark.slow
 def test_recordings_codes_and_round_trips(catok, recording, tmp_path, capsys):
     assert catok("plot", recording) == 0
     assert recording.with_suffix(".png").read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"

@@ -13,6 +13,8 @@ import pytest
 
 from catok.cli import main
 
+pytestmark = pytest.mark.slow
+
 
 def test_it_starts_answers_and_ends_at_sigterm(tmp_path):
     with socket.socket() as free:

@@ -13,6 +13,8 @@ from catok.cli.errors import exit_code
 
 from .test_pipes import CATOK, shell
 
+pytestmark = pytest.mark.slow
+
 INTERRUPT = """
 import os, signal, sys, threading
 from catok.cli.errors import exit_code

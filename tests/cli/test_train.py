@@ -61,6 +61,7 @@ def logged(tmp_path) -> list[dict]:
     return [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
 
 
+@pytest.mark.slow
 def test_trains_and_goes_on(settings, tmp_path, capsys):
     assert main(["train", *settings]) == 0
     lines = capsys.readouterr().err.splitlines()
@@ -135,6 +136,7 @@ def test_interrupt_saves_the_run(settings, tmp_path, monkeypatch, capsys):
     assert signal.getsignal(signal.SIGINT) is before
 
 
+@pytest.mark.slow
 def test_sigterm_saves_the_run_of_a_real_process(settings, tmp_path, capsys):
     command = [sys.executable, "-c", "import sys; from catok.cli import main; sys.exit(main())"]
     process = subprocess.Popen(

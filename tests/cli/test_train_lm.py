@@ -43,6 +43,7 @@ def settings(model_folder, tmp_path) -> list[str]:
     return [recipe, "--data", clips, "--valid", clips, "--out", out, "--device", "cpu"]
 
 
+@pytest.mark.slow
 def test_trains_and_goes_on(settings, tmp_path, saved_model, capsys):
     assert main(["train-lm", *settings]) == 0
     lines = capsys.readouterr().err.splitlines()
@@ -66,6 +67,7 @@ def test_trains_and_goes_on(settings, tmp_path, saved_model, capsys):
     assert main(["train-lm", settings[0], *tokens, "--device", "cpu"]) == 0
 
 
+@pytest.mark.slow
 def test_codes_may_lie_elsewhere(settings, tmp_path, capsys):
     assert main(["train-lm", *settings, "--tokens", str(tmp_path / "here")]) == 0
     assert (tmp_path / "here" / "train" / "tokens.json").is_file()

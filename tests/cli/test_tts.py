@@ -48,6 +48,7 @@ def reference(tmp_path):
     return tmp_path / "ref.wav"
 
 
+@pytest.mark.slow
 def test_what_the_model_never_read_is_named(small_model, tmp_path, capsys):
     known = {"languages": ("en",), "characters": " .abcdefghijklmnopqrstuvwxyz"}
     folder = save_speech_model(tmp_path / "model", small_model, **known)
@@ -172,6 +173,7 @@ def sounds(folder):
 LIKELY = ("--text-temperature", "0")  # with these texts the model then speaks
 
 
+@pytest.mark.slow
 def test_a_folder_of_texts_and_resuming(tts, tmp_path, capsys):
     (tmp_path / "in" / "sub").mkdir(parents=True)
     for name in ("a", "b", "sub/c"):

@@ -7,6 +7,8 @@ import pytest
 
 from catok.cli import main
 
+pytestmark = pytest.mark.slow
+
 FEW = ("--variants", "tiny", "--checks", "whole", "partial", "chunks")
 
 

@@ -9,6 +9,8 @@ from catok.cli import main
 from tests.lm.asr.conftest import make, noise, save_recognizer
 from tests.lm.tts.conftest import save_speech_model
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def recognizer_folder(small_model, model_folder, tmp_path_factory):

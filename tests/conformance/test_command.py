@@ -7,6 +7,8 @@ import pytest
 
 from catok.conformance import CommandPort, verify
 
+pytestmark = pytest.mark.slow
+
 
 def port(tmp_path, program: str) -> CommandPort:
     file = tmp_path / "port.py"

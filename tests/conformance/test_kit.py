@@ -12,6 +12,8 @@ from catok.conformance import load_kit, make_kit
 from catok.conformance.judging import TIE
 from catok.conformance.models import VARIANTS
 
+pytestmark = pytest.mark.slow
+
 
 def test_it_is_small_and_has_all_variants(kit, kit_folder):
     assert set(kit) == set(VARIANTS) == {"24khz", "nano", "v2", "tiny"}

@@ -11,6 +11,8 @@ from catok.conformance.models import VARIANTS
 from catok.conformance.targets import is_model
 from tests.conformance import broken
 
+pytestmark = pytest.mark.slow
+
 QUICK = ["whole", "partial", "batch", "chunks", "pauses", "reset"]
 BASIC = ["whole", "partial", "batch"]
 

@@ -24,6 +24,8 @@ from catok.corpus import (
 from catok.corpus.ledger import TokenFolder
 from catok.corpus.storage import storage_at
 
+pytestmark = pytest.mark.slow
+
 CONFIG = TokenizeConfig(shard_size=3, rows=2, frames=4)
 
 

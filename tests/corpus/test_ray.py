@@ -13,6 +13,8 @@ from catok import CausalAudioTokenizer
 from catok.corpus import TokenizeConfig, tokenize, tokenize_on_ray
 from catok.corpus.ray_executor import Broker
 
+pytestmark = pytest.mark.slow
+
 CONFIG = TokenizeConfig(shard_size=2, rows=2, frames=2)
 
 

@@ -61,6 +61,7 @@ def test_ids_that_come_twice_are_numbered(folder):
     assert {"a", "a-2"} <= set(ids)
 
 
+@pytest.mark.slow
 def test_workers_read_what_is_read_here(folder, tmp_path):
     recordings = read_inputs([folder, tmp_path / "list.jsonl"])
     here, there = read(recordings), read(recordings, workers=2)
@@ -89,6 +90,7 @@ class Deadly:
         os._exit(1)
 
 
+@pytest.mark.slow
 def test_what_kills_its_reader_is_a_failure_of_its_own(audio):
     good = read_inputs([audio])
     recordings = [(0, good[0]), (1, Deadly()), (2, good[1]), (3, good[2])]

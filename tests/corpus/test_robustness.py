@@ -6,11 +6,14 @@ import random
 import time
 
 import numpy as np
+import pytest
 import soundfile
 import torch
 
 from catok import CausalAudioTokenizer
 from catok.corpus import TokenDataset, TokenizeConfig, tokenize
+
+pytestmark = pytest.mark.slow
 
 CONFIG = TokenizeConfig(shard_size=2, rows=3, frames=2)
 

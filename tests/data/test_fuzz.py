@@ -44,6 +44,7 @@ def take(iterable):
         return []
 
 
+@pytest.mark.slow
 @quick
 @given(objects)
 def test_entries(tmp_path, keys):

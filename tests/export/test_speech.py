@@ -22,6 +22,8 @@ from tests.lm.asr.conftest import make, save_recognizer
 from tests.lm.conftest import build, random_tokens
 from tests.lm.tts.conftest import RESTRICTED, save_speech_model, voice
 
+pytestmark = pytest.mark.slow
+
 ENDLESS = replace(RESTRICTED, restrict_text=False, text_temperature=0.0)
 
 

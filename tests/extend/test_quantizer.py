@@ -25,6 +25,8 @@ from catok.training.codec.losses.mel import MelLossConfig
 from tests.conftest import build, small_settings
 from tests.training.conftest import tones
 
+pytestmark = pytest.mark.slow
+
 PAGE = Path(__file__).parents[2] / "docs" / "extend" / "quantizer.md"
 SOURCE = re.search(r"^```python\n(.*?)^```", PAGE.read_text(), re.M | re.S).group(1)
 SETTINGS = {"kind": "fsq", "input_dim": 16, "num_quantizers": 3, "levels": [5, 3]}

@@ -7,7 +7,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import catok
+
+pytestmark = pytest.mark.slow
 
 PACKAGE = Path(catok.__file__).parent
 PAGE = Path(__file__).parents[2] / "docs" / "extend" / "tts-field.md"

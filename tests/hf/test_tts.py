@@ -12,6 +12,8 @@ from catok import load_audio
 from catok.hf import CatokForTextToSpeech, CatokTTSProcessor
 from catok.lm import SpeechRequest, Synthesizer
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = Path(__file__).parents[2] / "examples"
 TEXT, FRAMES = "Good morning.", 6
 SECONDS = FRAMES * 0.08

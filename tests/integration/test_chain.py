@@ -13,6 +13,8 @@ from recipes.toy import speech
 
 from catok.cli import main
 
+pytestmark = pytest.mark.slow
+
 TOY = Path(__file__).parents[2] / "recipes" / "toy"
 SEED = 0
 DEVICE = ["--device", "cpu"]

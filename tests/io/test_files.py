@@ -61,6 +61,7 @@ def test_nobody_else_reads_what_is_not_yet_whole(tmp_path):
         assert Path(temporary).name == "x" and mode(Path(temporary).parent) == 0o700
 
 
+@pytest.mark.slow
 def test_what_a_killed_process_left_is_removed_by_the_next_one(tmp_path, monkeypatch):
     command = [sys.executable, "-c", KILLED, str(tmp_path / "x.txt")]
     other = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)

@@ -48,6 +48,7 @@ numbers = st.tuples(
 small = st.tuples(*[st.integers(0, 4)] * 7)
 
 
+@pytest.mark.slow
 @given(
     st.binary(max_size=200)
     | st.tuples(st.integers(0, len(GOOD) - 1), st.integers(1, 255)).map(

@@ -31,6 +31,7 @@ def good(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 @given(st.data())
 @settings(max_examples=30, deadline=None)
 @pytest.mark.parametrize("released", [False, True])

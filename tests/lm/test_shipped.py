@@ -12,6 +12,8 @@ from catok.lm.asr.scoring import ctc_scores
 from catok.lm.speech_config import SpeechConfig
 from catok.lm.tts import SpeechRequest, Synthesizer
 
+pytestmark = pytest.mark.slow
+
 SPEECH = Path(__file__).parents[2] / "examples" / "speech.flac"
 NAMES = ("tiny-tts", "tiny-asr")
 

@@ -107,6 +107,7 @@ def test_weight_norm_is_that_of_pytorch():
     assert torch.allclose(mine.weight.squeeze(-1), matrix, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_export_traces_codes_and_latents():
     class Both(torch.nn.Module):
         def __init__(self):

@@ -22,6 +22,8 @@ from catok.training.codec.trainer import CodecTrainer
 from catok.training.engine.checkpoint import load_run
 from tests.conftest import small_settings
 
+pytestmark = pytest.mark.slow
+
 
 def tone(hz, seconds):
     return 0.3 * torch.sin(2 * torch.pi * hz * torch.arange(int(24_000 * seconds)) / 24_000)

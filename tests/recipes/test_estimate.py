@@ -11,6 +11,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from catok import CausalAudioTokenizer, TokenizerConfig
 from catok.training.codec.discriminators.ensemble import DiscriminatorConfig, Discriminators
 
+pytestmark = pytest.mark.slow
+
 RECIPES = Path(__file__).parents[2] / "recipes"
 spec = importlib.util.spec_from_file_location("estimate", RECIPES / "24khz" / "estimate.py")
 assert spec and spec.loader

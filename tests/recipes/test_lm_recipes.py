@@ -13,6 +13,8 @@ from catok.training.engine.recipe import read_recipe
 from catok.training.lm.train_config import LMTrainConfig
 from tests.lm.conftest import small_config
 
+pytestmark = pytest.mark.slow
+
 FOLDER = Path(__file__).parents[2] / "recipes" / "lm"
 FILES = sorted(FOLDER.rglob("*.toml"))
 

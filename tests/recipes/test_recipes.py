@@ -12,6 +12,8 @@ from catok.training.codec.losses.mel import WINDOWS, MelLossConfig
 from catok.training.codec.semantic.semantic_config import SemanticConfig
 from catok.training.codec.train_config import load_recipe
 
+pytestmark = pytest.mark.slow
+
 RECIPES = Path(__file__).parents[2] / "recipes"
 SPEECH = {RECIPES / "toy" / "asr.toml", RECIPES / "toy" / "tts.toml", *(RECIPES / "lm").rglob("*")}
 FILES = sorted(set(RECIPES.rglob("*.toml")) - SPEECH)

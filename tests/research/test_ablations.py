@@ -8,6 +8,8 @@ from research.tiny.ablations import run, semantic
 
 from catok import CausalAudioTokenizer, save_audio
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip("pystoi")
 pytest.importorskip("pesq")
 

@@ -8,6 +8,8 @@ from research.tiny.align import align, main
 from catok import CausalAudioTokenizer, save_audio
 from tests.conftest import build, small_settings
 
+pytestmark = pytest.mark.slow
+
 
 def drifted(model):
     """The same codec with latents turned by a matrix, as encoder and decoder may agree on."""

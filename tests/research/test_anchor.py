@@ -13,6 +13,8 @@ from catok.training.codec.losses.base import LossInputs
 from catok.training.codec.losses.mel import MelLoss
 from catok.training.codec.train_config import load_recipe
 
+pytestmark = pytest.mark.slow
+
 RECIPE = Path(__file__).parents[2] / "research/tiny/spectrum.toml"
 RATE = 24_000
 

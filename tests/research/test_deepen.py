@@ -8,6 +8,8 @@ from catok import CausalAudioTokenizer
 from catok.modules.transformer import TransformerConfig
 from tests.conftest import build, small_settings
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_deeper_decoder_keeps_the_codes(tmp_path, capsys):
     model = build(small_settings())

@@ -18,6 +18,8 @@ from research.english.transcripts import transcribe_clips
 
 from catok import load_audio, save_audio
 
+pytestmark = pytest.mark.slow
+
 SPEECH = Path(__file__).parents[2] / "examples" / "speech.flac"
 PHRASE = st.text("abcdefg '", min_size=1, max_size=12).filter(words)
 

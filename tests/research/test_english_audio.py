@@ -12,6 +12,8 @@ from research.english.short_clips import ShortClips
 from catok import CausalAudioTokenizer, Encoded, save_audio
 from catok.data.recordings import read_recordings
 
+pytestmark = pytest.mark.slow
+
 SPEECH = Path(__file__).parents[2] / "examples" / "speech.flac"
 
 

@@ -13,6 +13,8 @@ from research.english.sentences import (
     words,
 )
 
+pytestmark = pytest.mark.slow
+
 PHRASE = st.text("abcdefg '", min_size=1, max_size=12).filter(words)
 
 

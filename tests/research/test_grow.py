@@ -8,6 +8,8 @@ from catok.lm.asr.ctc import CTC, CTCHead
 from catok.lm.model import TokenLM
 from tests.lm.conftest import build, random_tokens, small_config
 
+pytestmark = pytest.mark.slow
+
 
 def test_more_layers_and_fewer_codebooks_change_no_result(tmp_path, capsys):
     model, folder = build(small_config()), tmp_path / "old"

@@ -9,6 +9,8 @@ from research.tiny import judge
 from catok import save_audio
 from tests.conftest import build, small_settings
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip("pystoi")
 pytest.importorskip("pesq")
 

@@ -10,6 +10,8 @@ from catok import save_audio
 from catok.training.codec.semantic.head import SemanticHead
 from tests.conftest import build, small_settings
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip("pystoi")
 pytest.importorskip("pesq")
 

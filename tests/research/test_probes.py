@@ -10,6 +10,8 @@ from research.tiny.probes import PROBES
 from catok import CausalAudioTokenizer, TokenizerConfig
 from catok.training.codec.train_config import load_recipe
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("name", PROBES)
 def test_every_probe_is_a_recipe(name, tmp_path):

@@ -3,6 +3,7 @@
 import json
 from copy import deepcopy
 
+import pytest
 import torch
 from research.recode import main as command
 from research.recode import recode, recoded
@@ -10,6 +11,8 @@ from safetensors.torch import load_file
 
 from catok import CausalAudioTokenizer
 from catok.lm.speech_config import SpeechConfig
+
+pytestmark = pytest.mark.slow
 
 
 def test_rows_follow_codes_that_were_renumbered_and_moved():

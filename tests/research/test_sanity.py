@@ -6,6 +6,8 @@ import pytest
 import torch
 from research.sanity import main, outputs
 
+pytestmark = pytest.mark.slow
+
 
 def test_what_is_done_to_the_recording():
     audio = torch.randn(1, 48_000)

@@ -9,6 +9,8 @@ from research.scaling import fit, run
 
 from catok import CausalAudioTokenizer, TokenizerConfig, save_audio
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip("pystoi")
 
 

@@ -8,6 +8,8 @@ from research.tiny import search
 
 from catok import CausalAudioTokenizer, save_audio
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip("pystoi")
 pytest.importorskip("pesq")
 

@@ -13,7 +13,10 @@ from tests.serving.client import running
 
 PROGRAM = browser.find()
 EXAMPLE = Path(__file__).parents[2] / "examples" / "speech.flac"
-pytestmark = pytest.mark.skipif(PROGRAM is None, reason="no Chromium")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(PROGRAM is None, reason="no Chromium"),
+]
 
 
 @pytest.fixture(scope="module")

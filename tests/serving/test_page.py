@@ -16,6 +16,8 @@ from catok.serving import ServerConfig, load_models
 from catok.serving.formats import as_pcm, from_pcm
 from tests.serving.client import running
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "serving.md").read_text()
 SOCKETS = ROOT / "docs" / "serving-sockets.md"

@@ -13,6 +13,7 @@ from tests.serving.client import running
 
 PROGRAM = browser.find()
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.skipif(PROGRAM is None, reason="no Chromium"),
     pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="no ffmpeg"),
 ]

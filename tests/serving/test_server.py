@@ -20,6 +20,8 @@ from tests.serving.conftest import noise
 from tests.serving.test_speech import as_file, asked, close, expected, sound_of
 from tests.serving.test_tokens import as_wav
 
+pytestmark = pytest.mark.slow
+
 ENDLESS = {"max_seconds": 3600.0}
 
 

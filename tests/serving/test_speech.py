@@ -57,6 +57,7 @@ def close(first, second):
     return first.shape == second.shape and torch.allclose(first, second, atol=2.5 / 32768)
 
 
+@pytest.mark.slow
 def test_sixteen_at_a_time_get_what_each_gets_alone(models):
     plan = []
     for n in range(16):
@@ -151,6 +152,7 @@ def test_speed_rate_and_bitrate(models):
     )  # 6 bits, 12.5 times a second, twice
 
 
+@pytest.mark.slow
 def test_references_in_every_shape_are_the_same_voice(models):
     recording = as_file(voice())
     codes = models.synthesizer.encode_reference(load_audio(io.BytesIO(recording)))

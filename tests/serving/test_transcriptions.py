@@ -64,6 +64,7 @@ def test_every_shape_says_the_same(models):
     assert done["type"] == "transcript.text.done" and done["usage"]["type"] == "duration"
 
 
+@pytest.mark.slow
 def test_many_at_a_time_get_what_each_gets_alone(models):
     recordings = [noise(9_000 + 3_000 * n, n) for n in range(6)]
 

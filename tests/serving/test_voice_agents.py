@@ -10,7 +10,10 @@ from tests.serving.client import running
 
 ROOT = Path(__file__).parents[2]
 INSTALLED = ROOT / ".venv-clients" / "done"
-pytestmark = pytest.mark.skipif(not INSTALLED.exists(), reason="no .venv-clients: make clients")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not INSTALLED.exists(), reason="no .venv-clients: make clients"),
+]
 
 
 @pytest.fixture(scope="module")

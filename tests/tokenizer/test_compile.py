@@ -1,9 +1,12 @@
 """Compiled steps give what the others give. The compiler's front end is run, not its code."""
 
+import pytest
 import torch
 from torch._dynamo.testing import CompileCounter
 
 from tests.conftest import build, small_settings
+
+pytestmark = pytest.mark.slow
 
 
 def test_streams_of_a_compiled_model():

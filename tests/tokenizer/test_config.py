@@ -13,6 +13,7 @@ PARAMETERS = {  # published counts, `docs/spec/checkpoints.md` (a)
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PARAMETERS)
 def test_presets_have_the_published_parameters(name):
     with torch.device("meta"):

@@ -38,6 +38,7 @@ def rewrite(folder, change):
     (folder / CONFIG).write_text(json.dumps(config))
 
 
+@pytest.mark.slow
 @given(st.data())
 @settings(max_examples=30, deadline=None)
 @pytest.mark.parametrize("released", [False, True])

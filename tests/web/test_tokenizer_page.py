@@ -18,6 +18,7 @@ HOME = ROOT / "web" / "tokenizer"
 EXAMPLE = ROOT / "examples" / "speech.flac"
 PROGRAM = browser.find()
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.skipif(PROGRAM is None, reason="no Chromium"),
     pytest.mark.skipif(
         not (HOME / "node_modules" / "onnxruntime-web").is_dir(),

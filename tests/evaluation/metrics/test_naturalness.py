@@ -11,6 +11,8 @@ from catok.evaluation.metrics.utmos import UtmosMetric
 from catok.evaluation.sample import Sample
 from tests.evaluation.metrics.conftest import noisy
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def dnsmos() -> DnsmosMetric:

@@ -108,6 +108,7 @@ def test_too_little_voice(encoder, speech):
         encoder.embed(1e-3 * noise)
 
 
+@pytest.mark.slow
 def test_equals_resemblyzer(encoder, speech, recwarn):
     pytest.importorskip("librosa")
     pytest.importorskip("scipy.ndimage.morphology")

@@ -51,6 +51,7 @@ def log_and_linear(a: np.ndarray, b: np.ndarray) -> float:
     return float(np.abs(log_a - log_b).mean() + np.abs(a - b).mean())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("level", [0.001, 0.05])
 def test_equals_librosa(speech, level):
     output = noisy(speech, level)

@@ -6,7 +6,10 @@ from catok.evaluation.report.page import write_report
 from tests import browser
 
 PROGRAM = browser.find()
-pytestmark = pytest.mark.skipif(PROGRAM is None, reason="no Chromium or Chrome on PATH")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(PROGRAM is None, reason="no Chromium or Chrome on PATH"),
+]
 
 METADATA = """
 Promise.all([...document.querySelectorAll("audio")].map(one => new Promise(done => {

@@ -18,6 +18,8 @@ from catok.evaluation.run.rows import row_key
 from .fakes import evaluation, noise
 from .results import group, rows_of
 
+pytestmark = pytest.mark.slow
+
 
 def test_figures_are_what_was_measured(data, tmp_path):
     out = tmp_path / "out"

@@ -19,6 +19,8 @@ from catok.io.lock import folder_lock
 from .fakes import evaluation, noise
 from .results import group, rows_of
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[3]
 
 

@@ -11,6 +11,7 @@ from catok.evaluation.systems.codec2 import MODES, Codec2
 needs_programs = pytest.mark.skipif(shutil.which("c2enc") is None, reason="no codec2 here")
 
 
+@pytest.mark.slow
 @needs_programs
 def test_modes(speech, shift_of, envelope):
     audio, rate = speech

@@ -78,6 +78,7 @@ def test_the_same_as_the_library_alone(kind, folders):
     torch.testing.assert_close(output.audio[0, : len(expected)], expected)
 
 
+@pytest.mark.slow
 def test_settings(folders):
     assert build_system(f"mimi={folders / 'mimi'}:3q,0.05").settings == ("0.15 kbps", "0.05 kbps")
     with pytest.raises(ValueError, match=r'it has 0.6 kbps \("2q"\), 1.2 kbps \("4q"\)'):

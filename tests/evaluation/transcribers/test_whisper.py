@@ -12,6 +12,8 @@ from catok.evaluation.text_units import normalize_text
 from catok.evaluation.transcribers import build_transcriber, whisper
 from catok.evaluation.transcribers.whisper import FasterWhisper, join, packaged_base
 
+pytestmark = pytest.mark.slow
+
 SPEECH = Path(__file__).parents[3] / "examples" / "speech.flac"
 SAID = "the person you are calling is not at their desk i will try to locate them for you"
 

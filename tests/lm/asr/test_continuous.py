@@ -22,6 +22,7 @@ def piece(frames, depth, seed):
     return torch.randint(64, (depth, frames), generator=torch.Generator().manual_seed(seed))
 
 
+@pytest.mark.slow
 @settings(max_examples=6, deadline=None)
 @given(
     st.lists(

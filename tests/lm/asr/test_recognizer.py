@@ -233,6 +233,7 @@ def test_bad_settings_are_refused(changes, message):
         DecodingConfig(**changes)
 
 
+@pytest.mark.slow
 def test_a_model_that_learnt_two_recordings_tells_them_apart(small_model):
     """Trained for a moment on text and CTC: every method then writes what was said."""
     torch.manual_seed(0)

@@ -293,6 +293,7 @@ def test_folders(synth, speech_folder, small_model, tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_released_folders_need_only_the_codec(golden, tmp_path):
     golden.save_pretrained(tmp_path)  # an official folder, but for the vocabulary of 300
     settings = small_settings()

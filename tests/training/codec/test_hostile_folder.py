@@ -32,6 +32,7 @@ def with_config(good, name, config):
     return folder
 
 
+@pytest.mark.slow
 @given(st.data())
 @settings(max_examples=60, deadline=None)
 def test_any_discriminators_load_or_are_a_value_error(good, data):
@@ -48,6 +49,7 @@ def test_any_semantic_head_loads_or_is_a_value_error(good, data):
         SemanticHead.from_pretrained(with_config(good, SEMANTIC, spoilt(config, data.draw)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "change",
     [

@@ -121,6 +121,7 @@ def test_the_adversary_reaches_the_generator(learner):
     assert any(float(g.norm()) > 0 for n, g in found.items() if ".encoder." in n)
 
 
+@pytest.mark.slow
 def test_discriminators_learn(learner):
     made = learner(ADVERSARIAL)
     losses = [made.step([some_batch(seed=n)], n).metrics["discriminator"] for n in range(12)]
@@ -260,6 +261,7 @@ def test_the_step_does_not_change_its_batches(learner):
     assert torch.equal(batch.audio, before) and batch.texts == ("a", None)
 
 
+@pytest.mark.slow
 def test_discriminators_learn_alone_when_all_else_is_frozen(learner):
     frozen = ("encoder", "quantizer", "decoder")
     stage = TrainStage(4, adversarial=True, freeze=frozen)

@@ -19,6 +19,7 @@ def noise(*shape, seed=0, level=0.1):
     return level * torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("window, bins", [(32, 5), (512, 80), (2048, 64), (2048, 320)])
 @pytest.mark.filterwarnings("ignore:Empty filters")
 def test_filters_are_librosas(window, bins):
@@ -30,6 +31,7 @@ def test_filters_are_librosas(window, bins):
 LOUDNESS = MelLossConfig(magnitude="loudness", normalized=True, floor=1e-7)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("config", [MelLossConfig(), MelLossConfig.encodec(), LOUDNESS])
 def test_mel_magnitudes_are_librosas(config):
     loss, audio = MelLoss(24_000, config), noise(1, 6000)

@@ -19,6 +19,8 @@ from catok.training.engine.save_schedule import GracefulStop
 
 from ..conftest import CONFIG, EVERYTHING, same, tones
 
+pytestmark = pytest.mark.slow
+
 TIMES = {"audio_per_second", "waiting_share"}
 
 

@@ -48,6 +48,7 @@ CodecTrainer(config, [(read_cuts(corpus), None)], [], folder).run()
 """
 
 
+@pytest.mark.slow
 def test_killed_while_saving(tmp_path, corpus_folder, corpora, run, small_model):
     import json
 
@@ -182,6 +183,7 @@ def saved(tmp_path_factory):
     return tmp_path_factory.mktemp("saved")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
     ["smaller", "lacking", "steps", "integers", "no tensor", "unknown", "no table", "broadcast",

@@ -21,6 +21,8 @@ from tests.conftest import build, small_settings
 from tests.training.engine import distributed_workers as workers
 from tests.training.engine.distributed_workers import CONFIG, FROZEN, JUDGED, PLAIN, SHORT, STAGES
 
+pytestmark = pytest.mark.slow
+
 CLOCKS = ("audio_per_second", "waiting_share")
 
 

@@ -12,6 +12,8 @@ from tests.training.engine.distributed_workers import Pair
 from . import workers
 from .test_trainer import results
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def pair():

@@ -19,6 +19,8 @@ from catok.training.lm.trainer import LMTrainer
 
 from .conftest import new_networks, open_codes
 
+pytestmark = pytest.mark.slow
+
 TIMES = {
     "rows_per_second",
     "frames_per_second",

@@ -59,6 +59,7 @@ def test_ranks_take_turns(cuts):
     assert batches[0].audio.shape[0] > 1
 
 
+@pytest.mark.slow
 def test_short_recordings_fill_a_batch_far_below_max_seconds(archives):
     settings = {**SETTINGS, "max_seconds": 100.0, "batch_seconds": 100.0, "shuffle_buffer": 500}
     drawn = source(read_cuts(archives), **settings)

@@ -8,6 +8,7 @@ from catok.training.engine.prefetch import prefetch
 from .conftest import equal, source, write_lines
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["crops", "buckets"])
 @pytest.mark.parametrize("kind", ["eager", "lazy"])
 def test_prefetched_batches_are_those_of_the_steps(corpus, archives, mode, kind):

@@ -9,6 +9,8 @@ from catok import CausalAudioTokenizer, load_audio
 from catok.io.hub import EMBEDDED
 from catok.training.codec.semantic.head import SemanticHead
 
+pytestmark = pytest.mark.slow
+
 SPEECH = Path(__file__).parents[4] / "examples" / "speech.flac"
 SAID = (  # in the first 4.8 s and in the rest
     "the person you are calling is not at their desk; I will try to locate them for you",

@@ -1,3 +1,4 @@
+import pytest
 import torch
 
 from catok.training.codec.semantic.decoder import decode_greedily
@@ -38,6 +39,7 @@ def test_equals_naive_decoding():
     assert head.language_model.training
 
 
+@pytest.mark.slow
 def test_learns_a_few_texts():
     torch.manual_seed(0)
     head = SemanticHead(SemanticConfig.preset("mini"), DIM)
