@@ -68,6 +68,52 @@ def test_ranks_and_workers_share_the_rows(tokens, shuffle):
     assert sorted(found) == ALL
 
 
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_rank_has_the_same_rows_with_any_number_of_workers(tokens, workers):
+    counts = []
+    for rank in range(2):
+        data = TokenDataset(tokens, rank=rank, world=2)
+        rows = ids(DataLoader(data, batch_size=None, num_workers=workers))
+        assert sorted(rows) == ALL[rank::2]
+        counts.append((len(rows), len(data)))
+    assert counts == [(6, 6), (5, 5)]
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_pass_that_was_broken_off_takes_nothing_from_the_next(tokens, workers):
+    data = TokenDataset(tokens)
+    for _ in zip(range(4), data, strict=False):
+        pass
+    assert sorted(ids(DataLoader(data, batch_size=None, num_workers=workers))) == ALL
+
+
+def test_set_epoch_shuffles_anew_in_worker_processes(tokens):
+    data = TokenDataset(tokens, shuffle=True)
+    orders = []
+    for epoch in range(2):
+        data.set_epoch(epoch)
+        orders.append(ids(DataLoader(data, batch_size=None, num_workers=1)))
+    alone = TokenDataset(tokens, shuffle=True)
+    assert orders == [ids(alone), ids(alone)]
+    assert orders[0] != orders[1]
+
+
+def test_set_epoch_of_a_pass_under_way_keeps_its_place(tokens):
+    data = TokenDataset(tokens)
+    data.load_state_dict({"epoch": 2, "rows": 9})
+    data.set_epoch(2)
+    assert ids(data) == ALL[9:]
+    data.load_state_dict({"epoch": 2, "rows": 9})
+    data.set_epoch(3)
+    assert ids(data) == ALL
+
+
+def test_workers_go_on_from_a_state(tokens):
+    data = TokenDataset(tokens)
+    data.load_state_dict({"epoch": 0, "rows": 4})
+    assert sorted(ids(DataLoader(data, batch_size=None, num_workers=2))) == ALL[4:]
+
+
 def test_passes_differ_and_a_seed_gives_them_again(tokens):
     data = TokenDataset(tokens, shuffle=True, seed=1)
     first, second = ids(data), ids(data)

@@ -16,11 +16,13 @@ class TokenDataset(IterableDataset):
     """The rows of a folder of token shards, each a dictionary.
 
     `codes` is `[K, F]` int64, then `id`, `num_samples` and the columns of the input. One pass gives
-    every row once, over all `world` ranks and all worker processes of a `DataLoader` together.
-    Shards of a folder by URL are fetched one after the other.
+    every row once, over all `world` ranks and all worker processes of a `DataLoader` together; the
+    ranks' numbers of rows differ by 1 at most. A pass that was broken off is over: the next begins
+    with its first row. Shards of a folder by URL are fetched one after the other.
 
     `num_quantizers`: the first codebooks only; formats "memmap" and "cat" do not read the others.
-    `shuffle`: another order of shards, and of the rows within each, in every pass (`seed`).
+    `shuffle`: another order of shards, and of the rows within each, in every pass (`seed`). Worker
+    processes are copies that do not know of earlier passes: call `set_epoch` before each pass.
     """
 
     def __init__(
@@ -48,53 +50,62 @@ class TokenDataset(IterableDataset):
         self.num_quantizers = num_quantizers
         self._shuffle, self._seed = shuffle, seed
         self._rank, self._world = rank, world
-        self._epoch, self._done = 0, 0
+        self._epoch, self._given = 0, 0  # the next pass, and how many of its rows were given before
+        self._position = (0, 0)  # the pass under way, and the rows it has given
 
     def __len__(self) -> int:
-        """Rows of all ranks."""
-        return sum(self._sizes.values())
+        """Rows of this rank in a whole pass."""
+        return len(range(self._rank, sum(self._sizes.values()), self._world))
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
-        """This rank's and worker's rows of the pass, from where `load_state_dict` left off."""
+        """This rank's and worker's rows of the next pass."""
         info = get_worker_info()
         worker, workers = (0, 1) if info is None else (info.id, info.num_workers)
-        consumer, consumers = self._rank * workers + worker, self._world * workers
+        epoch, given = self._epoch, self._given
+        self._epoch, self._given = epoch + 1, 0
+        self._position = (epoch, given)
         place = 0  # in the order of the whole pass
-        own = 0
-        for shard in self._shards():
-            size = self._sizes[shard]
-            order = self._order(shard, size)
-            mine = [i for i in range(size) if (place + i) % consumers == consumer]
-            place += size
-            skipped = min(max(0, self._done - own), len(mine))
-            own += len(mine)
-            if skipped == len(mine):
-                continue
-            rows = self._read(shard, {int(order[i]) for i in mine[skipped:]})
-            for i in mine[skipped:]:
-                self._done += 1
-                yield _as_dict(rows[int(order[i])])
-        self._epoch, self._done = self._epoch + 1, 0
+        for shard in self._shards(epoch):
+            wanted = []
+            for number in self._order(epoch, shard):
+                turn, rank = divmod(place, self._world)
+                if rank == self._rank and turn >= given and turn % workers == worker:
+                    wanted.append(int(number))
+                place += 1
+            rows = self._read(shard, set(wanted)) if wanted else {}
+            for number in wanted:
+                self._position = (epoch, self._position[1] + 1)
+                yield _as_dict(rows[number])
+        self._position = (epoch + 1, 0)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the order of the next pass, as worker processes need it (see above)."""
+        if epoch != self._epoch:
+            self._epoch, self._given = epoch, 0
+            self._position = (epoch, 0)
 
     def state_dict(self) -> dict[str, int]:
         """Where the pass of this rank is, counted in rows given; without worker processes."""
-        return {"epoch": self._epoch, "rows": self._done}
+        epoch, rows = self._position
+        return {"epoch": epoch, "rows": rows}
 
     def load_state_dict(self, state: dict[str, int]) -> None:
         """Go on from what `state_dict` gave: the next pass begins after those rows."""
-        self._epoch, self._done = int(state["epoch"]), int(state["rows"])
+        self._epoch, self._given = int(state["epoch"]), int(state["rows"])
+        self._position = (self._epoch, self._given)
 
-    def _shards(self) -> list[int]:
+    def _shards(self, epoch: int) -> list[int]:
         shards = sorted(self._sizes)
         if not self._shuffle:
             return shards
-        draw = np.random.default_rng([self._seed, self._epoch])
+        draw = np.random.default_rng([self._seed, epoch])
         return [shards[i] for i in draw.permutation(len(shards))]
 
-    def _order(self, shard: int, size: int) -> np.ndarray:
+    def _order(self, epoch: int, shard: int) -> np.ndarray:
+        size = self._sizes[shard]
         if not self._shuffle:
             return np.arange(size)
-        return np.random.default_rng([self._seed, self._epoch, shard]).permutation(size)
+        return np.random.default_rng([self._seed, epoch, shard]).permutation(size)
 
     def _read(self, shard: int, wanted: set[int]) -> dict[int, TokenRow]:
         rows = self.folder.rows(shard, self.num_quantizers)
