@@ -7,6 +7,7 @@ import subprocess
 import warnings
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -113,6 +114,16 @@ def test_files_without_audio_or_cut_short(backend, wav, tmp_path):
     m4a = converted(wav, "x.m4a", "-c:a", "aac").read_bytes()
     with pytest.raises(ValueError, match="is not audio that can be read"):
         load_audio(io.BytesIO(m4a[: len(m4a) // 2]))
+
+
+@pytest.mark.parametrize("name", ["noise.flac", "noise.mp3"])
+def test_noise_is_no_audio(backend, tmp_path, name):
+    """FFmpeg takes some of it for MP3, of no rate."""
+    path = tmp_path / name
+    for seed in range(4):
+        path.write_bytes(np.random.default_rng(seed).bytes(3000))
+        with pytest.raises(ValueError, match="is not audio that can be read"):
+            load_audio(path)
 
 
 def test_damage_inside_is_noted(backend, wav):

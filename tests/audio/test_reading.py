@@ -3,6 +3,7 @@
 import io
 import math
 import os
+import tempfile
 
 import numpy as np
 import pytest
@@ -118,6 +119,9 @@ def test_reading_errors(tmp_path):
     (tmp_path / "empty.wav").touch()
     refused(tmp_path / "empty.wav", r"empty\.wav is empty \(0 bytes\)")
     refused(io.BytesIO(), r"the file object is empty \(0 bytes\)")
+    for nameless in (tempfile.TemporaryFile, tempfile.SpooledTemporaryFile):  # named 7 and None
+        with nameless() as file:
+            refused(file, r"^the file object is empty")
     (tmp_path / "text.wav").write_text("no audio here")
     refused(tmp_path / "text.wav", r"text\.wav is not audio that can be read .*: convert it")
     (tmp_path / "x.raw").write_bytes(bytes(100))

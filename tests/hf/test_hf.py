@@ -144,5 +144,7 @@ def test_what_does_not_fit_is_refused(model):
         extractor(np.zeros((channels, 10)), sampling_rate=8000)
     with pytest.raises(ValueError, match="a recording must be"):
         extractor(np.zeros((channels + 1, 10)))
+    with pytest.raises(ValueError, match="got int16: divide by full scale"):
+        extractor(np.zeros((channels, 10), dtype=np.int16))
     with pytest.raises(ValueError, match="padding=True"):
         extractor([np.zeros((channels, 10)), np.zeros((channels, 11))], padding=False)

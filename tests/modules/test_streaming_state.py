@@ -27,7 +27,7 @@ def test_reset_starts_rows_anew_and_returns_the_state(rows, left):
 
 
 def test_reset_of_a_row_that_is_not_there():
-    with pytest.raises(ValueError, match="has 2 rows"):
+    with pytest.raises(ValueError, match="has rows 0 to 1, not 7"):
         state([1, 1]).reset(7)
     with pytest.raises(ValueError, match="row mask"):
         state([1, 1]).reset(torch.tensor([True]))

@@ -121,6 +121,8 @@ def test_other_rates_and_channels_are_converted(models):
         (ENCODE, {"content": as_wav(noise(9)), "params": {"num_quantizers": 99}}),
         (ENCODE, {"content": as_wav(noise(9)), "params": {"num_quantizers": "x"}}),
         (ENCODE, {"data": {"file": "text"}}),
+        (ENCODE, {"files": {"file": as_wav(noise(9))}, "data": {"response_format": "json"}}),
+        (DECODE, {"files": {"file": b"CATK"}, "data": {"num_quantizers": "2"}}),
         (ENCODE, {"content": b"junk", "headers": {"content-type": "multipart/form-data"}}),
         (DECODE, {"content": b""}),
         (DECODE, {"content": b"CATOK but damaged"}),
@@ -154,6 +156,17 @@ def test_what_does_not_fit_is_refused(models, url, body):
     error = answer.json()["error"]
     assert error["message"] and "Traceback" not in answer.text
     assert answer.status_code == 400 or error["code"] == "no_speech"
+
+
+def test_messages_of_what_was_sent_name_no_file(models):
+    async def talk(client):
+        bodies = [{"content": b"no sound"}, {"files": {"file": ("a.wav", b"no sound")}}]
+        answers = [await client.post(ENCODE, **body) for body in bodies]
+        return [*answers, await client.post(DECODE, content=b"no codes"), await client.get(ENCODE)]
+
+    *refused, wrong_method = [answer.json()["error"] for answer in ask(models, talk)]
+    assert all(each["message"].startswith("the file object is not") for each in refused)
+    assert wrong_method["type"] == "invalid_request_error"
 
 
 @pytest.mark.parametrize(("codes", "status"), [([[0]] * 9, 400), ([[0] * 80_000], 413)])

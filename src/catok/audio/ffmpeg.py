@@ -93,6 +93,8 @@ class PyavDecoder(_Sequential):
         super().__init__(source)
         with self._opened(reason) as (_, stream):
             self.sample_rate, self.channels = stream.rate or 0, stream.channels or 0
+        if not self.sample_rate or not self.channels:  # FFmpeg takes noise for MP3
+            raise _refused(source, reason, "no audio in it")
         check_header(self.sample_rate, self.channels, source.name)
 
     @contextmanager

@@ -101,7 +101,8 @@ class AudioWriter:
             except soundfile.SoundFileError as error:
                 raise ValueError(
                     f"cannot write {self._name}: {self._format} {self._subtype} does not take "
-                    f"{self.sample_rate} Hz with {self.channels} channels ({error})"
+                    f"{self.sample_rate} Hz with {self.channels} channels "
+                    f"({getattr(error, 'error_string', str(error)).removeprefix('Error : ')})"
                 ) from error
             self._file = file
             stack.callback(file.close)
@@ -116,6 +117,7 @@ class AudioWriter:
         if audio.dim() != 2 or audio.shape[0] != self.channels or not audio.is_floating_point():
             raise ValueError(
                 f"expected float audio [{self.channels}, n] for {self._name}, got {describe(audio)}"
+                + ("" if audio.is_floating_point() else ": divide by full scale (32768 for int16)")
             )
         for block in audio.detach().split(_WRITE_BLOCK, dim=1):
             samples = block.float().cpu().T.contiguous().numpy()

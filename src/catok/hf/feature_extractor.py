@@ -77,7 +77,13 @@ class CatokFeatureExtractor(FeatureExtractionMixin):
         return list(raw_audio) if np.ndim(raw_audio[0]) else [raw_audio]
 
     def _recording(self, audio: Any) -> np.ndarray:
-        found = np.asarray(audio, dtype=np.float32)
+        found = np.asarray(audio)
+        if found.dtype.kind != "f":
+            raise ValueError(
+                f"a recording must be floats in [-1, 1], got {found.dtype}: divide by full scale "
+                "(32768 for int16)"
+            )
+        found = found.astype(np.float32)
         found = found[None] if found.ndim == 1 else found
         if found.ndim != 2 or found.shape[0] != self.feature_size or not found.shape[1]:
             raise ValueError(

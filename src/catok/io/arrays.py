@@ -18,8 +18,9 @@ def as_tensor(value: Any, what: str) -> Tensor:
     if isinstance(value, Tensor):
         return value
     if not isinstance(value, np.ndarray):
+        hint = ": its tensor is .codes" if hasattr(value, "codes") else ""
         raise ValueError(
-            f"{what} must be a torch tensor or a NumPy array, got {type(value).__name__}"
+            f"{what} must be a torch tensor or a NumPy array, got {type(value).__name__}{hint}"
         )
     if not value.flags.writeable or any(stride < 0 for stride in value.strides):
         value = value.copy()

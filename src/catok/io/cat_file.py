@@ -24,7 +24,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from catok.io.files import StrPath, check_file_object, replacing
+from catok.io.files import StrPath, check_file_object, name_of, replacing
 
 MAGIC = b"CATK"
 VERSION = 1
@@ -203,7 +203,7 @@ def _opened(path_or_file: StrPath | BinaryIO) -> Iterator[tuple[BinaryIO, str, i
     start = file.tell()
     size = file.seek(0, os.SEEK_END) - start
     file.seek(start)
-    yield file, str(getattr(path_or_file, "name", "the file object")), size
+    yield file, name_of(path_or_file), size
 
 
 def _read_header(file: BinaryIO, name: str, size: int) -> CatHeader:

@@ -22,7 +22,8 @@ def name_of(path_or_file: StrPath | BinaryIO) -> str:
     """What to call a path or an open file in messages."""
     if isinstance(path_or_file, (str, os.PathLike)):
         return os.fspath(path_or_file)
-    return str(getattr(path_or_file, "name", "the file object"))
+    name = getattr(path_or_file, "name", None)  # of a temporary file: None, or its number
+    return name if isinstance(name, str) and name else "the file object"
 
 
 def check_file_object(file: object) -> None:

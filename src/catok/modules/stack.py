@@ -1,6 +1,7 @@
 """Encoder and decoder alike: patches and Transformer stages in a row, run whole or step by step."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from torch import Tensor, nn
 
@@ -27,6 +28,7 @@ class CausalStack(nn.ModuleList):
         always_project: bool,
     ) -> None:
         super().__init__()
+        self._unfold = unfold
         rate = float(input_rate)
         for stage in stages:
             if isinstance(stage, PatchConfig):
@@ -63,8 +65,9 @@ class CausalStack(nn.ModuleList):
                 stages.append(after)
             else:
                 x = stage(x)
-        return x, StackState(tuple(stages))
+        return x, replace(state, stages=tuple(stages))
 
     def initial_state(self, batch_size: int) -> StackState:
         """A state for `batch_size` rows that have heard nothing."""
-        return StackState(tuple(stage.initial_state(batch_size) for stage in self._transformers()))
+        stages = tuple(stage.initial_state(batch_size) for stage in self._transformers())
+        return StackState(stages, of_decoder=self._unfold)

@@ -5,7 +5,7 @@ or replayed. Every row has its own clock: rows pause, restart and end independen
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -88,6 +88,7 @@ class StackState:
     """The memory of an encoder or decoder: one `StageState` for each Transformer stage."""
 
     stages: tuple[StageState, ...]
+    of_decoder: bool = False
 
     @property
     def batch_size(self) -> int:
@@ -111,17 +112,19 @@ class StackState:
             try:
                 keep[rows] = False
             except IndexError as error:
-                raise ValueError(f"this state has {self.batch_size} rows, not {rows}") from error
+                raise ValueError(
+                    f"this state has rows 0 to {self.batch_size - 1}, not {rows.tolist()}"
+                ) from error
         for stage in self.stages:
             stage.positions = stage.positions * keep.to(stage.positions.device)
         return self
 
     def row(self, index: int) -> "StackState":
         """One row alone, a copy."""
-        return StackState(tuple(stage.row(index) for stage in self.stages))
+        return replace(self, stages=tuple(stage.row(index) for stage in self.stages))
 
     @staticmethod
     def join(states: Sequence["StackState"]) -> "StackState":
         """The rows of several states in one: the stepped result is that of each alone."""
         stages = zip(*(state.stages for state in states), strict=True)
-        return StackState(tuple(StageState.join(stage) for stage in stages))
+        return replace(states[0], stages=tuple(StageState.join(stage) for stage in stages))

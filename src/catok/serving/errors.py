@@ -3,8 +3,8 @@
 import json
 from typing import Any
 
-KINDS = {400: "invalid_request_error", 401: "authentication_error", 404: "not_found_error"}
-KINDS |= {408: "timeout_error", 413: "invalid_request_error", 429: "rate_limit_error"}
+KINDS = {401: "authentication_error", 404: "not_found_error"}
+KINDS |= {408: "timeout_error", 429: "rate_limit_error"}
 
 
 class ApiError(Exception):
@@ -25,7 +25,9 @@ class ApiError(Exception):
 
     def body(self) -> dict[str, Any]:
         """`{"error": {"message", "type", "param", "code"}}`."""
-        kind = KINDS.get(self.status, "server_error")
+        kind = KINDS.get(
+            self.status, "server_error" if self.status >= 500 else "invalid_request_error"
+        )
         about = {"message": self.message, "type": kind, "param": self.param, "code": self.code}
         return {"error": about}
 

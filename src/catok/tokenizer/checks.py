@@ -31,7 +31,7 @@ def check_quantizers(wanted: int | None, available: int) -> int:
 def check_audio(audio: Any, channels: int, *, may_be_empty: bool = False) -> Tensor:
     """Audio must be float32 `[B, channels, T]`; T may be 0 if `may_be_empty`."""
     audio = as_tensor(audio, "audio [B, C, T]")
-    if audio.dtype in (torch.int16, torch.int32, torch.uint8):
+    if not audio.is_floating_point():
         raise ValueError(
             f"audio is {audio.dtype}: divide by full scale (32768 for int16) to get float32 in "
             "[-1, 1]"

@@ -155,7 +155,7 @@ class CodecModel(TokenizerFacts, nn.Module):
         on a chunk of no whole frames.
         """
         chunk = checks.check_audio(chunk, self.channels)
-        self._check_batch_of(state, chunk.shape[0])
+        self._check_state(state, chunk.shape[0], of_decoder=False)
         active = checks.check_active(active, chunk.shape[0], self.device)
         if active is not None:
             chunk = chunk.to(self.device).masked_fill(~active[:, None, None], 0)
@@ -191,7 +191,7 @@ class CodecModel(TokenizerFacts, nn.Module):
         Memory beyond input and output does not grow with n. Raises ValueError as `decode` does.
         """
         codes = checks.check_codes_layout(codes, self.num_quantizers)
-        self._check_batch_of(state, codes.shape[0])
+        self._check_state(state, codes.shape[0], of_decoder=True)
         active = checks.check_active(active, codes.shape[0], self.device)
         codes = codes.to(self.device)
         if active is not None:
@@ -237,6 +237,9 @@ class CodecModel(TokenizerFacts, nn.Module):
             )
         return getattr(self, name)
 
-    def _check_batch_of(self, state: StackState, batch: int) -> None:
+    def _check_state(self, state: StackState, batch: int, *, of_decoder: bool) -> None:
+        if state.of_decoder != of_decoder:
+            name = "decoder" if of_decoder else "encoder"
+            raise ValueError(f"this is no state of the {name}: begin with {name}_state()")
         if state.batch_size != batch:
             raise ValueError(f"the state has {state.batch_size} rows, the chunk {batch}")

@@ -5,7 +5,7 @@ stepped, nothing is copied; otherwise rows are gathered from where they are, a s
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from torch import Tensor
 
@@ -69,7 +69,7 @@ class StreamStates:
 
 def select_rows(state: StackState, rows: Sequence[int]) -> StackState:
     """A copy of some rows, with the keys and values that they own and few others."""
-    return StackState(tuple(_select(stage, list(rows)) for stage in state.stages))
+    return replace(state, stages=tuple(_select(stage, list(rows)) for stage in state.stages))
 
 
 def _select(stage: StageState, rows: list[int]) -> StageState:

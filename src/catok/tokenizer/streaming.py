@@ -89,9 +89,9 @@ class StreamEncoder:
 class StreamDecoder:
     """Codes in, audio out, without delay. All rows of a session advance together.
 
-    `samples`: the stream's true length, if known; what the last frame holds beyond it is cut off.
-    It may also be given to the last `push`. The attribute of that name counts what was returned,
-    after `flush` until the next push that of the stream that ended.
+    `samples`: the true length of every stream, if known; what the last frame holds beyond it is cut
+    off. It may also be given to the last `push`. The attribute of that name counts what was
+    returned, after `flush` until the next push that of the stream that ended.
     """
 
     def __init__(
@@ -99,7 +99,7 @@ class StreamDecoder:
     ) -> None:
         self._model = model
         self._batch_size = checks.check_batch_size(batch_size)
-        self._limit = samples
+        self._limit = None if samples is None else _check_length(samples, 0)
         self._start()
         self.samples = 0
 

@@ -3,10 +3,11 @@
 import json
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, BinaryIO, Literal
 
 import torch
 from fastapi import APIRouter, Query
+from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import Response
 from torch import Tensor
@@ -40,6 +41,7 @@ from catok.serving.shaping import AudioShaper
 router = APIRouter()
 LINES = "application/x-ndjson"
 LONGEST_LINE = 1 << 20  # bytes
+IN_ADDRESS = ("num_quantizers", "response_format", "sample_rate", "stream")
 
 Quantizers = Annotated[int | None, Query(ge=1)]
 
@@ -146,13 +148,22 @@ async def _audio_of(request: Request, service: Service) -> AsyncGenerator[Tensor
     tokenizer = service.models.tokenizer
     if is_form(request):
         form = await read_form(request, service.config)
-        file = upload_of(form, "file", "audio")
-        if file is None:
-            raise ApiError(400, "the form holds no file: send the recording as file", param="file")
-        return service.read(file.file, tokenizer.sample_rate, tokenizer.channels)
+        file = _file_of(form, "the recording")
+        return service.read(file, tokenizer.sample_rate, tokenizer.channels)
     if pcm_shape(request, tokenizer.sample_rate, tokenizer.channels):
         return pcm_blocks(request, tokenizer.channels)
     return service.read(await spooled(request), tokenizer.sample_rate, tokenizer.channels)
+
+
+def _file_of(form: FormData, what: str) -> BinaryIO:
+    """The file in a form. Raises ApiError without one, and on options, which would be ignored."""
+    for name in IN_ADDRESS:
+        if name in form:
+            raise ApiError(400, f"{name} goes into the address, as ?{name}=...", param=name)
+    file = upload_of(form, "file", "audio")
+    if file is None:
+        raise ApiError(400, f"the form holds no file: send {what} as file", param="file")
+    return file.file
 
 
 async def _lines(
@@ -198,11 +209,7 @@ async def _codes_of(
             raise ApiError(400, "these codes are of another model", param="weight_hash")
         return _given(service, _prefix(rows, num_quantizers)), samples
     if is_form(request):
-        form = await read_form(request, service.config)
-        file = upload_of(form, "file")
-        if file is None:
-            raise ApiError(400, "the form holds no file: send the codes as file", param="file")
-        source: Any = file.file
+        source = _file_of(await read_form(request, service.config), "the codes")
     else:
         source = await spooled(request)
     encoded = await service.off_loop(lambda: Encoded.load(source, num_quantizers))
