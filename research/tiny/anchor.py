@@ -29,8 +29,7 @@ class Anchor:
         model = self.like
         prefixes = (inputs.quantizer_share * model.num_quantizers).round().long()
         with torch.no_grad():
-            with torch.autocast(inputs.target.device.type, dtype=torch.bfloat16):
-                latents = model.encoder(model.interleave(inputs.target)).float()
+            latents = model.encoder(model.interleave(inputs.target))
             goal = model.quantizer(latents, prefixes).latents
         off = (inputs.quantized.latents - goal).square().mean()
         return off / goal.var()
