@@ -10,9 +10,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from catok.data.recordings import read_recordings
 from catok.lm.loss import IGNORED
 from catok.training.engine.prefetch import prefetch
 from catok.training.lm.batches import LMBatchSource, pack_to_budget, plan_epoch, training_source
+from catok.training.lm.corpus import Corpus
 from catok.training.lm.examples import Example, build, mask_frames, thin_frames
 from catok.training.lm.train_config import LMDataConfig, MaskingConfig
 
@@ -77,6 +79,23 @@ def test_some_speak_without_being_told_the_text(corpus, networks):
     assert text.decode(untold.rows[:, 0].tolist()) == silent != spelled
     asked = [s.labels[(s.labels[:, 1:] != IGNORED).any(dim=1)] for s in (told, untold)]
     assert torch.equal(*asked)
+
+
+def test_where_nobody_speaks_there_is_nothing_to_synthesize(places, networks):
+    entries = read_recordings(places / "codes.jsonl")
+    entries[2] = replace(entries[2], text="")
+    data = LMDataConfig(rows_per_batch=200, empty_text=True)
+    corpus = Corpus(entries, networks.text, networks.space, data)
+    for turn in range(10):
+        rng = np.random.default_rng(turn)
+        tasks = {"tts": 5.0, "asr": 1.0}
+        batches = plan_epoch(corpus, networks.prompt_builder, data, tasks, rng)
+        examples = [example for batch in batches for example in batch]
+        assert sorted(e.index for e in examples) == list(range(len(TEXTS)))
+        assert [e.task for e in examples if e.index == 2] == ["asr"]
+    said, nothing = (build(Example("asr", i), corpus, networks.prompt_builder) for i in (1, 2))
+    predicted, ending = (s.labels[s.labels[:, 0] != IGNORED, 0].tolist() for s in (said, nothing))
+    assert ending == predicted[len(said.text) :] and not len(nothing.text)
 
 
 def test_references_are_cut(corpus, networks):

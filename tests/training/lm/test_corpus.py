@@ -66,6 +66,10 @@ def test_what_cannot_be_used_is_counted(places, networks, codec, tmp_path):
     )
     with pytest.raises(ValueError, match="none of 9 recordings can be trained on"):
         Corpus(changed[1:], networks.text, networks.space, data)
+    data = dataclasses.replace(data, empty_text=True)  # of nothing but spaces, not of none
+    corpus = Corpus(changed, networks.text, networks.space, data)
+    assert [u.text for u in corpus.utterances] == [good[0].text, ""]
+    assert corpus.text_lengths.tolist()[1] == 0 and corpus.skipped["no text"] == 1
 
 
 def test_codes_of_another_tokenizer_are_refused(places, networks):

@@ -53,6 +53,18 @@ def test_loss_is_the_sum_over_alignments(texts, data):
     assert int(count) == sum(length for _, length in possible)
 
 
+def test_an_empty_text_counts_where_it_says_that_nobody_speaks():
+    hidden, frames = torch.randn(3, 4, 3), torch.tensor([2, 4, 3])
+    labels, lengths = torch.tensor([[1, 0], [0, 0], [0, 1]]), torch.tensor([1, 0, 2])
+    made = head()
+    spoken, count = made(hidden, frames, labels, lengths)
+    assert int(count) == 3
+    total, count = made(hidden, frames, labels, lengths, empty_counts=True)
+    blanks = -made.log_probs(hidden)[1, :, made.blank].sum()
+    torch.testing.assert_close(total, spoken + blanks)
+    assert int(count) == 3 + 4
+
+
 def test_positions_of_a_frame_follow_each_other():
     made = head(vocab=5, per_frame=3)
     hidden = torch.randn(1, 4, 3)

@@ -20,6 +20,7 @@ def test_survives_a_round_trip():
         ({"ema": 1.0}, "ema is a decay"),
         ({"data": {"clone": 1.5}}, "share from 0 to 1"),
         ({"data": {"min_seconds": 40.0}}, "min_seconds"),
+        ({"data": {"empty_text": True}}, "teaches recognition"),
         ({"masking": {"share": 1.0}}, "masking needs"),
         ({"optimizer": {"learning_rate": 0.0}}, "must be positive"),
         ({"optimizer": {"min_lr_ratio": 2.0}}, "min_lr_ratio"),

@@ -61,14 +61,19 @@ class CTCHead(nn.Module, BaseCTCHead):
         return logits.unflatten(2, (self.per_frame, -1)).flatten(1, 2).log_softmax(dim=-1)
 
     def forward(
-        self, hidden: Tensor, frames: Tensor, labels: Tensor, lengths: Tensor
+        self,
+        hidden: Tensor,
+        frames: Tensor,
+        labels: Tensor,
+        lengths: Tensor,
+        empty_counts: bool = False,
     ) -> tuple[Tensor, Tensor]:
         """Minus the log-probability of all texts, in nats, and how many labels that is over.
 
         `hidden` `[B, F, D]`, of which the first `frames` `[B]` int64 count; `labels` `[B, S]`
-        int64 below `vocab`, of which the first `lengths` `[B]` count. An empty text adds nothing to
-        either, nor does one without room in its frames (a label needs one position, two alike in a
-        row one more).
+        int64 below `vocab`, of which the first `lengths` `[B]` count. A text without room in its
+        frames adds nothing to either (a label needs one position, two alike in a row one more), nor
+        does an empty one, unless `empty_counts`: then it is as many labels as frames, all blank.
         """
         log_probs = self.log_probs(hidden).transpose(0, 1)
         positions = frames * self.per_frame
@@ -79,6 +84,8 @@ class CTCHead(nn.Module, BaseCTCHead):
         last = (lengths - 2).clamp(min=0)[:, None]
         repeats = again.gather(1, last)[:, 0] if again.shape[1] else torch.zeros_like(lengths)
         room = positions >= lengths + torch.where(lengths > 1, repeats, 0)
+        if empty_counts:
+            return losses.sum(), torch.where(lengths > 0, lengths * room, frames).sum()
         return (losses * (lengths > 0)).sum(), (lengths * room).sum()
 
     def save(self, folder: str | Path) -> None:

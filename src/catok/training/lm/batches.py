@@ -42,9 +42,14 @@ def plan_epoch(
     tasks: dict[Task, float],
     rng: np.random.Generator,
 ) -> list[list[Example]]:
-    """One pass: every utterance in one example, in batches of one task in random order."""
+    """One pass: every utterance in one example, in batches of one task in random order.
+
+    Recordings without speech are for recognition.
+    """
     names, weights = list(tasks), np.array(list(tasks.values()))
     task_numbers = rng.choice(len(names), size=len(corpus), p=weights / weights.sum())
+    if data.empty_text:
+        task_numbers[corpus.text_lengths == 0] = names.index("asr")
     references = corpus.draw_references(rng)
     references[rng.random(len(corpus)) >= data.clone] = -1
     longest = max(1, round(data.reference_seconds * corpus.space.frame_rate))

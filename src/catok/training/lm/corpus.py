@@ -181,7 +181,9 @@ def _unfit_text(recording: Entry, text: TextTokenizer, config: LMDataConfig) -> 
     """Why the text of a recording, or another field of its prompt, cannot be used, "" if all can,
     and their length in tokens.
     """
-    reason, length = _unfit((recording.text or "").strip(), text, config.max_text)
+    reason, length = "", 0
+    if not (config.empty_text and recording.text is not None and not recording.text.strip()):
+        reason, length = _unfit((recording.text or "").strip(), text, config.max_text)
     for value in replace(prompt_fields(recording), language=None).prompt_lines().values():
         if value is not None and not reason:
             reason, extra = _unfit(value, text, config.max_text)

@@ -53,7 +53,8 @@ class Objective(nn.Module):
             nothing = total.new_zeros(())
             return BatchLoss(total, tokens, nothing, nothing)
         voiced, frames = voiced_frames(hidden, batch.voiced)
-        ctc, labels = self.ctc(voiced, frames, batch.text, batch.text_lengths)
+        hears_silence = batch.task == "asr"  # in synthesis a text that is empty is a hidden one
+        ctc, labels = self.ctc(voiced, frames, batch.text, batch.text_lengths, hears_silence)
         total = total + self.ctc_weight * ctc / labels.clamp(min=1)
         return BatchLoss(total, tokens, ctc, labels)
 

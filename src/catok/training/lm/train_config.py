@@ -35,6 +35,9 @@ class LMDataConfig:
     to speak without being told the text, for guidance. `workers`: threads that prepare batches
     ahead. `codes_in_memory`: gigabytes that codes may take up; what is beyond is read from
     its file every time. `language`: the tag of recordings for which the data gives none.
+    `empty_text`: in recordings whose text is stated as "" nobody speaks (music, noise): recognition
+    learns to write nothing, synthesis never has them. Otherwise they are left out and counted, as
+    are those without a text.
     """
 
     rows_per_batch: int = 4096
@@ -48,6 +51,7 @@ class LMDataConfig:
     workers: int = 0
     codes_in_memory: float = 8.0
     language: str | None = None
+    empty_text: bool = False
 
     def __post_init__(self) -> None:
         if self.rows_per_batch < 1 or self.max_text < 1 or self.workers < 0:
@@ -138,6 +142,10 @@ class LMTrainConfig(RunConfig):
         if unknown or not self.tasks or any(not 0 < w < math.inf for w in self.tasks.values()):
             raise ValueError(
                 f"tasks gives {list(TASKS)} or one of them a positive weight, got {self.tasks}"
+            )
+        if self.data.empty_text and "asr" not in self.tasks:
+            raise ValueError(
+                f"data.empty_text teaches recognition, which tasks does not have: {self.tasks}"
             )
         if self.init_from is not None and self.from_text_model is not None:
             raise ValueError("give init_from or from_text_model, not both")
