@@ -262,8 +262,8 @@ def _check_layout(codes: Tensor, lengths: Tensor, frame_size: int) -> None:
 def _check_range(codes: Tensor, codebook_size: int) -> None:
     smallest, largest = (int(value) for value in codes.aminmax())
     if smallest < 0 or largest >= codebook_size:
-        found = smallest if smallest < 0 else largest
+        wrong = smallest if smallest < 0 else largest
         raise ValueError(
-            f"codes must lie in [0, {codebook_size}), found {found}. Is it the pad token of a "
+            f"codes must lie in [0, {codebook_size}), found {wrong}. Is it the pad token of a "
             "language model? Remove it or mask it"
         )

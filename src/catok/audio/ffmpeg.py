@@ -65,14 +65,14 @@ class _Sequential:
         self._source = source
         self.notes: list[str] = []
 
-    def _all(self) -> Iterator[np.ndarray]:
+    def _decoded_blocks(self) -> Iterator[np.ndarray]:
         raise NotImplementedError
 
     def blocks(self, start: int = 0) -> Iterator[np.ndarray]:
         """See `Decoder`. Decodes from the file's beginning, as seeking would be inexact."""
         position = 0
         self.notes.clear()
-        for block in self._all():
+        for block in self._decoded_blocks():
             before = max(0, start - position)
             position += len(block)
             if before < len(block):
@@ -80,7 +80,7 @@ class _Sequential:
 
     def samples(self) -> int:
         """See `Decoder`."""
-        return sum(map(len, self._all()))
+        return sum(map(len, self._decoded_blocks()))
 
     def close(self) -> None:
         """See `Decoder`."""
@@ -112,7 +112,7 @@ class PyavDecoder(_Sequential):
                 raise _refused(self._source, reason, "no audio in it")
             yield container, container.streams.audio[0]
 
-    def _all(self) -> Iterator[np.ndarray]:
+    def _decoded_blocks(self) -> Iterator[np.ndarray]:
         import av
         from av.error import FFmpegError
 
@@ -199,7 +199,7 @@ class ProgramDecoder(_Sequential):
                 process.kill()
                 process.wait()
 
-    def _all(self) -> Iterator[np.ndarray]:
+    def _decoded_blocks(self) -> Iterator[np.ndarray]:
         with self._running() as (output, errors):
             _header(output)
             width = 4 * self.channels

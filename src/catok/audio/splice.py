@@ -66,7 +66,7 @@ class Splice(io.RawIOBase):
         return len(data)
 
     def _gathered(self, position: int, count: int) -> bytes:
-        found = []
+        parts = []
         while count > 0 and position < self.size and self.error is None:
             index = bisect_right(self._ends, position)
             piece = self._pieces[index]
@@ -74,10 +74,10 @@ class Splice(io.RawIOBase):
             data = self._read(piece, inside, min(count, _length(piece) - inside))
             if not data:  # the base file has become shorter
                 break
-            found.append(data)
+            parts.append(data)
             position += len(data)
             count -= len(data)
-        return b"".join(found)
+        return b"".join(parts)
 
     def _read(self, piece: Piece, inside: int, wanted: int) -> bytes:
         if isinstance(piece, bytes):

@@ -16,17 +16,17 @@ def audio_warnings(tell: Callable[[str], None] = lambda line: None) -> Iterator[
 
     `tell` is called with each as it comes. Threads that run meanwhile are heard as well.
     """
-    found: list[str] = []
+    messages: list[str] = []
     with warnings.catch_warnings():
         warnings.simplefilter("always", AudioWarning)
-        others = warnings.showwarning
+        show_before = warnings.showwarning
 
         def show(message: Warning | str, category: type[Warning], *where: Any) -> None:
             if not issubclass(category, AudioWarning):
-                others(message, category, *where)
-            elif str(message) not in found:
-                found.append(str(message))
+                show_before(message, category, *where)
+            elif str(message) not in messages:
+                messages.append(str(message))
                 tell(str(message))
 
         warnings.showwarning = show
-        yield found
+        yield messages

@@ -62,7 +62,7 @@ def work_through(
         for job, outcome in outcomes:
             for warning in outcome.warnings:
                 print_note(f"catok: warning: {warning}")
-            result = _taken(outcome.result, take)
+            result = _take_result(outcome.result, take)
             if isinstance(result, JobResult):
                 done.append(result)
                 incomplete += bool(outcome.warnings)
@@ -115,7 +115,7 @@ def _print_summary(
     print_note(f"catok: {verb} {len(done)} of {of} files, {audio}{extra}")
 
 
-def _taken(
+def _take_result(
     result: JobResult | Exception, take: Callable[[JobResult], None]
 ) -> JobResult | Exception:
     """The result, or what went wrong when it was taken."""
@@ -154,14 +154,14 @@ def _shared_out(
 ) -> Iterator[tuple[FileJob, JobOutcome]]:
     from catok.worker_pool import WorkerPool
 
-    with WorkerPool(partial(_begun, task), workers, threads) as pool:
+    with WorkerPool(partial(_start_in_worker, task), workers, threads) as pool:
         for index, outcome in pool.imap_unordered(_numbered, enumerate(jobs)):
             if isinstance(outcome.result, JobResult):
                 progress.advance(outcome.result.seconds)
             yield jobs[index], outcome
 
 
-def _begun(task: BatchTask) -> Work:
+def _start_in_worker(task: BatchTask) -> Work:
     """In a worker: what does its jobs; the bar is the parent's."""
     return task.start(Progress(lambda: 0.0))
 

@@ -38,14 +38,14 @@ def command(function: Callable[..., int]) -> Callable[..., int]:
 
     --version is answered before arguments are parsed; it stands here to be listed by --help.
     """
-    own = inspect.signature(function)
+    signature = inspect.signature(function)
     hints = get_type_hints(function, include_extras=True)
 
     @functools.wraps(function)
     def run(
         *arguments: Any, threads: int | None, quiet: bool, version: bool, **options: Any
     ) -> int:
-        if "threads" in own.parameters:
+        if "threads" in signature.parameters:
             options["threads"] = threads
         with quietly(quiet), _threads(threads), no_empty_folders(), _warnings_in_words():
             return function(*arguments, **options)
@@ -56,12 +56,12 @@ def command(function: Callable[..., int]) -> Callable[..., int]:
         )
         for name, kind in _COMMON.items()
     ]
-    kept = [
+    parameters = [
         parameter.replace(annotation=hints[name])
-        for name, parameter in own.parameters.items()
+        for name, parameter in signature.parameters.items()
         if name not in _COMMON
     ]
-    run.__signature__ = own.replace(parameters=[*kept, *added])  # type: ignore[attr-defined]
+    run.__signature__ = signature.replace(parameters=[*parameters, *added])  # type: ignore[attr-defined]
     run.__annotations__ = hints | _COMMON
     del run.__wrapped__  # type: ignore[attr-defined] - the signature is no longer that one's
     return run
@@ -73,13 +73,13 @@ def _warnings_in_words() -> Iterator[None]:
 
     The class is known by its name: importing it would import PyTorch.
     """
-    others = warnings.showwarning
+    show_before = warnings.showwarning
 
     def show(message: Warning | str, category: type[Warning], *where: Any) -> None:
         if category.__name__ == "AudioWarning":
             print_note(f"catok: warning: {message}")
         else:
-            others(message, category, *where)
+            show_before(message, category, *where)
 
     with warnings.catch_warnings():
         warnings.showwarning = show

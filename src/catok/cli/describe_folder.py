@@ -117,10 +117,10 @@ def _semantic(folder: Path) -> list[Fact]:
 def _shards(folder: Path) -> list[Fact]:
     from catok.corpus.ledger import TokenFolder
 
-    found = TokenFolder.open(folder)
-    space, entries = found.settings.space, [entry for _, entry in found.entries()]
+    tokens = TokenFolder.open(folder)
+    space, entries = tokens.settings.space, [entry for _, entry in tokens.entries()]
     return [
-        Fact("format", found.settings.format),
+        Fact("format", tokens.settings.format),
         Fact("shards", len(entries)),
         Fact("recordings", sum(entry.rows for entry in entries)),
         Fact("failures", sum(len(entry.failures) for entry in entries)),
@@ -207,10 +207,10 @@ def _results(folder: Path) -> list[Fact]:
 
 def _weights(files: list[Path], folder: Path, without: Collection[str] = ()) -> list[Fact]:
     weights = StoredWeights.open(files, folder)
-    kept = [tensor for name, tensor in weights.tensors.items() if name not in without]
+    tensors = [tensor for name, tensor in weights.tensors.items() if name not in without]
     return [
-        Fact("parameters", sum(math.prod(tensor.shape) for tensor in kept)),
-        Fact("dtype", ", ".join(sorted({tensor.dtype for tensor in kept}))),
+        Fact("parameters", sum(math.prod(tensor.shape) for tensor in tensors)),
+        Fact("dtype", ", ".join(sorted({tensor.dtype for tensor in tensors}))),
     ]
 
 

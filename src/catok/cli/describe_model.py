@@ -81,7 +81,7 @@ def _weight_hash(folder: Path, weights: StoredWeights, model: CodecModel) -> str
     start = "quantizer."
     stored = weights.renamed(lambda name: name if name.startswith(start) else None)
     wanted = {start + name: tensor for name, tensor in model.quantizer.state_dict().items()}
-    found = read_state(folder, stored, wanted, model.config)
-    own = {name.removeprefix(start): tensor for name, tensor in found.items()}
-    model.quantizer.load_state_dict(own, assign=True)
+    state = read_state(folder, stored, wanted, model.config)
+    quantizer_state = {name.removeprefix(start): tensor for name, tensor in state.items()}
+    model.quantizer.load_state_dict(quantizer_state, assign=True)
     return model.weight_hash

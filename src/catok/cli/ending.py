@@ -27,7 +27,9 @@ def ended_by_signals() -> Iterator[None]:
     usual = {signal.SIGTERM: signal.SIG_DFL, signal.SIGHUP: signal.SIG_DFL}
     usual[signal.SIGINT] = signal.default_int_handler  # type: ignore[assignment]
     if threading.current_thread() is threading.main_thread():
-        before = {s: signal.getsignal(s) for s, own in usual.items() if signal.getsignal(s) == own}
+        before = {
+            s: signal.getsignal(s) for s, default in usual.items() if signal.getsignal(s) == default
+        }
         before[signal.SIGALRM] = signal.getsignal(signal.SIGALRM)
     for number in before:
         if number != signal.SIGALRM:

@@ -129,8 +129,8 @@ def sources(inputs: tuple[str, ...], *reads: Collection[str]) -> FilePlan:
                 "standard input (-) or a pipe goes alone: name the other inputs in another run"
             )
         return FilePlan([FileJob(spooled_input(first), None)], many=False)
-    found, many, left_out = _expanded(inputs, reads)
-    return FilePlan([FileJob(item.source, None) for item in found], many, left_out)
+    items, many, left_out = _expanded(inputs, reads)
+    return FilePlan([FileJob(item.source, None) for item in items], many, left_out)
 
 
 def plan_jobs(
@@ -158,16 +158,18 @@ def plan_jobs(
         target = output_file(out, writes)
         if existing.keeps(target, named=True):
             return FilePlan([], many=False, kept=1)
-        return FilePlan([FileJob(spooled_input(inputs[0]), target)], many=False, where=_in(target))
+        return FilePlan(
+            [FileJob(spooled_input(inputs[0]), target)], many=False, where=_place_in_words(target)
+        )
     if not inputs or any(map(_is_stream, inputs)):
         return sources(inputs)  # raises
-    found, many, left_out = _expanded(inputs, (reads,))
+    items, many, left_out = _expanded(inputs, (reads,))
     named = not many and out is not None and not is_folder(out)
     if named:
-        jobs = [FileJob(found[0].source, output_file(str(out), writes))]
+        jobs = [FileJob(items[0].source, output_file(str(out), writes))]
     else:
         folder = None if out is None else folder_of_many(out, writes)
-        jobs = _laid_out(found, folder, reads, writes[0])
+        jobs = _laid_out(items, folder, reads, writes[0])
     _check_apart(jobs)
     jobs = shard.of(jobs)
     todo = [job for job in jobs if not existing.keeps(job.target, named)]
@@ -176,12 +178,16 @@ def plan_jobs(
             f"{jobs[0].target} exists already: --overwrite replaces it, -o names another output"
         )
     if out is None and not many and todo:
-        check_folder(Path(found[0].source).parent)
+        check_folder(Path(items[0].source).parent)
     elif out is not None and not named:
         make_folder(Path(out))
     for folder in {job.target.parent for job in todo if job.target is not None}:
         announce(folder)
-    where = _in(jobs[0].target) if jobs and not many else f"in {out or 'the folders of the inputs'}"
+    where = (
+        _place_in_words(jobs[0].target)
+        if jobs and not many
+        else f"in {out or 'the folders of the inputs'}"
+    )
     return FilePlan(todo, many, left_out, kept=len(jobs) - len(todo), where=where)
 
 
@@ -215,7 +221,7 @@ def output_file(out: str, writes: tuple[str, ...]) -> Path | None:
     return path
 
 
-def _in(target: Path | None) -> str:
+def _place_in_words(target: Path | None) -> str:
     return "" if target is None else f"in {target}"
 
 
@@ -227,18 +233,18 @@ def _expanded(
     inputs: tuple[str, ...], reads: Sequence[Collection[str]]
 ) -> tuple[list[_Input], bool, Counter[str]]:
     """The files to read, whether there may be several, and what the folders hold besides."""
-    found: list[_Input] = []
+    items: list[_Input] = []
     left_out: Counter[str] = Counter()
     for path in map(Path, dict.fromkeys(inputs)):
         if path.is_dir():
             inside = _found_in(path, reads)
-            found += [_Input(file, path) for file in inside.files]
+            items += [_Input(file, path) for file in inside.files]
             left_out += inside.left_out
         else:
-            found.append(_Input(path, path.parent))
-    if not any(item.source.exists() for item in found):
-        raise ValueError(f"{found[0].source} does not exist: check the path")
-    return found, len(inputs) > 1 or any(map(os.path.isdir, inputs)), left_out
+            items.append(_Input(path, path.parent))
+    if not any(item.source.exists() for item in items):
+        raise ValueError(f"{items[0].source} does not exist: check the path")
+    return items, len(inputs) > 1 or any(map(os.path.isdir, inputs)), left_out
 
 
 def _found_in(folder: Path, reads: Sequence[Collection[str]]) -> FoundFiles:
@@ -265,16 +271,16 @@ def folder_of_many(out: str, writes: tuple[str, ...]) -> Path:
 
 
 def _laid_out(
-    found: list[_Input], folder: Path | None, reads: Collection[str], suffix: str
+    items: list[_Input], folder: Path | None, reads: Collection[str], suffix: str
 ) -> list[FileJob]:
     """Jobs with targets in `folder`, or beside the inputs if None."""
     if folder is None:
-        places = [item.source for item in found]
+        places = [item.source for item in items]
     else:
-        places = [item.source.relative_to(item.root) for item in found]
+        places = [item.source.relative_to(item.root) for item in items]
         for group in _alike(places, reads):
-            if len({os.path.abspath(found[i].source.parent) for i in group}) > 1:
-                paths = [os.path.abspath(found[i].source) for i in group]
+            if len({os.path.abspath(items[i].source.parent) for i in group}) > 1:
+                paths = [os.path.abspath(items[i].source) for i in group]
                 top = os.path.commonpath([os.path.dirname(path) for path in paths])
                 for i, path in zip(group, paths, strict=True):
                     places[i] = Path(os.path.relpath(path, top))
@@ -285,7 +291,7 @@ def _laid_out(
     ]
     return [
         FileJob(item.source, target if folder is None else folder / target)
-        for item, target in zip(found, targets, strict=True)
+        for item, target in zip(items, targets, strict=True)
     ]
 
 

@@ -40,7 +40,7 @@ def in_cache() -> Iterator[Model]:
         repositories = scan_cache_dir().repos
     except (CacheNotFound, OSError, ValueError):
         return
-    for repository in sorted(repositories, key=lambda found: found.repo_id):
+    for repository in sorted(repositories, key=lambda repo: repo.repo_id):
         for revision in repository.revisions:
             try:
                 kind = kinds.folder_kind(revision.snapshot_path)

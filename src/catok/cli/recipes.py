@@ -83,7 +83,7 @@ def _copied(files: list[Path], source: Path, out: str, existing: "Existing") -> 
         with replacing(target) as temporary:
             Path(temporary).write_bytes(file.read_bytes())
         copied += 1
-    kept = len(files) - copied
-    extra = f", {kept} skipped since they exist (--overwrite replaces them)" if kept else ""
+    skipped = len(files) - copied
+    extra = f", {skipped} skipped since they exist (--overwrite replaces them)" if skipped else ""
     print_note(f"catok: copied {copied} of {len(files)} files to {out}{extra}")
     return 0

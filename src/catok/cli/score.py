@@ -228,9 +228,9 @@ def _score_pending(
     """All rows of the run, once those of `scored` are added; `audio`: their files, for progress."""
     from catok.cli.progress import Progress
 
-    kept = len(run.rows)
-    if kept:
-        print_note(f"catok: {kept} of {kept + len(run.pending)} are there already")
+    done = len(run.rows)
+    if done:
+        print_note(f"catok: {done} of {done + len(run.pending)} are there already")
     with Progress(lambda: _seconds(audio)) as progress:
         for row in scored:
             run.add(row)

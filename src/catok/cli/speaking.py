@@ -70,13 +70,15 @@ class SpeechStats:
     def heard(self, seconds: float) -> None:
         """So much audio is out."""
         if self.first is None and seconds:
-            self.first = self._worked()
+            self.first = self._seconds_worked()
         self.seconds += seconds
 
     def line(self, of: int, where: str) -> str:
         """A summary, for stderr; `where` the audio went, "" for standard output."""
         speed = (
-            f", {self.detail}, {speed_text(self.seconds, self._worked())}" if self.seconds else ""
+            f", {self.detail}, {speed_text(self.seconds, self._seconds_worked())}"
+            if self.seconds
+            else ""
         )
         speed += f", {where}" if where and self.seconds else ""
         counts = {
@@ -91,7 +93,7 @@ class SpeechStats:
             f"{speed}{extra}"
         )
 
-    def _worked(self) -> float:
+    def _seconds_worked(self) -> float:
         return time.monotonic() - self.begun - self.waited
 
 
@@ -115,7 +117,7 @@ class Speaker:
     def stream(self, item: TextItem, seed: int) -> LongFormStream:
         """The utterance in pieces, while it is made."""
         return self.synth.synthesize_long(
-            self._asked(item, item.text, seed),
+            self._request_of(item, item.text, seed),
             max_length=self.options.max_length,
             pause=self.options.pause,
             best_of=self.best_of,
@@ -123,7 +125,7 @@ class Speaker:
 
     def prompt(self, item: TextItem) -> SpeechPrompt | None:
         """The utterance for a batch; None if it is too long for one piece."""
-        request = self._asked(item, _line(item), self.seed(item))
+        request = self._request_of(item, _line(item), self.seed(item))
         if len(split_text(request.text, self.options.max_length)) > 1:
             return None
         return self.synth.prompt(request)
@@ -138,12 +140,12 @@ class Speaker:
         """The utterance's own."""
         return item.seed(self._request.seed or 0)
 
-    def _asked(self, item: TextItem, text: str, seed: int) -> SpeechRequest:
+    def _request_of(self, item: TextItem, text: str, seed: int) -> SpeechRequest:
         """What the model reads; characters that it does not know are named once."""
-        own: dict[str, Any] = item.fields.own_fields()
+        fields: dict[str, Any] = item.fields.own_fields()
         if item.reference is not None:
-            own |= {"reference": item.reference, "reference_text": item.reference_text}
-        request = self.synth.as_read(replace(self._request, text=text, seed=seed, **own))
+            fields |= {"reference": item.reference, "reference_text": item.reference_text}
+        request = self.synth.as_read(replace(self._request, text=text, seed=seed, **fields))
         new = [c for c in self.synth.unknown_characters(request.text) if c not in self._unknown]
         if new:
             self._unknown.update(new)
@@ -168,7 +170,7 @@ def speak_to_stream(
     rate = speaker.synth.sample_rate
     gap = silence(speaker.synth.tokenizer.channels, speaker.options.pause, rate)
     count, before = 0, stats.seconds
-    for count, (item, seed) in enumerate(_awaited(items, stats), start=1):
+    for count, (item, seed) in enumerate(_timed(items, stats), start=1):
         if count > 1 and gap.shape[1]:
             writer.write(gap)
         stream = speaker.stream(item, seed)
@@ -182,7 +184,7 @@ def speak_to_stream(
     return count
 
 
-def _awaited(
+def _timed(
     items: Iterable[tuple[TextItem, int]], stats: SpeechStats
 ) -> Iterator[tuple[TextItem, int]]:
     source = iter(items)
@@ -256,17 +258,17 @@ def _say_part(
         try:
             prompt = speaker.prompt(item)
             if prompt is None:
-                _long(speaker, item, outputs.of(item), stats)
+                _speak_long(speaker, item, outputs.of(item), stats)
             else:
                 waiting.append((item, prompt))
         except (ValueError, OSError) as error:
             _report(error, item.id, stats)
     if waiting:
-        _short(speaker, waiting, outputs, stats)
+        _speak_short(speaker, waiting, outputs, stats)
     return len(items), stats
 
 
-def _short(
+def _speak_short(
     speaker: Speaker,
     waiting: Sequence[tuple[TextItem, SpeechPrompt]],
     outputs: Outputs,
@@ -277,7 +279,7 @@ def _short(
         try:
             if not speech.audio.shape[1]:
                 raise ValueError(NOTHING)
-            save_audio(_made(outputs.of(item)), speech.audio, speech.sample_rate)
+            save_audio(_with_folder(outputs.of(item)), speech.audio, speech.sample_rate)
         except (ValueError, OSError) as error:
             _report(error, item.id, stats)
             continue
@@ -286,9 +288,9 @@ def _short(
         stats.cut += not speech.ended
 
 
-def _long(speaker: Speaker, item: TextItem, target: Path, stats: SpeechStats) -> None:
+def _speak_long(speaker: Speaker, item: TextItem, target: Path, stats: SpeechStats) -> None:
     synth = speaker.synth
-    with AudioWriter(_made(target), synth.sample_rate, synth.tokenizer.channels) as writer:
+    with AudioWriter(_with_folder(target), synth.sample_rate, synth.tokenizer.channels) as writer:
         speak_to_stream(speaker, [(item, speaker.seed(item))], writer, stats)
 
 
@@ -297,6 +299,6 @@ def _report(error: Exception, name: str, stats: SpeechStats) -> None:
     terminal.print_error(error_line(error, name))
 
 
-def _made(target: Path) -> Path:
+def _with_folder(target: Path) -> Path:
     target.parent.mkdir(parents=True, exist_ok=True)
     return target

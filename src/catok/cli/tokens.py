@@ -73,12 +73,12 @@ class Verify:
         check_tokenizer(tok, space, self.folder)
         wrong = 0
         if self.inputs:
-            found = verify(tok, self.folder, self.inputs, samples=self.samples, seed=self.seed)
-            for item in found:
+            results = verify(tok, self.folder, self.inputs, samples=self.samples, seed=self.seed)
+            for item in results:
                 if item.agreeing < 1:
                     wrong += 1
                     print_error(f"catok: {item.id}: {item.error or f'{item.agreeing:.2%} agree'}")
-            print_result(f"{len(found) - wrong} of {len(found)} recordings have the same codes")
+            print_result(f"{len(results) - wrong} of {len(results)} recordings have the same codes")
         if self.decode:
             if self.out is None and is_url(self.folder):
                 raise UsageError("name a folder of this machine for the recordings: --out")

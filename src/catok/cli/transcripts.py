@@ -37,17 +37,17 @@ def recording_ids(inputs: Iterable[str], jobs: Iterable[FileJob]) -> dict[str, s
     top = os.path.commonpath([place if place.is_dir() else place.parent for place in places])
     names: dict[str, str] = {}  # of jobs, by id
     for job in jobs:
-        found = Path(job.name).stem
+        recording_id = Path(job.name).stem
         if isinstance(job.source, Path):
             path = Path(os.path.abspath(job.source)).relative_to(top)
-            found = path.with_suffix("").as_posix()
-        if found in names:
+            recording_id = path.with_suffix("").as_posix()
+        if recording_id in names:
             raise ValueError(
-                f"{names[found]} and {job.name} would both have the id {found}: rename one, or "
-                "leave it out"
+                f"{names[recording_id]} and {job.name} would both have the id {recording_id}: "
+                "rename one, or leave it out"
             )
-        names[found] = job.name
-    return {name: found for found, name in names.items()}
+        names[recording_id] = job.name
+    return {name: recording_id for recording_id, name in names.items()}
 
 
 def format_transcript(
@@ -106,13 +106,13 @@ class TranscriptFile:
         """
         jobs = []
         for job in todo.jobs:
-            found = self._ids.get(self._name(job.name))
-            if found is None:
+            recording_id = self._ids.get(self._name(job.name))
+            if recording_id is None:
                 jobs.append(job)
-            elif found != keys.get(job.name, ""):
+            elif recording_id != keys.get(job.name, ""):
                 raise ValueError(
-                    f"{self._path} has {job.name} with the id {found}, from other inputs: choose "
-                    "another -o, or replace it with --overwrite"
+                    f"{self._path} has {job.name} with the id {recording_id}, from other inputs: "
+                    "choose another -o, or replace it with --overwrite"
                 )
         return FilePlan(jobs, todo.many, todo.left_out, kept=len(todo.jobs) - len(jobs))
 

@@ -54,21 +54,21 @@ def read_utterances(path: Path) -> tuple[list[TextItem], bool, dict[str, str]]:
         files = find_files(path, {".txt"}).files
         if not files:
             raise ValueError(f"{path} holds no .txt files: check the folder")
-        found, unread = [], {}
+        utterances, unread = [], {}
         for file in files:
             name = file.relative_to(path).with_suffix("").as_posix()
             try:
-                found.append(TextItem(name, _text(file)))
+                utterances.append(TextItem(name, _text(file)))
             except ValueError as error:
                 unread[name] = str(error)
-        return found, True, unread
+        return utterances, True, unread
     if path.suffix == ".jsonl":
         return _unique(_from_json_lines(path), path), True, {}
     if path.suffix == ".lst":
         from catok.evaluation.protocols.seed_tts_eval import read_seed_tts_list
 
         items = read_seed_tts_list(path)
-        found = [
+        utterances = [
             TextItem(
                 item.id,
                 item.text,
@@ -78,7 +78,7 @@ def read_utterances(path: Path) -> tuple[list[TextItem], bool, dict[str, str]]:
             )
             for item in items
         ]
-        return _unique(found, path), True, {}
+        return _unique(utterances, path), True, {}
     return [TextItem(path.stem, _text(path))], False, {}
 
 
@@ -109,14 +109,14 @@ def _from_json_lines(path: Path) -> Iterable[TextItem]:
 
 def _unique(items: Iterable[TextItem], where: Path) -> list[TextItem]:
     """Raises ValueError when there are none, two of an id, or an id that leaves the folder."""
-    found: dict[str, TextItem] = {}
+    by_path: dict[str, TextItem] = {}
     for item in items:
         place = Path(item.id)
-        if place.as_posix() in found:  # a/b and a//b are one file
+        if place.as_posix() in by_path:  # a/b and a//b are one file
             raise ValueError(f"{where} has two utterances {item.id}: give each its own id")
         if place.is_absolute() or ".." in place.parts or not place.name:
             raise ValueError(f"{where}: id {item.id!r} must name a file inside the output folder")
-        found[place.as_posix()] = item
-    if not found:
+        by_path[place.as_posix()] = item
+    if not by_path:
         raise ValueError(f"{where} lists no utterances: check the path")
-    return list(found.values())
+    return list(by_path.values())

@@ -133,10 +133,10 @@ def run(
         chosen = _variants(model, kit, variants, stack)
         names = checks or None
         progress = stack.enter_context(bar(count_tasks(chosen, names), desc="tasks"))
-        found = verify(port, chosen, names, Limits(min_equal, min_snr), progress.update)
-    print_result(as_text(found))
-    _write(found, files)
-    return 0 if found.passed else 1
+        result = verify(port, chosen, names, Limits(min_equal, min_snr), progress.update)
+    print_result(as_text(result))
+    _write(result, files)
+    return 0 if result.passed else 1
 
 
 def _variants(

@@ -92,15 +92,15 @@ def read_back(
     from catok.evaluation.versa.results import join_versa_rows, versa_means, versa_rows
     from catok.io.files import replacing
 
-    found = []
+    results = []
     for folder in folders:
         scored = versa_rows(folder)
-        found += scored
+        results += scored
         for name, value in versa_means(scored).items():
             print_result(f"{Path(folder).name}  {name}  {value:.4g}")
     if rows is not None:
-        found = join_versa_rows([row for _, row in read_jsonl(rows)], found)
+        results = join_versa_rows([row for _, row in read_jsonl(rows)], results)
     with replacing(out) as temporary:
-        lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in found)
+        lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in results)
         Path(temporary).write_text("".join(lines), encoding="utf-8", errors="backslashreplace")
     return 0

@@ -89,12 +89,12 @@ class Answers:
             raise NotOffered(self._skipped[task.name])
         if task.name not in self._arrays:
             raise FileNotFoundError(f"the command wrote no {task.name}.npy")
-        found = self._arrays[task.name]
-        if found.ndim != 3 or len(found) != len(task.places):
-            raise ValueError(f"{task.name}.npy has shape {list(found.shape)}")
+        array = self._arrays[task.name]
+        if array.ndim != 3 or len(array) != len(task.places):
+            raise ValueError(f"{task.name}.npy has shape {list(array.shape)}")
         if task.steps is not None:
-            return list(found)
-        rows = zip(found, task.places, task.lengths, strict=True)
+            return list(array)
+        rows = zip(array, task.places, task.lengths, strict=True)
         encodes = task.direction == "encode"
         return [row[:, : len(places) if encodes else length] for row, places, length in rows]
 

@@ -24,14 +24,14 @@ def findings(outcomes: Sequence[Outcome]) -> list[Finding]:
     A fault of the whole pass shows in all other checks; these are then not explained again.
     """
     failed = [outcome for outcome in outcomes if not outcome.passed]
-    found: list[Finding] = []
+    faults: list[Finding] = []
     for direction in ("encode", "decode"):
-        own = [outcome for outcome in failed if outcome.direction == direction]
-        for finding in _of_one_direction(own):
-            same = [each for each in found if each.name == finding.name]
+        of_direction = [outcome for outcome in failed if outcome.direction == direction]
+        for finding in _of_one_direction(of_direction):
+            same = [each for each in faults if each.name == finding.name]
             if not same:
-                found.append(finding)
-    return found
+                faults.append(finding)
+    return faults
 
 
 def _of_one_direction(failed: Sequence[Outcome]) -> Iterator[Finding]:

@@ -85,8 +85,8 @@ class Outcome:
 
     def snr(self, within: bool | None = None) -> float | None:
         """The worst frame's SNR in dB; of all frames, within the smallest window, or past it."""
-        found = [f.snr for f in self.frames if f.snr is not None and self._is_in(f, within)]
-        return min(found) if found else None
+        figures = [f.snr for f in self.frames if f.snr is not None and self._is_in(f, within)]
+        return min(figures) if figures else None
 
     @property
     def ties(self) -> int:
@@ -127,8 +127,8 @@ def judge(
     compare = _compare_codes if task.direction == "encode" else _compare_sound
     frames: list[Frame] = []
     faults: list[str] = []
-    for row, found in enumerate(rows):
-        judged, fault = compare(variant, task, row, found)
+    for row, output in enumerate(rows):
+        judged, fault = compare(variant, task, row, output)
         frames += judged
         faults += [fault] if fault else []
     return _replaced(empty, frames=tuple(frames), fault="; ".join(dict.fromkeys(faults)))
@@ -143,26 +143,26 @@ def _replaced(outcome: Outcome, **changes) -> Outcome:
 
 
 def _compare_codes(
-    variant: Variant, task: Task, row: int, found: np.ndarray
+    variant: Variant, task: Task, row: int, codes: np.ndarray
 ) -> tuple[list[Frame], str]:
     places = task.places[row]
-    if found.ndim != 2 or found.shape[0] != task.depth:
-        return [], f"codes of shape {list(found.shape)} where [{task.depth}, F] was asked for"
+    if codes.ndim != 2 or codes.shape[0] != task.depth:
+        return [], f"codes of shape {list(codes.shape)} where [{task.depth}, F] was asked for"
     fault = ""
-    if found.shape[1] != len(places):
-        fault = f"{found.shape[1]} frames where there are {len(places)}"
+    if codes.shape[1] != len(places):
+        fault = f"{codes.shape[1]} frames where there are {len(places)}"
     frames = []
     for at, place in enumerate(places):
         if place is None:
             continue
         recording = variant.recordings[place[0]]
         expected = recording.codes[: task.depth, place[1]]
-        given = found[:, at] if at < found.shape[1] else np.full(task.depth, -1)
+        given = codes[:, at] if at < codes.shape[1] else np.full(task.depth, -1)
         differs = np.flatnonzero(given != expected)
         judged, lost, tie = task.depth, None, False
         if len(differs):
             lost = float(recording.margins[differs[0], place[1]])
-            tie = lost < TIE and at < found.shape[1]
+            tie = lost < TIE and at < codes.shape[1]
             judged = int(differs[0]) if tie else judged
         equal = int((given == expected)[:judged].sum())
         frames.append(Frame(row, place[0], place[1], judged, equal, lost, tie))
@@ -170,27 +170,27 @@ def _compare_codes(
 
 
 def _compare_sound(
-    variant: Variant, task: Task, row: int, found: np.ndarray
+    variant: Variant, task: Task, row: int, audio: np.ndarray
 ) -> tuple[list[Frame], str]:
     size, channels = variant.config.frame_size, variant.config.channels
     total = task.lengths[row]
-    if found.ndim != 2 or found.shape[0] != channels:
-        return [], f"audio of shape {list(found.shape)} where [{channels}, T] was asked for"
+    if audio.ndim != 2 or audio.shape[0] != channels:
+        return [], f"audio of shape {list(audio.shape)} where [{channels}, T] was asked for"
     fault = ""
-    if found.shape[1] != total:
-        fault = f"{found.shape[1]} samples where there are {total}"
+    if audio.shape[1] != total:
+        fault = f"{audio.shape[1]} samples where there are {total}"
     frames = []
     for at, place in enumerate(task.places[row]):
         if place is None:
             continue
         stop = min((at + 1) * size, total)
         given = np.zeros((channels, stop - at * size))
-        there = found[:, at * size : stop]
+        there = audio[:, at * size : stop]
         given[:, : there.shape[1]] = there
         sound = variant.recordings[place[0]].decoded[task.depth]
         expected = sound[:, place[1] * size : place[1] * size + given.shape[1]]
-        kept = ~np.isnan(expected)
-        snr = _snr(expected[kept].astype(np.float64), given[kept])
+        known = ~np.isnan(expected)
+        snr = _snr(expected[known].astype(np.float64), given[known])
         frames.append(Frame(row, place[0], place[1], snr=snr))
     return frames, fault
 

@@ -131,18 +131,18 @@ def _vectors(name: str, reference: ReferenceTokenizer) -> dict[str, np.ndarray]:
     arrays: dict[str, np.ndarray] = {}
     for title, samples in lengths.items():
         stored = _noise(generator(name, title), config.channels, samples)
-        found = reference.encode(torch.from_numpy(stored / np.float32(FULL_SCALE)))
+        encoded = reference.encode(torch.from_numpy(stored / np.float32(FULL_SCALE)))
         arrays[f"{title}.audio"] = stored
-        arrays[f"{title}.latents"] = found.latents.numpy().astype(np.float32)
-        arrays[f"{title}.codes"] = found.codes.numpy().astype(np.int16)
-        arrays[f"{title}.margins"] = found.margins.numpy().astype(np.float32)
-        whole = found.codes.shape[0]
+        arrays[f"{title}.latents"] = encoded.latents.numpy().astype(np.float32)
+        arrays[f"{title}.codes"] = encoded.codes.numpy().astype(np.int16)
+        arrays[f"{title}.margins"] = encoded.margins.numpy().astype(np.float32)
+        whole = encoded.codes.shape[0]
         depths = range(1, whole + 1) if title == "partial" else (whole,)
-        decoded = [reference.decode(found.codes[:k]) for k in depths]
+        decoded = [reference.decode(encoded.codes[:k]) for k in depths]
         sound = [each.audio[:, ::STRIDE].numpy() for each in decoded]
         arrays[f"{title}.decoded"] = np.stack(sound).astype(np.float32)
         if title == "short":
-            sides = {"encoder": found.stages, "decoder": decoded[-1].stages}
+            sides = {"encoder": encoded.stages, "decoder": decoded[-1].stages}
             for side, stages in sides.items():
                 for index, stage in enumerate(stages):
                     arrays[f"short.{side}.{index}"] = stage.numpy().astype(np.float32)
@@ -193,16 +193,16 @@ def _load_variant(folder: Path, name: str) -> Variant:
 def _recordings(
     arrays: Mapping[str, np.ndarray], config: TokenizerConfig
 ) -> dict[str, KitRecording]:
-    found = {}
+    recordings = {}
     for title in ("long", "partial", "short"):
         codes = arrays[f"{title}.codes"].astype(np.int64)
-        kept = arrays[f"{title}.decoded"]
+        stored = arrays[f"{title}.decoded"]
         sound = np.full(
-            (len(kept), config.channels, codes.shape[1] * config.frame_size), np.nan, np.float32
+            (len(stored), config.channels, codes.shape[1] * config.frame_size), np.nan, np.float32
         )
-        sound[..., ::STRIDE] = kept
-        depths = range(1, len(kept) + 1) if len(kept) > 1 else (codes.shape[0],)
-        found[title] = KitRecording(
+        sound[..., ::STRIDE] = stored
+        depths = range(1, len(stored) + 1) if len(stored) > 1 else (codes.shape[0],)
+        recordings[title] = KitRecording(
             title,
             arrays[f"{title}.audio"].astype(np.float32) / FULL_SCALE,
             arrays[f"{title}.latents"],
@@ -210,4 +210,4 @@ def _recordings(
             arrays[f"{title}.margins"],
             dict(zip(depths, sound, strict=True)),
         )
-    return found
+    return recordings

@@ -30,14 +30,14 @@ def as_page(report: Report) -> str:
 
 def _section(variant: VariantReport) -> str:
     lines = lines_of(variant)
-    found = "".join(
+    items = "".join(
         tag("li", tag("strong", escaped(each.name)) + ": " + escaped(each.text))
         for each in variant.findings
     )
     parts = [
         tag("h2", escaped(variant.name)),
         tag("p", f"The smallest window is full after {variant.window:g} frames."),
-        tag("ul", found, class_="findings") if found else "",
+        tag("ul", items, class_="findings") if items else "",
     ]
     if lines:
         parts.append(_table(lines))

@@ -63,14 +63,14 @@ def imported_class(name: str) -> Any:
     """The class of "module:Class". Raises ValueError where there is none."""
     module, _, attribute = name.partition(":")
     try:
-        found = import_module(module)
+        value = import_module(module)
         for part in attribute.split("."):
-            found = getattr(found, part)
+            value = getattr(value, part)
     except (ImportError, AttributeError, ValueError) as error:
         raise ValueError(f"no class {name}: {error}") from error
-    if not hasattr(found, "from_pretrained"):
+    if not hasattr(value, "from_pretrained"):
         raise ValueError(f"{name} has no from_pretrained(folder): give it one")
-    return found
+    return value
 
 
 class TokenizerCalls:
@@ -85,8 +85,8 @@ class TokenizerCalls:
         if task.steps is not None:
             return self._stream(task, task.steps, given)
         if task.direction == "encode":
-            found = tokenizer.encode(given, lengths=lengths, num_quantizers=task.depth)
-            pairs = zip(found.codes, found.frame_lengths, strict=True)
+            encoded = tokenizer.encode(given, lengths=lengths, num_quantizers=task.depth)
+            pairs = zip(encoded.codes, encoded.frame_lengths, strict=True)
             return [_array(codes[:, : int(frames)]) for codes, frames in pairs]
         encoded = tokenizer.encoded(given, lengths)
         audio = tokenizer.decode(encoded, num_quantizers=task.depth)
@@ -98,15 +98,15 @@ class TokenizerCalls:
         state = tokenizer.encoder_state(batch) if encodes else tokenizer.decoder_state(batch)
         width = tokenizer.frame_size if encodes else 1
         chunks = given.split([step.frames * width for step in steps], dim=2)
-        found = []
+        outputs = []
         for step, chunk in zip(steps, chunks, strict=True):
             if step.reset:
                 state.reset(list(step.reset))
             active = None if all(step.active) else torch.tensor(step.active)
             advance = tokenizer.encode_step if encodes else tokenizer.decode_step
             out, state = advance(chunk, state, active)
-            found.append(out)
-        return list(_array(torch.cat(found, dim=2)))
+            outputs.append(out)
+        return list(_array(torch.cat(outputs, dim=2)))
 
 
 class ModelCalls:
@@ -129,13 +129,13 @@ class ModelCalls:
             if task.direction == "encode":
                 given = torch.nn.functional.pad(given, (0, -given.shape[2] % size))
                 mask = _mask(task.lengths, given.shape[2])
-                found = self._model.encode(given, mask, num_quantizers=task.depth)
-                lengths = found.audio_codes_mask.sum(1)
-                pairs = zip(found.audio_codes, lengths, strict=True)
+                output = self._model.encode(given, mask, num_quantizers=task.depth)
+                lengths = output.audio_codes_mask.sum(1)
+                pairs = zip(output.audio_codes, lengths, strict=True)
                 return [_array(codes[:, : int(n)]) for codes, n in pairs]
             frames = [-(-length // size) for length in task.lengths]
-            found = self._model.decode(given, _mask(frames, given.shape[2]))
-            pairs = zip(found.audio_values, task.lengths, strict=True)
+            output = self._model.decode(given, _mask(frames, given.shape[2]))
+            pairs = zip(output.audio_values, task.lengths, strict=True)
             return [_array(audio[:, :length]) for audio, length in pairs]
 
     def _stream(self, task: Task, steps: Sequence[Step], given: Tensor) -> Sequence[np.ndarray]:
@@ -143,7 +143,7 @@ class ModelCalls:
         cache = self._cache("encoder" if encodes else "decoder", batch)
         width = task.lengths[0] // sum(step.frames for step in steps) if encodes else 1
         chunks = given.split([step.frames * width for step in steps], dim=2)
-        found = []
+        outputs = []
         with torch.no_grad():
             for step, chunk in zip(steps, chunks, strict=True):
                 mask = None
@@ -156,8 +156,8 @@ class ModelCalls:
                     mask = rows[:, None].expand(-1, chunk.shape[2])
                 advance = self._model.encode if encodes else self._model.decode
                 out = advance(chunk, mask, past_key_values=cache)
-                found.append(out.audio_codes if encodes else out.audio_values)
-        return list(_array(torch.cat(found, dim=2)))
+                outputs.append(out.audio_codes if encodes else out.audio_values)
+        return list(_array(torch.cat(outputs, dim=2)))
 
     def _cache(self, side: str, batch: int) -> Any:
         if hasattr(self._model, f"{side}_cache"):

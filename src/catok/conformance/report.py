@@ -182,10 +182,10 @@ def _snrs(outcomes: Sequence[Outcome]) -> tuple[str, str]:
 
 
 def _first(outcomes: Sequence[Outcome]) -> str:
-    found = [o.first_wrong for o in outcomes if o.first_wrong is not None]
-    if not found:
+    wrong = [o.first_wrong for o in outcomes if o.first_wrong is not None]
+    if not wrong:
         return "-"
-    first = min(found, key=lambda frame: frame.index)
+    first = min(wrong, key=lambda frame: frame.index)
     return f"{first.index} of {first.recording}"
 
 

@@ -57,7 +57,7 @@ def verify(
     A model that does not load and a task that raises are failures of the report, not of this call.
     Raises ValueError on unknown checks.
     """
-    checks = _known(checks)
+    checks = _known_checks(checks)
     limits = limits or Limits()
     return Report(
         port.name,
@@ -68,11 +68,11 @@ def verify(
 
 def count_tasks(variants: Iterable[Variant], checks: Sequence[str] | None = None) -> int:
     """How many tasks `verify` would run. Raises ValueError on unknown checks."""
-    checks = _known(checks)
+    checks = _known_checks(checks)
     return sum(1 for variant in variants for _ in tasks_of(variant, checks))
 
 
-def _known(checks: Sequence[str] | None) -> Sequence[str]:
+def _known_checks(checks: Sequence[str] | None) -> Sequence[str]:
     unknown = sorted(set(checks or ()) - set(CHECKS))
     if unknown:
         raise ValueError(f"no checks {unknown}: there are {list(CHECKS)}")

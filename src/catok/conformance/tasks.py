@@ -162,7 +162,7 @@ def _stream(
     depth = len(variant.recordings["long"].codes)
     total = sum(step.frames for step in steps)
     lengths = (total * variant.config.frame_size,) * len(lines)
-    given = _fed(variant, direction, filled, depth)
+    given = _stream_input(variant, direction, filled, depth)
     return Task(check, setting, direction, given, lengths, depth, filled, tuple(steps))
 
 
@@ -170,7 +170,7 @@ def _until_reset(line: list[Place]) -> int:
     return line.index(None) if None in line else len(line)
 
 
-def _fed(
+def _stream_input(
     variant: Variant, direction: Direction, places: Sequence[Sequence[Place]], depth: int
 ) -> np.ndarray:
     """The input of a stream, frame by frame; noise-like values where nothing is judged."""

@@ -79,7 +79,7 @@ class _OpenShard:
     """A shard in work: its recordings, and what has come back of them."""
 
     recordings: Sequence[Recording]
-    found: dict[int, Tokenized[tuple[int, int]]] = field(default_factory=dict)
+    results: dict[int, Tokenized[tuple[int, int]]] = field(default_factory=dict)
 
 
 def encode_shards(
@@ -121,7 +121,7 @@ def encode_shards(
     for item in packer.encode(reader.read(wanted())):
         index, place = item.key
         shard = working[index]
-        shard.found[place] = item
+        shard.results[place] = item
         _count(summary, item, tokenizer.sample_rate)
         summary.elapsed = time.perf_counter() - began
         summary.waited = reader.waited
@@ -132,7 +132,7 @@ def encode_shards(
             raise TooManyFailures(
                 f"{summary.failures} recordings failed, the last {name}: {item.error}"
             )
-        if len(shard.found) == len(shard.recordings):
+        if len(shard.results) == len(shard.recordings):
             _write(folder, index, working.pop(index))
             summary.size += folder.size(index)
             done(index)
@@ -151,17 +151,19 @@ def _count(summary: TokenizeSummary, item: Tokenized, sample_rate: int) -> None:
 
 
 def _write(folder: TokenFolder, index: int, shard: _OpenShard) -> None:
-    found = [(recording, shard.found[place]) for place, recording in enumerate(shard.recordings)]
-    good = [(recording, item) for recording, item in found if item.error is None]
-    kept = found if folder.settings.format == "shar" else good
+    results = [
+        (recording, shard.results[place]) for place, recording in enumerate(shard.recordings)
+    ]
+    good = [(recording, item) for recording, item in results if item.error is None]
+    written = results if folder.settings.format == "shar" else good
     rows = [
         TokenRow(recording.id, item.codes, item.samples, recording.columns)
-        for recording, item in kept
+        for recording, item in written
         if item.error is None or recording.part is not None  # cuts of a Shar keep their place
     ]
     failures = [
         Failure(recording.id, recording.name, item.error)
-        for recording, item in found
+        for recording, item in results
         if item.error is not None
     ]
     folder.write(

@@ -42,16 +42,16 @@ def read_inputs(inputs: Sequence[str | Path], *, content: bool = False) -> list[
 
     Raises ValueError where an input is missing, malformed or holds no recordings.
     """
-    found = _with_unique_ids(
+    recordings = _with_unique_ids(
         [_with_free_names(item) for path in inputs for item in _read(os.fspath(path))]
     )
     if not content:
-        return found
+        return recordings
     with ThreadPoolExecutor(4) as pool:
-        hashes = pool.map(Recording.content_hash, found)
+        hashes = pool.map(Recording.content_hash, recordings)
         return [
             replace(recording, version=f"{recording.version} {content_hash}")
-            for recording, content_hash in zip(found, hashes, strict=True)
+            for recording, content_hash in zip(recordings, hashes, strict=True)
         ]
 
 
@@ -212,12 +212,12 @@ def _with_free_names(recording: Recording) -> Recording:
 def _with_unique_ids(recordings: Sequence[Recording]) -> list[Recording]:
     taken = {recording.id for recording in recordings}
     seen: Counter[str] = Counter()
-    found = []
+    unique = []
     for recording in recordings:
         seen[recording.id] += 1
         name, count = recording.id, seen[recording.id]
         while count > 1 and name in taken:
             name, count = f"{recording.id}-{count}", count + 1
         taken.add(name)
-        found.append(recording if name == recording.id else replace(recording, id=name))
-    return found
+        unique.append(recording if name == recording.id else replace(recording, id=name))
+    return unique

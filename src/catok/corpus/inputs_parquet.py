@@ -58,10 +58,10 @@ def _audio_column(schema: Any, table: str) -> str:
             return any(f.name == "bytes" and holds(f.type) for f in kind)
         return pa.types.is_binary(kind) or pa.types.is_large_binary(kind)
 
-    found = [field.name for field in schema if holds(field.type)]
-    if not found:
+    columns = [field.name for field in schema if holds(field.type)]
+    if not columns:
         raise ValueError(f"{table} has no column of audio bytes, only {', '.join(schema.names)}")
-    return "audio" if "audio" in found else found[0]
+    return "audio" if "audio" in columns else columns[0]
 
 
 def _paths(reader: Any, group: int, column: str) -> list[str | None]:

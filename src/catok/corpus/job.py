@@ -151,33 +151,33 @@ class TokenizeJob:
 
     def pending(self) -> Iterator[tuple[int, Sequence[Recording]]]:
         """The shards of this machine that are not done, with their recordings."""
-        for index, own in self._own():
-            if not self._is_done(index, own):
-                yield index, own
+        for index, recordings in self._shards():
+            if not self._is_done(index, recordings):
+                yield index, recordings
 
     def summary(self) -> TokenizeSummary:
         """How much there is to do, and how much of it is done."""
         summary, waiting = TokenizeSummary(), []
-        for index, own in self._own():
-            summary.total += len(own)
-            if self._is_done(index, own):
-                summary.kept += len(own)
+        for index, recordings in self._shards():
+            summary.total += len(recordings)
+            if self._is_done(index, recordings):
+                summary.kept += len(recordings)
                 entry = self.folder.entry(index)
                 summary.failed_before += len(entry.failures) if entry else 0
             else:
-                waiting += own
+                waiting += recordings
         summary.expected = estimated_seconds(waiting)
         return summary
 
-    def _own(self) -> Iterator[tuple[int, Sequence[Recording]]]:
+    def _shards(self) -> Iterator[tuple[int, Sequence[Recording]]]:
         first, step = self.config.shard
         for index in range(first, len(self._ends), step):
             start = self._ends[index - 1] if index else 0
             yield index, self._recordings[start : self._ends[index]]
 
-    def _is_done(self, index: int, own: Sequence[Recording]) -> bool:
+    def _is_done(self, index: int, recordings: Sequence[Recording]) -> bool:
         entry = self.folder.entry(index)
-        if entry is None or not entry.is_of(own):
+        if entry is None or not entry.is_of(recordings):
             return False
         return not (self.config.retry_failed and entry.failures)
 

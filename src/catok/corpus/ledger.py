@@ -91,12 +91,12 @@ class TokenFolder:
         settings = _settings(storage)
         if settings is None:
             kind = None if is_url(path) else folder_kind(Path(path))
-            found = f"it is {kind.text}" if kind else f"it has no {SETTINGS}"
-            found = (
-                found if is_url(path) or Path(path).is_dir() else "there is no folder of that name"
-            )
+            problem = f"it is {kind.text}" if kind else f"it has no {SETTINGS}"
+            if not is_url(path) and not Path(path).is_dir():
+                problem = "there is no folder of that name"
             raise ValueError(
-                f"{path} is no folder of token shards, {found}: name one that `catok tokenize` made"
+                f"{path} is no folder of token shards, {problem}: "
+                "name one that `catok tokenize` made"
             )
         return cls(storage, settings)
 

@@ -111,13 +111,13 @@ class RowPacker:
                 codes, state = self.tokenizer.encode_step(
                     chunk, state, active, num_quantizers=self.num_quantizers
                 )
-            found = codes.transpose(1, 2).to("cpu", torch.int32).numpy().astype(np.uint16)
+            by_row = codes.transpose(1, 2).to("cpu", torch.int32).numpy().astype(np.uint16)
             self.work.computed += self.rows * steps
             # 3. rows keep their frames; those that end give back their recording
             for index, row in enumerate(rows):
                 if row is None:
                     continue
-                self.work.used += row.keep(found[index])
+                self.work.used += row.keep(by_row[index])
                 row.fill(self.frames)
                 if row.error is not None or not row.filled:
                     yield row.result()

@@ -78,7 +78,7 @@ class Reader:
         try:
             whole = audio.result()
         except BrokenProcessPool:  # a process died, perhaps of another recording
-            whole = self._alone(recording)
+            whole = self._read_alone(recording)
         if whole is None:
             yield from recording.blocks(*self._kind)
             return
@@ -86,7 +86,7 @@ class Reader:
             warnings.warn(note, AudioWarning, stacklevel=2)
         yield torch.from_numpy(whole.audio)
 
-    def _alone(self, recording: Recording) -> "_Whole | None":
+    def _read_alone(self, recording: Recording) -> "_Whole | None":
         """Read in a process of its own. Raises ValueError where that dies again."""
         pool = _pool(1)
         try:
@@ -134,9 +134,9 @@ def _read(recording: Recording, sample_rate: int, channels: int) -> _Whole | Non
     blocks, seconds = [np.zeros((channels, 0), np.float32)], 0.0
     with (
         audio_warnings() as notes,
-        closing(recording.blocks(sample_rate, channels)) as found,  # type: ignore[type-var]
+        closing(recording.blocks(sample_rate, channels)) as stream,  # type: ignore[type-var]
     ):
-        for block in found:
+        for block in stream:
             blocks.append(block.numpy())
             seconds += block.shape[1] / sample_rate
             if seconds > LONGEST:

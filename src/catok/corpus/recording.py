@@ -125,9 +125,9 @@ def _cut_audio(cut: str, sample_rate: int, channels: int) -> Tensor:
     from lhotse.serialization import deserialize_item
 
     try:
-        found = deserialize_item(json.loads(cut))
-        samples = found.load_audio()
-        rate = found.sampling_rate
+        lhotse_cut = deserialize_item(json.loads(cut))
+        samples = lhotse_cut.load_audio()
+        rate = lhotse_cut.sampling_rate
     except Exception as error:  # lhotse raises what its backends do
         raise ValueError(f"lhotse cannot read it: {error}") from error
     if samples is None:

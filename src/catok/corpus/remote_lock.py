@@ -42,10 +42,10 @@ class Files(Protocol):
 def remote_lock(files: Files, name: str) -> Iterator[None]:
     """Context in which no other run may have the lock `name`. Raises ValueError if one has it."""
     _wait_for_the_dead(files, name)
-    mine, ended = secrets.token_hex(8), Event()
+    run_id, ended = secrets.token_hex(8), Event()
 
     def renew(beat: int) -> None:
-        facts = {"run": mine, "process": os.getpid(), "host": socket.gethostname(), "beat": beat}
+        facts = {"run": run_id, "process": os.getpid(), "host": socket.gethostname(), "beat": beat}
         files.write(name, json.dumps(facts).encode())
 
     def keep() -> None:
@@ -56,7 +56,7 @@ def remote_lock(files: Files, name: str) -> Iterator[None]:
                 renew(beat)
 
     renew(0)
-    if _read(files, name).get("run") != mine:
+    if _read(files, name).get("run") != run_id:
         raise ValueError(f"{files.name} was taken by another run at the same time: start again")
     keeper = Thread(target=keep, daemon=True)
     keeper.start()
@@ -65,7 +65,7 @@ def remote_lock(files: Files, name: str) -> Iterator[None]:
     finally:
         ended.set()
         keeper.join()
-        if _read(files, name).get("run") == mine:
+        if _read(files, name).get("run") == run_id:
             files.remove(name)
 
 

@@ -70,8 +70,8 @@ class LocalStorage:
         self.path, self.name = path, str(path)
 
     def sizes(self, pattern: str) -> dict[str, int]:
-        found = sorted(self.path.glob(pattern))
-        return {str(file.relative_to(self.path)): file.stat().st_size for file in found}
+        files = sorted(self.path.glob(pattern))
+        return {str(file.relative_to(self.path)): file.stat().st_size for file in files}
 
     def exists(self, name: str) -> bool:
         return (self.path / name).exists()
@@ -116,11 +116,11 @@ class RemoteStorage:
         with self._system() as (system, root):
             place = f"{root}/{folder}".rstrip("/")
             try:
-                found = system.ls(place, detail=True)
+                listing = system.ls(place, detail=True)
             except FileNotFoundError:
                 return {}
         prefix = f"{folder}/" if folder else ""
-        sizes = {prefix + item["name"].rpartition("/")[2]: item for item in found}
+        sizes = {prefix + item["name"].rpartition("/")[2]: item for item in listing}
         return {
             name: int(item["size"])
             for name, item in sorted(sizes.items())

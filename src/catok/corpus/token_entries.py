@@ -39,10 +39,10 @@ def token_entries(path: str | Path) -> list[Entry]:
 
     Raises ValueError where the folder holds none.
     """
-    found = list(_entries(TokenFolder.open(path)))
-    if not found:
+    entries = list(_entries(TokenFolder.open(path)))
+    if not entries:
         raise ValueError(f"{path} holds no rows: tokenize a corpus into it first")
-    return found
+    return entries
 
 
 def _entries(folder: TokenFolder) -> Iterator[Entry]:

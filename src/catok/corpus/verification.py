@@ -48,7 +48,7 @@ def verify(
     if not recordings:
         raise ValueError(f"none of {len(rows)} recordings of {path} is in the inputs")
     packer = RowPacker(tokenizer, 1, 256, space.num_quantizers)
-    found = []
+    results = []
     kind = space.sample_rate, space.channels
     for item in packer.encode((recording.id, recording.blocks(*kind)) for recording in recordings):
         codes = rows[item.key].codes
@@ -60,8 +60,8 @@ def verify(
         else:
             verified = Verified(item.key, float((item.codes == codes).mean()))
         report(verified)
-        found.append(verified)
-    return found
+        results.append(verified)
+    return results
 
 
 def sample_rows(folder: TokenFolder, count: int, seed: int = 0) -> Iterator[TokenRow]:

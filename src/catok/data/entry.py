@@ -70,7 +70,7 @@ def parse_entry(keys: Mapping[str, Any], folder: Path, line: int = 0) -> Entry:
     """
     audio, codes = _first(keys, _AUDIO, _path), _path(keys, "codes")
     if audio is None and codes is None:
-        near = next((key for key in keys if _meant(key) in _AUDIO), None)
+        near = next((key for key in keys if _closest_key(key) in _AUDIO), None)
         hint = f": is {near!r} meant?" if near else ""
         raise ValueError(f'needs "audio" or "codes", the path of a file{hint}')
     facts = parse_facts(keys)
@@ -101,7 +101,7 @@ def parse_facts(keys: Mapping[str, Any]) -> dict[str, Any]:
     known = _KNOWN.union(_OF_CODES)
     extra = {key: value for key, value in keys.items() if key not in known}
     for key in extra:
-        meant = _meant(key)
+        meant = _closest_key(key)
         if meant is not None and meant not in keys:
             raise ValueError(f"unknown key {key!r}: {meant!r} is meant, or else rename it")
     facts: dict[str, Any] = {name: _first(keys, keys_of, _text) for name, keys_of in _TEXTS.items()}
@@ -162,7 +162,7 @@ def _count(keys: Mapping[str, Any], name: str) -> int | None:
 
 
 @lru_cache(1000)
-def _meant(key: str) -> str | None:
+def _closest_key(key: str) -> str | None:
     """The known key that a strange one is a misspelling of, if any.
 
     It is in other letters' case or with other separators, has two letters swapped or, in names of 5

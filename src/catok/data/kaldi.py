@@ -34,10 +34,10 @@ def read_kaldi(folder: str | Path, *, texts: str = "text") -> list[Entry]:
     lengths = _parsed(folder / "reco2dur", _length)
     segments = _segments(folder, files)
     about = {
-        fact: _of(folder / name, segments)
+        fact: _utterance_table(folder / name, segments)
         for fact, name in (("text", texts), ("speaker", "utt2spk"), ("language", "utt2lang"))
     }
-    found = []
+    entries = []
     for utterance, (line, recording, start, end) in segments.items():
         total = lengths.get(recording)
         length = total if start is None else (None if end is None else end - start)
@@ -53,8 +53,8 @@ def read_kaldi(folder: str | Path, *, texts: str = "text") -> list[Entry]:
             language=about["language"].get(utterance),
             line=line,
         )
-        found.append(entry)
-    return found
+        entries.append(entry)
+    return entries
 
 
 def table_lines(path: Path) -> Iterator[Line]:
@@ -90,7 +90,7 @@ def _segments(folder: Path, files: Mapping[str, str]) -> dict[str, _Segment]:
     path = folder / "segments"
     if not path.exists():
         return {name: (number, name, None, None) for number, name in enumerate(files, 1)}
-    found = {}
+    segments = {}
     for line in table_lines(path):
         try:
             recording, start, end = _segment(line.value)
@@ -98,11 +98,11 @@ def _segments(folder: Path, files: Mapping[str, str]) -> dict[str, _Segment]:
             raise ValueError(f"{path}, line {line.number}: {error}") from error
         if recording not in files:
             raise ValueError(f"{path}, line {line.number}: wav.scp has no {recording} ({line.key})")
-        found[line.key] = (line.number, recording, start, end)
-    return found
+        segments[line.key] = (line.number, recording, start, end)
+    return segments
 
 
-def _of(path: Path, utterances: Mapping[str, object]) -> dict[str, str]:
+def _utterance_table(path: Path, utterances: Mapping[str, object]) -> dict[str, str]:
     """A table by utterance, all of which must be known."""
     table = read_table(path)
     for key in table:

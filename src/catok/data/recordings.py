@@ -23,14 +23,14 @@ def read_recordings(path: str | Path) -> list[Entry]:
     """
     path = Path(path)
     if path.is_dir():
-        found = read_folder(path)
+        entries = read_folder(path)
     elif path.exists():
-        found = list(read_manifest(path))
+        entries = list(read_manifest(path))
     else:
         raise ValueError(f"no manifest or folder at {path}: check the path")
-    if not found:
+    if not entries:
         raise ValueError(f"{path} lists no audio: check the folder")
-    return found
+    return entries
 
 
 def read_folder(folder: Path) -> list[Entry]:
@@ -94,13 +94,13 @@ def _joined(audio: Sequence[Path], listed: Iterator[Entry], folder: Path) -> lis
     by_stem: dict[Path, Path] = {}
     for file in audio:
         by_stem.setdefault(file.with_suffix(""), file)
-    found = []
+    entries = []
     for entry in listed:
         assert entry.audio is not None
         place = by_stem.get(entry.audio.with_suffix(""), entry.audio)
-        found.append(replace(entry, audio=place))
-    named = {entry.audio for entry in found}
-    return found + [_with_text_file(file, folder) for file in audio if file not in named]
+        entries.append(replace(entry, audio=place))
+    named = {entry.audio for entry in entries}
+    return entries + [_with_text_file(file, folder) for file in audio if file not in named]
 
 
 def _with_text_file(audio: Path, folder: Path) -> Entry:

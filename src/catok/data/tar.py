@@ -173,7 +173,7 @@ _EMPTY = (
 
 def _pax(content: bytes) -> dict[str, str]:
     """The records "length key=value" of an extended header. Raises ValueError on others."""
-    found = {}
+    records = {}
     while content:
         digits, _, _ = content.partition(b" ")
         length = int(digits) if digits.isdigit() and len(digits) < 8 else 0
@@ -181,8 +181,8 @@ def _pax(content: bytes) -> dict[str, str]:
         key, sign, value = record[len(digits) + 1 : -1].partition(b"=")
         if not sign or not record.endswith(b"\n"):
             raise ValueError("a damaged extended header")
-        found[_decoded(key)] = _decoded(value)
-    return found
+        records[_decoded(key)] = _decoded(value)
+    return records
 
 
 def _decoded(name: bytes) -> str:

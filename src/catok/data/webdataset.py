@@ -55,14 +55,14 @@ def read_samples(archive: Path) -> Iterator[tuple[Entry, Member | None]]:
         for member in members(archive):
             key, suffix = _split(member.name)
             kinds = sidecars.get(key, {})
-            other = kinds.get(suffix) if suffix in SIDECARS else audio.get(key)
+            earlier = kinds.get(suffix) if suffix in SIDECARS else audio.get(key)
             if (suffix not in SIDECARS and suffix not in AUDIO_SUFFIXES) or _is_hidden(member.name):
                 continue
             if not member.regular:
                 errors.append((key, f"{member.name} is a link: put the file itself there"))
                 continue
-            if other is not None:
-                errors.append((key, f"{other.name} has another of its name, which counts"))
+            if earlier is not None:
+                errors.append((key, f"{earlier.name} has another of its name, which counts"))
             if suffix in SIDECARS:
                 sidecars[key] = kinds | {suffix: member}
             else:
@@ -81,9 +81,9 @@ def read_samples(archive: Path) -> Iterator[tuple[Entry, Member | None]]:
 
 def _owned(audio: Mapping[str, Member], sidecars: Mapping[str, object]) -> dict[str, str]:
     """By the keys of audio, those of the sidecars that belong to it."""
-    found = {key: key for key in audio if key in sidecars}
+    sidecar_of = {key: key for key in audio if key in sidecars}
     going_on: dict[str, list[str]] = {}  # by the keys of other sidecars, audio that goes on from it
-    for key in audio.keys() - found.keys():
+    for key in audio.keys() - sidecar_of.keys():
         folder, slash, name = key.rpartition("/")
         while "." in name:
             name = name.rpartition(".")[0]
@@ -91,9 +91,9 @@ def _owned(audio: Mapping[str, Member], sidecars: Mapping[str, object]) -> dict[
                 going_on.setdefault(folder + slash + name, []).append(key)
                 break
     for sidecar, keys in going_on.items():
-        if len(keys) == 1 and sidecar not in found:
-            found[keys[0]] = sidecar
-    return found
+        if len(keys) == 1 and sidecar not in sidecar_of:
+            sidecar_of[keys[0]] = sidecar
+    return sidecar_of
 
 
 def _entry(name: str, sidecars: Mapping[str, Member]) -> Entry:

@@ -142,10 +142,10 @@ def check_settings(folder: Path, before: Mapping[str, Any], now: Mapping[str, An
     """Raises ValueError, naming what differs, where `folder` was made with other settings."""
     before, now = as_json(before), as_json(now)
     names = sorted(set(before) | set(now))
-    other = [name for name in names if before.get(name) != now.get(name)]
-    if other:
+    changed = [name for name in names if before.get(name) != now.get(name)]
+    if changed:
         changes = "; ".join(
-            f"{name}: {before.get(name)!r} then, {now.get(name)!r} now" for name in other
+            f"{name}: {before.get(name)!r} then, {now.get(name)!r} now" for name in changed
         )
         raise ValueError(
             f"{folder} holds results with other settings ({changes}): "

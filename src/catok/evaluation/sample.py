@@ -43,7 +43,7 @@ class Sample:
     def mono(self, rate: int) -> tuple[np.ndarray, np.ndarray]:
         """Reference and output in mono at `rate` Hz, float32, cut to the shorter one."""
         if rate not in self._mono:
-            both = [self._at(audio, rate) for audio in (self.reference, self.output)]
+            both = [self._mono_at(audio, rate) for audio in (self.reference, self.output)]
             shorter = min(map(len, both))
             self._mono[rate] = both[0][:shorter], both[1][:shorter]
         return self._mono[rate]
@@ -58,6 +58,6 @@ class Sample:
         digest.update(samples.view(torch.uint8).numpy().tobytes())
         return digest.hexdigest()
 
-    def _at(self, audio: Tensor, rate: int) -> np.ndarray:
+    def _mono_at(self, audio: Tensor, rate: int) -> np.ndarray:
         mono = resample(mix(audio, 1), self.sample_rate, rate)[0]
         return mono.detach().float().cpu().numpy()

@@ -204,8 +204,8 @@ def attend_whole(graph: Graph, new: Projected, steps: str, each: Blocks, heads: 
     body.output(f"{body.name}_on", more, bool, [])
     body.output(f"{body.name}_mixed", mixed, np.float32, None)
 
-    found = graph("Loop", graph.scalar(each.count), "", body=body.proto())
-    joined = graph.transpose(found, 1, 0, 3, 2, 4)  # from [blocks, B, H, block, D]
+    stacked = graph("Loop", graph.scalar(each.count), "", body=body.proto())
+    joined = graph.transpose(stacked, 1, 0, 3, 2, 4)  # from [blocks, B, H, block, D]
     joined = graph.reshape(joined, 0, -1, heads.width)
     return graph.cut(joined, graph.constant([0]), steps, 1)
 

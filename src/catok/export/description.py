@@ -105,8 +105,8 @@ def _read(kind: type[_Kind], folder: Path) -> _Kind:
     for name, size in sizes.items():
         if Path(name).name != name:
             raise ValueError(f"{path} names {name!r}, which is no file of its folder")
-        found = (folder / name).stat().st_size if (folder / name).exists() else None
-        if found != size:
-            state = "is missing" if found is None else f"has {found} bytes instead of {size}"
+        actual = (folder / name).stat().st_size if (folder / name).exists() else None
+        if actual != size:
+            state = "is missing" if actual is None else f"has {actual} bytes instead of {size}"
             raise ValueError(f"{folder / name} {state}: copy or export the folder again")
     return description

@@ -136,8 +136,8 @@ class OnnxRuntime(GraphSessions):
                 binding.bind_output(f"present.{name}", "cpu")
         session.run_with_iobinding(binding)
         result, positions, *rings = binding.get_outputs()
-        kept = state.rings if in_place else tuple(rings)  # the old ones own their memory
-        return result.numpy(), OnnxState(positions.numpy(), kept)
+        new_rings = state.rings if in_place else tuple(rings)  # the old ones own their memory
+        return result.numpy(), OnnxState(positions.numpy(), new_rings)
 
 
 def _cut(audio: np.ndarray, start: int, stop: int, lengths: np.ndarray) -> np.ndarray:

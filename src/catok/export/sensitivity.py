@@ -51,7 +51,7 @@ def measure(model: CausalAudioTokenizer, audio: Tensor, dtype: Dtype) -> list[La
         )
     waveform = model.interleave(audio)
     latents = model.quantizer.decode(model.encode(audio).codes)
-    found = []
+    groups = []
     for half, given in (("encoder", waveform), ("decoder", latents)):
         side: CausalStack = getattr(model, half)
         wanted = side(given)
@@ -60,8 +60,8 @@ def measure(model: CausalAudioTokenizer, audio: Tensor, dtype: Dtype) -> list[La
             for precision in LADDERS[dtype][:-1]:
                 with quantized(model, dict.fromkeys(layers, precision)):
                     noise[precision] = _power(side(given) - wanted) / _power(wanted)
-            found.append(LayerGroup(name, tuple(layers), noise))
-    return found
+            groups.append(LayerGroup(name, tuple(layers), noise))
+    return groups
 
 
 def choose(

@@ -49,7 +49,7 @@ class OnnxTokenizer(AudioTokenizer):
         self, audio: Tensor, lengths: Tensor | None = None, num_quantizers: int | None = None
     ) -> Encoded:
         """See `CausalAudioTokenizer.encode`."""
-        runtime = self._of("encoder")
+        runtime = self._runtime_of("encoder")
         audio = checks.check_audio(audio, self.channels)
         lengths = checks.check_lengths(lengths, audio.shape[0], audio.shape[2])
         num_quantizers = checks.check_quantizers(num_quantizers, self.num_quantizers)
@@ -60,7 +60,7 @@ class OnnxTokenizer(AudioTokenizer):
 
     def decode(self, codes: Encoded | Tensor, num_quantizers: int | None = None) -> Tensor:
         """See `CausalAudioTokenizer.decode`."""
-        runtime = self._of("decoder")
+        runtime = self._runtime_of("decoder")
         lengths = None
         if isinstance(codes, Encoded):
             self.check_code_space(codes)
@@ -74,15 +74,15 @@ class OnnxTokenizer(AudioTokenizer):
     def embed(self, codes: Tensor) -> Tensor:
         """See `CodecModel.embed`."""
         codes = checks.check_codes(codes, self.num_quantizers, self.codebook_size)
-        return torch.from_numpy(self._of("decoder").embed(_array(codes)))
+        return torch.from_numpy(self._runtime_of("decoder").embed(_array(codes)))
 
     def encoder_state(self, batch_size: int = 1) -> OnnxState:
         """The state of `batch_size` streams to encode that have not begun."""
-        return self._of("encoder").encoder_state(checks.check_batch_size(batch_size))
+        return self._runtime_of("encoder").encoder_state(checks.check_batch_size(batch_size))
 
     def decoder_state(self, batch_size: int = 1) -> OnnxState:
         """The state of `batch_size` streams to decode that have not begun."""
-        return self._of("decoder").decoder_state(checks.check_batch_size(batch_size))
+        return self._runtime_of("decoder").decoder_state(checks.check_batch_size(batch_size))
 
     def encode_step(
         self,
@@ -137,7 +137,7 @@ class OnnxTokenizer(AudioTokenizer):
         *,
         in_place: bool,
     ) -> tuple[Tensor, OnnxState]:
-        runtime, codes = self._of("encoder"), []
+        runtime, codes = self._runtime_of("encoder"), []
         mask = None if active is None else active.numpy()
         for piece in _on_cpu(chunk).split(STEP_FRAMES * self.frame_size, dim=2):
             part, state = runtime.encode_step(_array(piece), state, mask, in_place=in_place)
@@ -148,7 +148,7 @@ class OnnxTokenizer(AudioTokenizer):
     def _decode(
         self, codes: Tensor, state: OnnxState, active: Tensor | None, *, in_place: bool
     ) -> tuple[Tensor, OnnxState]:
-        runtime, sound = self._of("decoder"), []
+        runtime, sound = self._runtime_of("decoder"), []
         mask = None if active is None else active.numpy()
         for piece in _on_cpu(codes).split(STEP_FRAMES, dim=2):
             part, state = runtime.decode_step(_array(piece), state, mask, in_place=in_place)
@@ -156,7 +156,7 @@ class OnnxTokenizer(AudioTokenizer):
             sound.append(part)
         return torch.from_numpy(_joined(sound)), state
 
-    def _of(self, half: str) -> OnnxRuntime:
+    def _runtime_of(self, half: str) -> OnnxRuntime:
         if self.part not in ("all", half):
             raise ValueError(
                 f'only the {self.part} of this model was loaded: load it with part="all" or '

@@ -63,9 +63,9 @@ class CatokFeatureExtractor(FeatureExtractionMixin):
         values = np.full(shape, self.padding_value, dtype=np.float32)
         mask = np.zeros((len(recordings), total), dtype=np.int64)
         for row, audio in enumerate(recordings):
-            kept = min(audio.shape[1], total)
-            values[row, :, :kept] = audio[:, :kept]
-            mask[row, :kept] = 1
+            length = min(audio.shape[1], total)
+            values[row, :, :length] = audio[:, :length]
+            mask[row, :length] = 1
         data = {"input_values": values, "padding_mask": mask}
         return BatchFeature(data, tensor_type=return_tensors)
 
@@ -77,17 +77,17 @@ class CatokFeatureExtractor(FeatureExtractionMixin):
         return list(raw_audio) if np.ndim(raw_audio[0]) else [raw_audio]
 
     def _recording(self, audio: Any) -> np.ndarray:
-        found = np.asarray(audio)
-        if found.dtype.kind != "f":
+        array = np.asarray(audio)
+        if array.dtype.kind != "f":
             raise ValueError(
-                f"a recording must be floats in [-1, 1], got {found.dtype}: divide by full scale "
+                f"a recording must be floats in [-1, 1], got {array.dtype}: divide by full scale "
                 "(32768 for int16)"
             )
-        found = found.astype(np.float32)
-        found = found[None] if found.ndim == 1 else found
-        if found.ndim != 2 or found.shape[0] != self.feature_size or not found.shape[1]:
+        array = array.astype(np.float32)
+        array = array[None] if array.ndim == 1 else array
+        if array.ndim != 2 or array.shape[0] != self.feature_size or not array.shape[1]:
             raise ValueError(
                 f"a recording must be [{self.feature_size}, T] with T at least 1, got shape "
-                f"{list(found.shape)}"
+                f"{list(array.shape)}"
             )
-        return found
+        return array

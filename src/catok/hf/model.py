@@ -192,8 +192,8 @@ class CatokModel(PreTrainedAudioTokenizerBase):
         audio = torch.nn.functional.pad(audio, (0, frames * size - samples)).to(tok.device)
         latents = []
         for chunk in audio.split(step * size, dim=2):
-            found, state = tok.side("encoder").step(tok.interleave(chunk), state, active)
-            latents.append(found.float())
+            part, state = tok.side("encoder").step(tok.interleave(chunk), state, active)
+            latents.append(part.float())
         if past_key_values is not None:
             past_key_values.state = state
         whole = torch.cat(latents, dim=2)

@@ -128,16 +128,16 @@ class CatokTTSProcessor(ProcessorMixin):
     def decode(self, sequences: Tensor, **unknown: Any) -> list[Tensor]:  # pyright: ignore
         """Codes `[B, K, F]` of `generate`, or `[K, F]` -> audio `[C, T]` float32 of each row."""
         sequences = sequences[None] if sequences.dim() == 2 else sequences
-        size, found = self.audio_tokenizer.config.hop_length, []
+        size, recordings = self.audio_tokenizer.config.hop_length, []
         for codes in sequences.cpu():
             frames = int((codes < self._prompts.config.audio_vocab_size).all(0).sum())
             if not frames:
-                found.append(torch.zeros(self.feature_extractor.feature_size, 0))
+                recordings.append(torch.zeros(self.feature_extractor.feature_size, 0))
                 continue
             audio = self.audio_tokenizer.decode(codes[None, :, :frames]).audio_values
             assert audio is not None
-            found.append(audio[0, :, : frames * size].cpu())
-        return found
+            recordings.append(audio[0, :, : frames * size].cpu())
+        return recordings
 
     batch_decode = decode
 

@@ -98,9 +98,9 @@ class CatokForTextToSpeech(PreTrainedModel):
         if isinstance(speech.text, ModelTokenizer):
             speech.text.save(folder)
         text = "bytes" if isinstance(speech.text, ByteTokenizer) else "files"
-        own = speech.config or SpeechConfig("audio_tokenizer", text=text)
+        config = speech.config or SpeechConfig("audio_tokenizer", text=text)
         weight_hash = speech.tokenizer.weight_hash
-        replace(own, tokenizer="audio_tokenizer", weight_hash=weight_hash).save(folder)
+        replace(config, tokenizer="audio_tokenizer", weight_hash=weight_hash).save(folder)
 
     def processor(self) -> CatokTTSProcessor:
         """The processor of this model, which shares its audio tokenizer."""
@@ -151,7 +151,7 @@ class CatokForTextToSpeech(PreTrainedModel):
         if chosen("do_sample", do_sample) is False:
             wanted |= {"text_temperature": 0.0, "audio_temperature": 0.0}
         sampling = replace(sampling, **{k: v for k, v in wanted.items() if v is not None})
-        own = self.speech.config and self.speech.config.num_quantizers
+        default = self.speech.config and self.speech.config.num_quantizers
         prompts = _rows(input_ids, attention_mask)
         without_text: list[Tensor | None] = [None] * len(prompts)
         if negative_prompt_ids is not None:
@@ -160,19 +160,21 @@ class CatokForTextToSpeech(PreTrainedModel):
         requests = [
             GenerationRequest(
                 prompt,
-                num_quantizers or own,
+                num_quantizers or default,
                 sampling,
                 limit,
                 None if seed is None else seed + row,
-                other,
+                negative,
             )
-            for row, (prompt, other) in enumerate(zip(prompts, without_text, strict=True))
+            for row, (prompt, negative) in enumerate(zip(prompts, without_text, strict=True))
         ]
-        found = [each.codes for each in generate_continuously(self.token_lm, requests)]
-        longest = max(codes.shape[1] for codes in found)
+        generated = [each.codes for each in generate_continuously(self.token_lm, requests)]
+        longest = max(codes.shape[1] for codes in generated)
         pad = self.token_lm.config.audio_pad_code
-        sequences = torch.full((len(found), len(found[0]), longest), pad, device=self.device)
-        for row, codes in enumerate(found):
+        sequences = torch.full(
+            (len(generated), len(generated[0]), longest), pad, device=self.device
+        )
+        for row, codes in enumerate(generated):
             sequences[row, :, : codes.shape[1]] = codes.to(self.device)
         return CatokTTSOutput(sequences) if return_dict_in_generate else sequences
 
@@ -186,5 +188,5 @@ class CatokForTextToSpeech(PreTrainedModel):
 
 def _rows(prompts: Tensor, mask: Tensor | None) -> list[Tensor]:
     """`[B, T, 1 + n_vq]` as rows without padding."""
-    kept = prompts.new_ones(prompts.shape[:2]) if mask is None else mask
-    return [row[own.bool()] for row, own in zip(prompts.cpu(), kept.cpu(), strict=True)]
+    mask = prompts.new_ones(prompts.shape[:2]) if mask is None else mask
+    return [row[real.bool()] for row, real in zip(prompts.cpu(), mask.cpu(), strict=True)]

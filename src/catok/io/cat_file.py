@@ -56,8 +56,8 @@ class CatHeader:
     version: int = VERSION
 
     def __post_init__(self) -> None:
-        kept = self.model_id.encode(errors="replace")[:MAX_MODEL_ID_BYTES].decode(errors="ignore")
-        object.__setattr__(self, "model_id", kept)
+        encoded = self.model_id.encode(errors="replace")[:MAX_MODEL_ID_BYTES]
+        object.__setattr__(self, "model_id", encoded.decode(errors="ignore"))
         check_weight_hash(self.weight_hash)
         limits = {"num_quantizers": 16, "channels": 16, "sample_rate": 32, "frame_size": 32}
         limits |= {"codebook_size": 32, "frames": 32, "samples": 64}

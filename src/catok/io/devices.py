@@ -9,21 +9,21 @@ def as_device(device: str | torch.device | int) -> torch.device:
     PyTorch itself ends in an AssertionError or a RuntimeError, once something is moved.
     """
     try:
-        found = torch.device(device)
+        parsed = torch.device(device)
     except (RuntimeError, TypeError) as error:
         raise ValueError(
             f'no device is called {device!r}: take "cpu", "cuda" or "cuda:1"'
         ) from error
-    if found.type == "cuda":
+    if parsed.type == "cuda":
         if not torch.cuda.is_available():
             raise ValueError(f'no CUDA device for {str(device)!r}: {_why_no_cuda()}, or take "cpu"')
-        if (found.index or 0) >= torch.cuda.device_count():
+        if (parsed.index or 0) >= torch.cuda.device_count():
             raise ValueError(
-                f"there is no {found}: CUDA devices here are 0 to {torch.cuda.device_count() - 1}"
+                f"there is no {parsed}: CUDA devices here are 0 to {torch.cuda.device_count() - 1}"
             )
-    if found.type == "mps" and not torch.backends.mps.is_available():
+    if parsed.type == "mps" and not torch.backends.mps.is_available():
         raise ValueError(f'no MPS device for {str(device)!r}: take "cpu"')
-    return found
+    return parsed
 
 
 def _why_no_cuda() -> str:

@@ -121,8 +121,8 @@ def upload_folder(
         where: dict[str, Any] = {"repo_id": repo_id, "repo_type": repo_type}
         if card is not None:
             hub.upload_file(path_or_fileobj=card.encode(), path_in_repo="README.md", **where)
-        kept = [*ignore, "README.md"] if card is not None else [*ignore]
-        return str(hub.upload_folder(folder_path=str(folder), ignore_patterns=kept, **where))
+        ignored = [*ignore, "README.md"] if card is not None else [*ignore]
+        return str(hub.upload_folder(folder_path=str(folder), ignore_patterns=ignored, **where))
     except Exception as error:
         kind = ValueError if isinstance(error, HfHubHTTPError | HFValidationError) else None
         raise (kind or ConnectionError)(

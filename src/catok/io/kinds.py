@@ -70,10 +70,10 @@ def folder_kind(folder: str | Path) -> Kind | None:
     folder = Path(folder)
     if (folder / CONFIG).exists():
         return _model_kind(read_json(folder / CONFIG), folder)
-    found = next((kind for name, kind in _MARKS.items() if (folder / name).exists()), None)
-    if found == ONNX and (folder / "speech.json").exists():
+    kind = next((kind for name, kind in _MARKS.items() if (folder / name).exists()), None)
+    if kind == ONNX and (folder / "speech.json").exists():
         return ONNX_SPEECH
-    return found
+    return kind
 
 
 def check_kind(folder: str | Path, *wanted: Kind) -> None:
@@ -89,11 +89,11 @@ def check_kind(folder: str | Path, *wanted: Kind) -> None:
 
 
 def _model_kind(data: dict[str, Any], folder: Path) -> Kind | None:
-    own, kind = data.get("catok"), data.get("model_type")
-    if isinstance(own, dict):
-        if "tokenizer" in own:
+    settings, kind = data.get("catok"), data.get("model_type")
+    if isinstance(settings, dict):
+        if "tokenizer" in settings:
             return TOKENIZER
-        return _speech_kind(folder) if "token_lm" in own else None
+        return _speech_kind(folder) if "token_lm" in settings else None
     if "encoder_kwargs" in data or kind in _TOKENIZER_TYPES:
         return TOKENIZER
     if kind in ("moss_tts_delay", "moss_tts_local"):

@@ -83,7 +83,7 @@ def _locked(path: Path) -> int:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
         try:
             if not try_lock(descriptor):
-                raise ValueError(_held(path, descriptor))
+                raise ValueError(_in_use_message(path, descriptor))
         except OSError:  # no locks here
             return descriptor
         except ValueError:
@@ -94,7 +94,7 @@ def _locked(path: Path) -> int:
         os.close(descriptor)  # its holder ended, and removed it, after we opened it
 
 
-def _held(path: Path, descriptor: int) -> str:
+def _in_use_message(path: Path, descriptor: int) -> str:
     process, _, host = os.pread(descriptor, 300, 0).decode(errors="replace").strip().partition(" ")
     holder = f"process {process} on {host}" if host else "another process"
     return (

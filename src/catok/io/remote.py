@@ -83,14 +83,14 @@ def list_url(url: str) -> list[RemoteFile]:
         system, root = _fsspec().core.url_to_fs(url)
         if system.isfile(root):
             return [RemoteFile(url, url.rpartition("/")[2], _version(system.info(root)))]
-        found = system.find(root, detail=True)
+        listing = system.find(root, detail=True)
     files = [
         RemoteFile(
             path if is_url(path) else system.unstrip_protocol(path),
             path.removeprefix(root).lstrip("/"),
             _version(facts),
         )
-        for path, facts in sorted(found.items())
+        for path, facts in sorted(listing.items())
     ]
     if not files:
         raise OSError(f"nothing at {url}")

@@ -48,13 +48,13 @@ class StoredWeights:
     @classmethod
     def open(cls, files: Iterable[Path], where: StrPath) -> "StoredWeights":
         """Read the headers. Raises ValueError on files that are missing, damaged or cut short."""
-        found: dict[str, StoredTensor] = {}
+        tensors: dict[str, StoredTensor] = {}
         for file in files:
             for tensor in _read_header(file):
-                if tensor.name in found:
+                if tensor.name in tensors:
                     raise ValueError(f"{where} holds {tensor.name} twice: fetch it again")
-                found[tensor.name] = tensor
-        return cls(str(where), found)
+                tensors[tensor.name] = tensor
+        return cls(str(where), tensors)
 
     @classmethod
     def of_folder(cls, folder: Path) -> "StoredWeights":
@@ -109,17 +109,17 @@ class StoredWeights:
         """
         narrow = float_dtype(dtype)
         self._compare(wanted)
-        found: dict[str, Tensor] = {}
+        tensors: dict[str, Tensor] = {}
         for file in sorted({tensor.file for tensor in self.tensors.values()}):
             try:
                 with safe_open(file, framework="pt") as shard:
                     for name, stored in self.tensors.items():
                         if stored.file == file:
                             width = torch.float32 if float32(name) else narrow
-                            found[name] = _read_tensor(shard, stored, width)
+                            tensors[name] = _read_tensor(shard, stored, width)
             except (SafetensorError, OSError) as error:
                 raise ValueError(f"{file} cannot be read ({error}): fetch it again") from error
-        return {name: found[name] for name in wanted}
+        return {name: tensors[name] for name in wanted}
 
     def _compare(self, wanted: Mapping[str, Tensor]) -> None:
         pairs = [

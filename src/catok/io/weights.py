@@ -21,10 +21,10 @@ CHECKSUMS = "crc32"  # key of the metadata: a JSON table, tensor name to CRC-32
 
 def float_dtype(dtype: str | torch.dtype) -> torch.dtype:
     """One of `DTYPES`, by its name or as torch's own. Raises ValueError on any other."""
-    found = DTYPES.get(dtype) if isinstance(dtype, str) else dtype
-    if found is None or found not in DTYPES.values():
+    torch_dtype = DTYPES.get(dtype) if isinstance(dtype, str) else dtype
+    if torch_dtype is None or torch_dtype not in DTYPES.values():
         raise ValueError(f"dtype must be float32, bfloat16 or float16, got {dtype!r}")
-    return found
+    return torch_dtype
 
 
 def dtype_name(dtype: str | torch.dtype) -> str:

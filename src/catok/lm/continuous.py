@@ -162,11 +162,11 @@ class _Batch:
             self._interleaved(hidden, len(fresh)),
             self._depth,
             self._sampler,
-            self._known(),
+            self._need_history(),
             self._guidance,
         )
         self._last = row
-        self._known().add(row[:, None])
+        self._need_history().add(row[:, None])
         over = (row[:, 0] == model.config.audio_end_token_id).tolist()
         codes = row[:, 1 : 1 + self._depth].cpu()
         frames, kept = [], []
@@ -187,12 +187,12 @@ class _Batch:
         if self._state is not None:
             both = [index + copy * len(self.rows) for copy in range(self._copies)]
             self._state = self._state.select(torch.cat(both)).trimmed() if places else None
-        self._known().select(index)
+        self._need_history().select(index)
         self._sampler.select(places)
         self._last = self._last[index]
         self.rows = [self.rows[place] for place in places]
 
-    def _known(self) -> RepetitionHistory:
+    def _need_history(self) -> RepetitionHistory:
         assert self._history is not None
         return self._history
 
@@ -253,10 +253,10 @@ def generate_continuously(
                 columns[frame.row].append(frame.codes)
             if frame.ended:
                 ended.add(frame.row)
-    found = []
+    results = []
     for number, request in zip(numbers, requests, strict=True):
         depth = check_quantizers(request.num_quantizers, model.config.n_vq)
         empty = torch.empty(depth, 0, dtype=torch.int64, device="cpu")
         each = columns[number]
-        found.append(Generated(torch.stack(each, dim=1) if each else empty, number in ended))
-    return found
+        results.append(Generated(torch.stack(each, dim=1) if each else empty, number in ended))
+    return results

@@ -60,9 +60,9 @@ def load_config(folder: Path) -> TokenLMConfig:
     data = read_json(folder / CONFIG)
     if "catok" not in data:
         return read_released_config(data, StoredWeights.of_folder(folder).shapes)
-    own = read_value(dict[str, Any], data["catok"], f'"catok" in {folder / CONFIG}')
-    check_format(own, FORMAT, folder / CONFIG)
-    return TokenLMConfig.from_dict(own.get(KEY, {}))
+    settings = read_value(dict[str, Any], data["catok"], f'"catok" in {folder / CONFIG}')
+    check_format(settings, FORMAT, folder / CONFIG)
+    return TokenLMConfig.from_dict(settings.get(KEY, {}))
 
 
 def load_tensors(
@@ -73,5 +73,5 @@ def load_tensors(
     Raises ValueError on anything missing, damaged, unknown or wrongly shaped.
     """
     names = {released_name(name): name for name in state}
-    own = weights.renamed(lambda stored: None if stored == UNUSED else names.get(stored, stored))
-    return own.read(state, dtype)
+    stored = weights.renamed(lambda name: None if name == UNUSED else names.get(name, name))
+    return stored.read(state, dtype)

@@ -35,16 +35,16 @@ class Message:
                 merged[-1] += part
             elif not isinstance(part, str) or part:
                 merged.append(part)
-        found: list[Part] = []
+        parts: list[Part] = []
         for part in merged:
-            gap = len(found) > 1 and isinstance(found[-1], str) and not found[-1].strip()
-            if isinstance(part, Tensor) and gap and isinstance(found[-2], Tensor):
-                found.pop()
-            if isinstance(part, Tensor) and found and isinstance(before := found[-1], Tensor):
-                found[-1] = _joined(before, part)
+            gap = len(parts) > 1 and isinstance(parts[-1], str) and not parts[-1].strip()
+            if isinstance(part, Tensor) and gap and isinstance(parts[-2], Tensor):
+                parts.pop()
+            if isinstance(part, Tensor) and parts and isinstance(before := parts[-1], Tensor):
+                parts[-1] = _joined(before, part)
             else:
-                found.append(part)
-        return found
+                parts.append(part)
+        return parts
 
 
 def user_message(

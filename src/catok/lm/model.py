@@ -99,10 +99,10 @@ class TokenLM(nn.Module, BaseTokenLM):
         if not self.config.text_rate:
             return self.backbone(embeddings, mask, state, keep_state)
         real = torch.ones_like(tokens[..., 0], dtype=torch.bool) if mask is None else mask
-        found, position_state = position_ids(
+        positions, position_state = position_ids(
             tokens[..., 0], real, self.config, state and state.position_state
         )
-        hidden, after = self.backbone(embeddings, mask, state, keep_state, found)
+        hidden, after = self.backbone(embeddings, mask, state, keep_state, positions)
         return hidden, after and replace(after, position_state=position_state)
 
     def depth_outputs(self, hidden: Tensor, labels: Tensor, last: int) -> Tensor:
@@ -171,8 +171,8 @@ class TokenLM(nn.Module, BaseTokenLM):
         for chosen in (shallow, reach > 2):
             if bool(chosen.any()):
                 last = int(reach[chosen].max()) - 1
-                found = self._channel_totals(hidden[chosen], labels[chosen], last)
-                totals = totals + F.pad(found, (0, depth - last))
+                channel_totals = self._channel_totals(hidden[chosen], labels[chosen], last)
+                totals = totals + F.pad(channel_totals, (0, depth - last))
         return combine(totals / targets.clamp(min=1), targets, channel_weights)
 
     def _channel_totals(self, hidden: Tensor, labels: Tensor, last: int) -> Tensor:

@@ -75,5 +75,5 @@ def position_ids(
         last = starts & (starts.flip(1).cumsum(dim=1).flip(1) == 1)
         place = torch.where(last, straight + shift, 0.0).sum(dim=1)
         begun = torch.where(starts.any(dim=1), place, begun)
-    found = straight + shift
-    return found, PositionState(found[:, -1], begun)
+    positions = straight + shift
+    return positions, PositionState(positions[:, -1], begun)

@@ -114,5 +114,5 @@ class PromptBuilder:
 
 def _check_last(messages: Sequence[Message], role: str) -> None:
     if not messages or messages[-1].role != role:
-        found = messages[-1].role if messages else "nothing"
-        raise ValueError(f"the conversation must end with the {role}'s message, not {found}")
+        last_role = messages[-1].role if messages else "nothing"
+        raise ValueError(f"the conversation must end with the {role}'s message, not {last_role}")

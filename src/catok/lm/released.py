@@ -86,10 +86,12 @@ def read_released_config(
     Raises ValueError on another kind of model or a variant that no release uses.
     """
     check_kind(data, shapes.keys())
-    own = {field.name: data[field.name] for field in fields(TokenLMConfig) if field.name in data}
+    settings = {
+        field.name: data[field.name] for field in fields(TokenLMConfig) if field.name in data
+    }
     language = read_value(dict[str, Any], data.get("language_config") or {}, "language_config")
-    own["language_config"] = read_qwen3_config(language, shapes.get(TEXT_TABLE))
-    return TokenLMConfig.from_dict(own)
+    settings["language_config"] = read_qwen3_config(language, shapes.get(TEXT_TABLE))
+    return TokenLMConfig.from_dict(settings)
 
 
 def read_qwen3_config(

@@ -104,16 +104,16 @@ class RowSampler:
         for sampling, rows in self._groups:
             there = rows.to(logits.device)
             held = None if seen is None else seen[there]
-            own = choose(sampling, self._slots, channel, logits[there], held, uniform[rows])
-            chosen[there] = own
+            tokens = choose(sampling, self._slots, channel, logits[there], held, uniform[rows])
+            chosen[there] = tokens
         return chosen
 
     def _group(self) -> None:
         """Rows that share their settings are chosen for together."""
-        found: dict[SamplingConfig, list[int]] = {}
+        groups: dict[SamplingConfig, list[int]] = {}
         for row, (sampling, _) in enumerate(self._rows):
-            found.setdefault(sampling, []).append(row)
-        self._groups = [(each, torch.tensor(rows, device="cpu")) for each, rows in found.items()]
+            groups.setdefault(sampling, []).append(row)
+        self._groups = [(each, torch.tensor(rows, device="cpu")) for each, rows in groups.items()]
 
 
 def choose(

@@ -65,8 +65,8 @@ def load_speech_model(
     for `task`, or the audio tokenizer is not the one whose codes the model speaks.
     """
     dtype, device = float_dtype(dtype), as_device(device)
-    other = backend != "torch"
-    folder = find_folder(name_or_path, companions=other, graphs=other, **hub)
+    exported = backend != "torch"
+    folder = find_folder(name_or_path, companions=exported, graphs=exported, **hub)
     config = SpeechConfig.load(folder)
     if config is not None and task not in config.tasks:
         raise ValueError(

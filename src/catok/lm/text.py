@@ -71,13 +71,13 @@ class ByteTokenizer:
 
     def decode(self, ids: Sequence[int]) -> str:
         """What is no UTF-8 becomes U+FFFD."""
-        found = bytearray()
+        utf8 = bytearray()
         for number in (i - self._offset for i in ids):
             if 0 <= number < 256:
-                found.append(number)
+                utf8.append(number)
             elif self._phrases and 256 <= number < 256 + len(PHRASES):
-                found += PHRASES[number - 256].encode()
-        return found.decode(errors="replace")
+                utf8 += PHRASES[number - 256].encode()
+        return utf8.decode(errors="replace")
 
     def _bytes(self, text: str) -> list[int]:
         return [self._offset + byte for byte in text.encode()]

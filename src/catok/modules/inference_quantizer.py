@@ -32,8 +32,8 @@ class InferenceQuantizer:
         """With the first codebooks only; nothing is copied."""
         if num_quantizers == len(self.codebooks.rows):
             return self
-        kept = {name: value[:num_quantizers] for name, value in vars(self.codebooks).items()}
-        return replace(self, codebooks=StackedCodebooks(**kept))
+        prefixes = {name: value[:num_quantizers] for name, value in vars(self.codebooks).items()}
+        return replace(self, codebooks=StackedCodebooks(**prefixes))
 
     @cached_property
     def keys(self) -> Tensor:

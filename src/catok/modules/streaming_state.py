@@ -50,20 +50,20 @@ class StageState:
         """One row alone, a copy, with the keys and values that it owns and no others."""
         owned = slice(self.past - min(self.past, int(self.positions[index])), self.past)
 
-        def own(tensors: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        def copied(tensors: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
             return tuple(each[index : index + 1, :, owned].clone() for each in tensors)
 
         return StageState(
-            self.positions[index : index + 1].clone(), own(self.keys), own(self.values)
+            self.positions[index : index + 1].clone(), copied(self.keys), copied(self.values)
         )
 
     def __reduce__(self) -> tuple[type["StageState"], tuple[object, ...]]:
         """Copied and pickled without the buffer, which other states share."""
 
-        def own(tensors: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        def copied(tensors: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
             return tuple(each.clone() for each in tensors)
 
-        return StageState, (self.positions, own(self.keys), own(self.values))
+        return StageState, (self.positions, copied(self.keys), copied(self.values))
 
     @staticmethod
     def join(states: Sequence["StageState"]) -> "StageState":

@@ -156,9 +156,9 @@ class TransformerStage(nn.Module):
         its own.
         """
         method = type(self)._step
-        own = FunctionType(method.__code__.replace(), method.__globals__, "step")
-        own.__defaults__ = method.__defaults__
-        self._compiled = torch.compile(MethodType(own, self), dynamic=False, **options)
+        step = FunctionType(method.__code__.replace(), method.__globals__, "step")
+        step.__defaults__ = method.__defaults__
+        self._compiled = torch.compile(MethodType(step, self), dynamic=False, **options)
 
     def step(
         self, x: Tensor, state: StageState, active: Tensor | None = None

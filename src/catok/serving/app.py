@@ -106,8 +106,8 @@ async def drain(app: FastAPI) -> None:
 
 
 async def _answered(request: Request, error: Exception) -> Response:
-    found = as_api_error(error)
-    return Response(found.data(), found.status, found.headers())
+    api_error = as_api_error(error)
+    return Response(api_error.data(), api_error.status, api_error.headers())
 
 
 async def _invalid(request: Request, error: Exception) -> Response:

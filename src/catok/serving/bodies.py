@@ -31,12 +31,12 @@ async def read_json(request: Request) -> dict[str, Any]:
 def parse_object(data: bytes) -> dict[str, Any]:
     """A JSON object. Raises ApiError on anything else."""
     try:
-        found = json.loads(data)
+        value = json.loads(data)
     except (ValueError, RecursionError):
         raise ApiError(400, "this is no valid JSON") from None
-    if not isinstance(found, dict):
+    if not isinstance(value, dict):
         raise ApiError(400, "this must be a JSON object")
-    return found
+    return value
 
 
 async def read_form(request: Request, config: ServerConfig) -> FormData:
@@ -61,23 +61,23 @@ def is_form(request: Request) -> bool:
 def upload_of(form: FormData, *names: str) -> UploadFile | None:
     """The file of the first of these names that there is."""
     for name in names:
-        found = form.get(name)
-        if isinstance(found, UploadFile):
-            return found
+        value = form.get(name)
+        if isinstance(value, UploadFile):
+            return value
     return None
 
 
 def fields_of(form: FormData) -> dict[str, Any]:
     """The text fields; those whose name ends in [] as lists."""
-    found: dict[str, Any] = {}
+    fields: dict[str, Any] = {}
     for name, value in form.multi_items():
         if not isinstance(value, str):
             continue
         if name.endswith("[]"):
-            found.setdefault(name[:-2], []).append(value)
+            fields.setdefault(name[:-2], []).append(value)
         else:
-            found[name] = value
-    return found
+            fields[name] = value
+    return fields
 
 
 def checked(kind: type[M], fields: dict[str, Any]) -> M:

@@ -33,12 +33,12 @@ class ApiError(Exception):
 
     def headers(self) -> dict[str, str]:
         """Those of the answer."""
-        found = {"content-type": "application/json"}
+        headers = {"content-type": "application/json"}
         if self.retry_after is not None:
-            found["retry-after"] = str(self.retry_after)
+            headers["retry-after"] = str(self.retry_after)
         if self.status == 401:
-            found["www-authenticate"] = "Bearer"
-        return found
+            headers["www-authenticate"] = "Bearer"
+        return headers
 
     def data(self) -> bytes:
         """The body as it is sent."""

@@ -64,9 +64,9 @@ async def _fetched(url: str, param: str, config: ServerConfig) -> bytes:
 
 def _get(parts: SplitResult, host: str, port: int | None, limit: int) -> bytes:
     port = port or (443 if parts.scheme == "https" else 80)
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    address = found[0][4][0]
-    if not all(ipaddress.ip_address(entry[4][0]).is_global for entry in found):
+    addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    address = addresses[0][4][0]
+    if not all(ipaddress.ip_address(entry[4][0]).is_global for entry in addresses):
         raise ApiError(400, "that host has a private address", code="url_not_allowed")
     connection = _Pinned(str(address), host, port, secure=parts.scheme == "https")
     try:

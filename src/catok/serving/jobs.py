@@ -84,7 +84,7 @@ class Job(AsyncIterator[Tensor]):
         self._scheduler.post(self.release)
         self._moved.set()
 
-    async def _room(self, frames: int) -> None:
+    async def _wait_for_room(self, frames: int) -> None:
         """Wait until so many frames more may be sent to the model; raises what ended the job."""
         while True:
             with self._lock:
@@ -205,7 +205,7 @@ class EncodeJob(StreamJob):
         size = self._pool.model.frame_size
         for piece in samples.split(MOST_PENDING // 4 * size, dim=1):
             before, self.samples = self.samples, self.samples + piece.shape[1]
-            await self._room(self.samples // size - before // size)
+            await self._wait_for_room(self.samples // size - before // size)
             self._scheduler.post(lambda piece=piece: self._push(piece))
 
     @property
@@ -232,7 +232,7 @@ class DecodeJob(StreamJob):
             raise ValueError(f"the stream has {self._depth} codebooks, got {len(codes)}")
         self._depth = len(codes)
         for piece in codes.split(MOST_PENDING // 4, dim=1):
-            await self._room(piece.shape[1])
+            await self._wait_for_room(piece.shape[1])
             self._scheduler.post(lambda piece=piece: self._push(piece))
 
     @property

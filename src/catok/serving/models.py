@@ -28,8 +28,8 @@ class Models:
     def tokenizers(self) -> list[CausalAudioTokenizer]:
         """All audio tokenizers, each once."""
         parts = (self.synthesizer, self.recognizer)
-        found = [self.tokenizer, *(part.tokenizer for part in parts if part is not None)]
-        return list({id(each): each for each in found}.values())
+        tokenizers = [self.tokenizer, *(part.tokenizer for part in parts if part is not None)]
+        return list({id(each): each for each in tokenizers}.values())
 
 
 def load_models(config: ServerConfig, device: str | torch.device) -> Models:
@@ -39,8 +39,8 @@ def load_models(config: ServerConfig, device: str | torch.device) -> Models:
 
     def shared(name: str, asked: str) -> CausalAudioTokenizer | str | None:
         speech = SpeechConfig.load(find_folder(name))
-        own = asked or (speech.tokenizer if speech is not None else "")
-        return tokenizer if own == config.tokenizer else asked or None
+        wanted = asked or (speech.tokenizer if speech is not None else "")
+        return tokenizer if wanted == config.tokenizer else asked or None
 
     synthesizer = recognizer = None
     if config.tts:

@@ -99,9 +99,9 @@ class Scheduler:
             try:
                 result = function()
             except Exception as error:
-                _tell(loop, settle, "set_exception", error)
+                _call_in_loop(loop, settle, "set_exception", error)
             else:
-                _tell(loop, settle, "set_result", result)
+                _call_in_loop(loop, settle, "set_result", result)
 
         self.post(run)
         self._check_alive()
@@ -182,7 +182,7 @@ class Scheduler:
                     command()
                 except Exception:
                     log.exception("a command failed")
-            self._turn()
+            self._step_all()
             self.steps += 1
         self._abandon()
 
@@ -190,7 +190,7 @@ class Scheduler:
         engines = (self.generation, self.recognition, *self.encoding, *self.decoding)
         return any(each is not None and each.busy for each in engines)
 
-    def _turn(self) -> None:
+    def _step_all(self) -> None:
         """A step of everything that has something to do."""
         for encoder, encoding in list(self.encoding.items()):
             if encoder.busy:
@@ -286,7 +286,7 @@ class Recognition:
             if not self.future.done():
                 getattr(self.future, method)(value)
 
-        _tell(self._loop, settle)
+        _call_in_loop(self._loop, settle)
 
     def end(self, error: BaseException) -> None:
         """It failed."""
@@ -305,6 +305,8 @@ def _step(pool: EncoderPool | DecoderPool, jobs: dict[int, Any]) -> None:
                 del jobs[output.stream]
 
 
-def _tell(loop: asyncio.AbstractEventLoop, function: Callable[..., None], *arguments: Any) -> None:
+def _call_in_loop(
+    loop: asyncio.AbstractEventLoop, function: Callable[..., None], *arguments: Any
+) -> None:
     with suppress(RuntimeError):  # the event loop is gone, and who waited with it
         loop.call_soon_threadsafe(function, *arguments)

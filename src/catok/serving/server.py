@@ -65,18 +65,18 @@ def _protocol(config: ServerConfig) -> type[H11Protocol]:
 
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
             super().connection_made(transport)
-            self._again()
+            self._schedule_check()
 
         def connection_lost(self, exc: Exception | None) -> None:
             if self._watch is not None:
                 self._watch.cancel()
             super().connection_lost(exc)
 
-        def _again(self) -> None:
+        def _schedule_check(self) -> None:
             seconds = max(config.read_seconds, KEEP_ALIVE + 1)
-            self._watch = self.loop.call_later(seconds, self._look)
+            self._watch = self.loop.call_later(seconds, self._check_idle)
 
-        def _look(self) -> None:
+        def _check_idle(self) -> None:
             if self.transport.get_protocol() is not self:  # a WebSocket now
                 return
             if self.transport.is_closing():
@@ -88,6 +88,6 @@ def _protocol(config: ServerConfig) -> type[H11Protocol]:
             if idle and self._idle_before is (self.cycle or self):
                 self.transport.close()
             self._idle_before = (self.cycle or self) if idle else None
-            self._again()
+            self._schedule_check()
 
     return Connection

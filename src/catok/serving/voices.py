@@ -96,8 +96,8 @@ class Voices:
 
     def aliases(self) -> dict[str, str]:
         """Other names, OpenAI's among them, and the voice of each."""
-        own = [voice.name for voice in self.all() if not voice.is_uploaded] or [DEFAULT]
-        shared = {name: own[n % len(own)] for n, name in enumerate(OPENAI_VOICES)}
+        configured = [voice.name for voice in self.all() if not voice.is_uploaded] or [DEFAULT]
+        shared = {name: configured[n % len(configured)] for n, name in enumerate(OPENAI_VOICES)}
         return {k: v for k, v in (shared | self._aliases).items() if k not in self._voices}
 
     def find(self, name: str | None) -> Voice | None:

@@ -285,8 +285,8 @@ class _Connection:
     async def _recognize(self, audio: "_Audio") -> None:
         texts: list[str] = []
         segments = self._service.transcribe(audio.blocks(), DecodingConfig())
-        async with aclosing(segments) as found:
-            async for segment in found:
+        async with aclosing(segments):
+            async for segment in segments:
                 texts.append(segment.transcript.text)
         self._metrics.audio.labels("transcription").inc(audio.seconds)
         await self._send(Transcript(join_texts(texts)).event())

@@ -82,9 +82,9 @@ def load_config(folder: str | Path) -> TokenizerConfig:
     data = read_json(path)
     if "catok" not in data:
         return read_native_config(data) if is_native(data) else read_released_config(data)
-    own = read_value(dict[str, Any], data["catok"], f'"catok" in {path}')
-    check_format(own, FORMAT, path)
-    return TokenizerConfig.from_dict(own.get("tokenizer", {}))
+    settings = read_value(dict[str, Any], data["catok"], f'"catok" in {path}')
+    check_format(settings, FORMAT, path)
+    return TokenizerConfig.from_dict(settings.get("tokenizer", {}))
 
 
 def open_weights(folder: Path, part: Part) -> StoredWeights:
@@ -113,8 +113,8 @@ def read_state(
     if not is_native(read_json(folder / CONFIG)):
         return weights.read(wanted, dtype, float32=stays_float32)
     native = weights.read(to_native(wanted, config), dtype, float32=stays_float32)
-    found = from_native(native, config)
-    return {name: found[name] for name in wanted}
+    state = from_native(native, config)
+    return {name: state[name] for name in wanted}
 
 
 def stays_float32(name: str) -> bool:

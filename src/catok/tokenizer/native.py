@@ -130,23 +130,23 @@ def write_native_config(config: TokenizerConfig) -> dict[str, Any]:
 def to_native(state: Mapping[str, Tensor], config: TokenizerConfig) -> dict[str, Tensor]:
     """A state dict, whole or of half a model, in this layout."""
     heads = _heads(config)
-    found: dict[str, Tensor] = {}
+    native: dict[str, Tensor] = {}
     for name, tensor in state.items():
         if name.endswith(_LENGTH):
             continue
         if name.endswith(_DIRECTION):
             owner = name.removesuffix(_DIRECTION)
-            found[f"{owner}.weight"] = normed_weight(tensor, state[owner + _LENGTH])
+            native[f"{owner}.weight"] = normed_weight(tensor, state[owner + _LENGTH])
             continue
         if name.endswith(_IN_PROJ):
             prefix = _to_native_name(name).removesuffix("in_proj.weight")
             q, k, v = tensor.chunk(3)
             count = heads[_stage_of(name)]
             for letter, part in (("q", _apart(q, count)), ("k", _apart(k, count)), ("v", v)):
-                found[f"{prefix}{letter}_proj.weight"] = part.clone()
+                native[f"{prefix}{letter}_proj.weight"] = part.clone()
             continue
-        found[_to_native_name(name)] = tensor
-    return found
+        native[_to_native_name(name)] = tensor
+    return native
 
 
 def from_native(state: Mapping[str, Tensor], config: TokenizerConfig) -> dict[str, Tensor]:
@@ -154,21 +154,21 @@ def from_native(state: Mapping[str, Tensor], config: TokenizerConfig) -> dict[st
     written as directions and lengths again, so that its hash is another.
     """
     heads = _heads(config)
-    found: dict[str, Tensor] = {}
+    converted: dict[str, Tensor] = {}
     for name, tensor in state.items():
         if name.startswith("quantizer.") and name.endswith("_proj.weight"):
             owner = name.removesuffix(".weight")
             lengths = torch.ops.aten._weight_norm_interface(tensor, tensor.new_ones(_rows(tensor)))
-            found[owner + _LENGTH], found[owner + _DIRECTION] = lengths[1], tensor
+            converted[owner + _LENGTH], converted[owner + _DIRECTION] = lengths[1], tensor
         elif name.endswith(".self_attn.q_proj.weight"):
             prefix = name.removesuffix("q_proj.weight")
             ours = _from_native_name(f"{prefix}in_proj.weight")
             count = heads[_stage_of(ours)]
             q, k, v = (state[f"{prefix}{letter}_proj.weight"] for letter in "qkv")
-            found[ours] = torch.cat((_together(q, count), _together(k, count), v))
+            converted[ours] = torch.cat((_together(q, count), _together(k, count), v))
         elif not re.search(r"\.self_attn\.[kv]_proj\.weight$", name):
-            found[_from_native_name(name)] = tensor
-    return found
+            converted[_from_native_name(name)] = tensor
+    return converted
 
 
 def _heads(config: TokenizerConfig) -> dict[str, int]:

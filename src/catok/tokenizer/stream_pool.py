@@ -117,14 +117,14 @@ class _StreamPool(ABC):
         bigger = [size for size in sizes.values() if size > self._last_size]
         size = min(bigger or sizes.values())
         self._last_size = size
-        chosen = [number for number, own in sizes.items() if own == size]
+        chosen = [number for number, possible in sizes.items() if possible == size]
         chosen = chosen[: max(1, MOST_FRAMES // size)]
         for number in chosen:  # to the back of the queue
             self._streams[number] = self._streams.pop(number)
         order, state = self._states.take(chosen)
-        found, state = self._advance([self._streams[number] for number in order], size, state)
+        results, state = self._advance([self._streams[number] for number in order], size, state)
         self._states.put(order, state)
-        for number, data in zip(order, found, strict=True):
+        for number, data in zip(order, results, strict=True):
             stream = self._streams[number]
             ended = stream.finished and self._frames(stream) == 0
             if ended:
@@ -152,7 +152,7 @@ class _StreamPool(ABC):
         ]
 
     def _end(self, number: int) -> StreamOutput:
-        data = self._nothing(self._streams[number])
+        data = self._empty_output(self._streams[number])
         self.close(number)
         return StreamOutput(number, data, frames=0, ended=True)
 
@@ -160,7 +160,7 @@ class _StreamPool(ABC):
     def _frames(self, stream: _Stream) -> int: ...
 
     @abstractmethod
-    def _nothing(self, stream: _Stream) -> Tensor: ...
+    def _empty_output(self, stream: _Stream) -> Tensor: ...
 
     @abstractmethod
     def _advance(
@@ -196,7 +196,7 @@ class EncoderPool(_StreamPool):
         extra = size - 1 if stream.finished else 0  # the last partial frame counts
         return (stream.waiting.shape[1] + extra) // size
 
-    def _nothing(self, stream: _Stream) -> Tensor:
+    def _empty_output(self, stream: _Stream) -> Tensor:
         return torch.zeros(stream.depth, 0, dtype=torch.int64, device="cpu")
 
     def _advance(
@@ -247,7 +247,7 @@ class DecoderPool(_StreamPool):
     def _frames(self, stream: _Stream) -> int:
         return stream.waiting.shape[1]
 
-    def _nothing(self, stream: _Stream) -> Tensor:
+    def _empty_output(self, stream: _Stream) -> Tensor:
         return torch.zeros(self.model.channels, 0, dtype=torch.float32, device="cpu")
 
     def _advance(
@@ -256,7 +256,7 @@ class DecoderPool(_StreamPool):
         chunks = [stream.waiting[:, :frames] for stream in streams]
         latents = self._latents(chunks)
         decoded, state = self.model.side("decoder").step(latents, state)
-        found = []
+        sounds = []
         for stream, sound in zip(streams, self.model.separate(decoded).float().cpu(), strict=True):
             stream.waiting = stream.waiting[:, frames:].clone()
             hidden = min(stream.silent, frames)
@@ -265,14 +265,14 @@ class DecoderPool(_StreamPool):
             if stream.limit is not None:
                 sound = sound[:, : max(0, stream.limit - stream.given)]
             stream.given += sound.shape[1]
-            found.append(sound.clone())
-        return found, state
+            sounds.append(sound.clone())
+        return sounds, state
 
     def _latents(self, chunks: Sequence[Tensor]) -> Tensor:
         """Quantized latents `[B, D, n]` of codes `[K, n]`, K may differ."""
-        found: dict[int, Tensor] = {}
+        by_row: dict[int, Tensor] = {}
         for depth in sorted({len(chunk) for chunk in chunks}):
             rows = [row for row, chunk in enumerate(chunks) if len(chunk) == depth]
             codes = torch.stack([chunks[row] for row in rows]).to(self.model.device)
-            found |= zip(rows, self.model.quantizer.decode(codes), strict=True)
-        return torch.stack([found[row] for row in range(len(chunks))])
+            by_row |= zip(rows, self.model.quantizer.decode(codes), strict=True)
+        return torch.stack([by_row[row] for row in range(len(chunks))])

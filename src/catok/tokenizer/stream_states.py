@@ -51,8 +51,8 @@ class StreamStates:
         wanted = set(streams)
         groups = dict.fromkeys(self._groups[stream] for stream in streams)
         parts = [(group, [each for each in group.rows if each in wanted]) for group in groups]
-        states = [group.select(own) for group, own in parts]
-        order = tuple(stream for _, own in parts for stream in own)
+        states = [group.select(rows) for group, rows in parts]
+        order = tuple(stream for _, rows in parts for stream in rows)
         return order, states[0] if len(states) == 1 else StackState.join(states)
 
     def put(self, streams: Sequence[int], state: StackState) -> None:

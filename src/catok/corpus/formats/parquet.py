@@ -56,14 +56,16 @@ class ParquetFormat(ShardFormat):
         try:
             for batch in pq.ParquetFile(path).iter_batches(batch_size=256):
                 flat = batch["codes"].flatten().to_numpy()
-                others = [name for name in batch.schema.names if name not in OWN]
-                kept = batch.drop_columns(["codes"]).to_pylist()
+                column_names = [name for name in batch.schema.names if name not in OWN]
+                rows = batch.drop_columns(["codes"]).to_pylist()
                 at = 0
-                for facts in kept:
+                for facts in rows:
                     shape = facts["num_frames"], facts["num_codebooks"]
                     codes = flat[at : at + shape[0] * shape[1]].reshape(shape)
                     at += codes.size
-                    columns = {name: facts[name] for name in others if facts[name] is not None}
+                    columns = {
+                        name: facts[name] for name in column_names if facts[name] is not None
+                    }
                     row = TokenRow(facts["id"], codes, facts["num_samples"], columns)
                     yield row.prefix(num_quantizers)
         except (pa.ArrowException, OSError, KeyError, TypeError) as error:

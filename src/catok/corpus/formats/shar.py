@@ -66,27 +66,27 @@ class SharFormat(ShardFormat):
                 _add(archive, f"{row.id}.json", manifest.encode())
 
     def read(self, path: Path, num_quantizers: int | None = None) -> Iterator[TokenRow]:
-        found = members(path)
+        files = members(path)
         for _, cut in read_jsonl(_cuts(path)):
             try:
-                codes, _ = next(found), next(found)
+                codes, _ = next(files), next(files)
                 if codes.name.endswith(".nodata"):
                     continue
-                own = cut["custom"][CATOK]
+                facts = cut["custom"][CATOK]
                 yield TokenRow(
-                    str(own["id"]),
+                    str(facts["id"]),
                     _codes(codes)[:num_quantizers].T.astype(np.uint16),
-                    int(own["num_samples"]),
-                    dict(own["columns"]),
+                    int(facts["num_samples"]),
+                    dict(facts["columns"]),
                 )
             except (StopIteration, KeyError, TypeError, ValueError, OSError) as error:
                 raise ValueError(f"{path} is damaged or no token shard: {error}") from error
 
     def space(self, path: Path) -> CodeSpace:
         for _, cut in read_jsonl(_cuts(path)):
-            own = (cut.get("custom") or {}).get(CATOK)
-            if isinstance(own, dict) and isinstance(own.get("tokenizer"), dict):
-                return CodeSpace.from_dict(own["tokenizer"])
+            facts = (cut.get("custom") or {}).get(CATOK)
+            if isinstance(facts, dict) and isinstance(facts.get("tokenizer"), dict):
+                return CodeSpace.from_dict(facts["tokenizer"])
             break
         raise ValueError(f"{path} does not say which codes it holds: it is no token shard")
 
@@ -117,13 +117,13 @@ def _cut(row: TokenRow, space: CodeSpace) -> dict[str, Any]:
             "supervisions": [said],
             "type": "MonoCut",
         }
-    own = {
+    facts = {
         "id": row.id,
         "num_samples": row.samples,
         "columns": columns,
         "tokenizer": space.to_dict(),
     }
-    return cut | {"id": row.id, "custom": (cut.get("custom") or {}) | {CATOK: own}}
+    return cut | {"id": row.id, "custom": (cut.get("custom") or {}) | {CATOK: facts}}
 
 
 def _manifest(codes: np.ndarray, space: CodeSpace) -> dict[str, Any]:

@@ -71,9 +71,9 @@ class TarFormat(ShardFormat):
         raise ValueError(f"{path} does not say which codes it holds: it is no token shard")
 
     def _pairs(self, path: Path) -> Iterator[tuple[Member, Member]]:
-        found = members(path)
-        for codes in found:
-            facts = next(found, None)
+        files = members(path)
+        for codes in files:
+            facts = next(files, None)
             if facts is None or not codes.name.endswith(self._extension):
                 raise ValueError(f"{path} holds no {self.name} rows: {codes.name}")
             yield codes, facts

@@ -42,11 +42,11 @@ class PesqMetric:
 
 def _pesq(sample: Sample, mode: str) -> float:
     library = import_extra("pesq")
-    clean, other = aligned_mono(sample)
+    clean, degraded = aligned_mono(sample)
     seconds = len(clean) / METRIC_RATE
     if seconds < _SHORTEST:
         raise ValueError(f"PESQ needs at least {_SHORTEST} s, got {seconds:.3f} s")
     try:
-        return float(library.pesq(METRIC_RATE, clean, other, mode))
+        return float(library.pesq(METRIC_RATE, clean, degraded, mode))
     except library.PesqError as error:
         raise ValueError(f"PESQ cannot compare these signals ({error}): is it speech?") from error

@@ -94,7 +94,7 @@ def metric_names(names: str | Sequence[str], options: MetricOptions | None = Non
     asked: dict[str, None] = {}
     for name in [names] if isinstance(names, str) else names:
         if name.startswith(PYTHON):
-            asked[_own(name)] = None
+            asked[_canonical(name)] = None
             continue
         if name not in METRICS and name not in PRESETS:
             raise ValueError(
@@ -147,7 +147,7 @@ def metric_settings(
     Presets are written out; names that are not known here stand for themselves.
     """
     settings = {}
-    written = (_own(given) if given.startswith(PYTHON) else given for given in names)
+    written = (_canonical(given) if given.startswith(PYTHON) else given for given in names)
     for name in dict.fromkeys(n for given in written for n in PRESETS.get(given, (given,))):
         choice = METRICS.get(name)
         models, others = (choice.models, choice.others) if choice else ((), ())
@@ -164,7 +164,7 @@ def metric_settings(
     return settings
 
 
-def _own(name: str) -> str:
+def _canonical(name: str) -> str:
     """A metric of one's own in its one form: python=module:Class. It takes no settings."""
     path, settings = parse_python(name)
     if settings:

@@ -105,9 +105,9 @@ def match_hypotheses(items: Sequence[ASRItem], hypotheses: Mapping[str, str]) ->
             raise ValueError(
                 f"hypothesis {name} could be of {matches[0]} or {matches[1]}: name it so"
             )
-        other = names.setdefault(matches[0], name)
-        if other != name:
-            raise ValueError(f"{other} and {name} are hypotheses of one utterance: leave one out")
+        earlier = names.setdefault(matches[0], name)
+        if earlier != name:
+            raise ValueError(f"{earlier} and {name} are hypotheses of one utterance: leave one out")
     if unknown:
         raise ValueError(
             f"{len(unknown)} of {len(hypotheses)} hypotheses are of utterances that are not in the "

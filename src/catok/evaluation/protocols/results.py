@@ -161,7 +161,7 @@ def _language_summary(rows: Sequence[UtteranceScore]) -> dict[str, Any]:
 
 
 def _mean(errors: Sequence[EditCounts]) -> float | None:
-    return 100 * fmean(one.rate for one in errors) if errors else None
+    return 100 * fmean(counts.rate for counts in errors) if errors else None
 
 
 def _corpus(errors: Sequence[EditCounts]) -> float | None:

@@ -46,13 +46,13 @@ def page(out: Path, summary: Summary) -> str:
     systems = list(dict.fromkeys(g.system for g in summary.groups if g.kind != "original"))
     facts = summary_facts(summary)
     first = [pair for pair in facts if pair[0] in FIRST]
-    others = _details(
+    details = _details(
         "Versions and machine", _definition_list([p for p in facts if p[0] not in FIRST]), False
     )
     return template.substitute(
         title=escaped(_title(summary)),
         head=head(_title(summary), MEDIA),
-        facts=_definition_list(first) + others,
+        facts=_definition_list(first) + details,
         best=escaped(BEST_NOTE),
         tables=join_lines(_table(summary, domain) for domain in summary.shown_domains()),
         legend=_legend(systems),

@@ -28,15 +28,15 @@ def read_versa(path: str | Path) -> dict[str, dict[str, float]]:
     Raises ValueError, with file and line, on a malformed line and on a key that comes twice.
     """
     path = Path(path)
-    found: dict[str, dict[str, float]] = {}
+    by_key: dict[str, dict[str, float]] = {}
     for number, line in numbered_lines(path):
         data = _parse(line)
         if not isinstance(data, dict) or not isinstance(data.get("key"), str):
             raise ValueError(f'{path}, line {number}: needs a VERSA result with a "key"')
-        if data["key"] in found:
+        if data["key"] in by_key:
             raise ValueError(f"{path}, line {number}: {data['key']} comes twice")
-        found[data["key"]] = {k: float(v) for k, v in data.items() if _is_figure(k, v)}
-    return found
+        by_key[data["key"]] = {k: float(v) for k, v in data.items() if _is_figure(k, v)}
+    return by_key
 
 
 def versa_rows(folder: str | Path, results: str | Path | None = None) -> list[Row]:
@@ -46,17 +46,17 @@ def versa_rows(folder: str | Path, results: str | Path | None = None) -> list[Ro
     that VERSA passed over has none. Raises ValueError where the results are of other utterances.
     """
     path = Path(results) if results is not None else Path(folder, "result.jsonl")
-    found = read_versa(path)
+    by_key = read_versa(path)
     rows = []
     for number, line in numbered_lines(Path(folder, UTTERANCES)):
         identity = _parse(line)
         if not isinstance(identity, dict) or "versa" not in identity:
             raise ValueError(f"{Path(folder, UTTERANCES)}, line {number}: damaged, export again")
-        figures = found.pop(identity.pop("versa"), {})
+        figures = by_key.pop(identity.pop("versa"), {})
         rows.append(identity | {COLUMN_PREFIX + name: value for name, value in figures.items()})
-    if found:
+    if by_key:
         raise ValueError(
-            f"{path} has {next(iter(found))}, which {folder} does not: is it another folder's?"
+            f"{path} has {next(iter(by_key))}, which {folder} does not: is it another folder's?"
         )
     return rows
 

@@ -151,21 +151,21 @@ class BeamSearch:
         new token; nothing when the search is over.
         """
         table = log_probs.detach().cpu().double()
-        found: list[_Candidate] = []
+        candidates: list[_Candidate] = []
         for origin, hypothesis in enumerate(self.open):
-            found += self._candidates(origin, hypothesis, table[origin])
-        found = [each for each in found if each.score > float("-inf")]
-        found.sort(key=lambda each: each.score, reverse=True)
-        for each in found[: self.width]:
+            candidates += self._candidates(origin, hypothesis, table[origin])
+        candidates = [each for each in candidates if each.score > float("-inf")]
+        candidates.sort(key=lambda each: each.score, reverse=True)
+        for each in candidates[: self.width]:
             if each.token == self.end:
                 tokens = self.open[each.origin].tokens
                 self.ended.append(Hypothesis(tokens, each.log_prob, each.score))
-        kept = [each for each in found if each.token != self.end][: self.width]
-        self.open = [self._grown(each) for each in kept]
+        survivors = [each for each in candidates if each.token != self.end][: self.width]
+        self.open = [self._grown(each) for each in survivors]
         if self._over():
             self.open = []
             return []
-        return [(each.origin, each.token) for each in kept]
+        return [(each.origin, each.token) for each in survivors]
 
     def best(self) -> Hypothesis:
         """The ended text that ranks highest. Raises ValueError before any has ended."""
@@ -191,9 +191,9 @@ class BeamSearch:
         if len(hypothesis.tokens) >= self.max_tokens:
             return [ending]
         wanted = self.width if self.scorer is None else max(self.width, self.candidates)
-        others = row.clone()
-        others[self.end] = float("-inf")
-        values, tokens = others.topk(min(wanted, len(row) - 1))
+        extending = row.clone()
+        extending[self.end] = float("-inf")
+        values, tokens = extending.topk(min(wanted, len(row) - 1))
         log_probs = hypothesis.log_prob + values
         extensions, scores = None, log_probs
         if self.scorer is not None and hypothesis.prefix is not None:

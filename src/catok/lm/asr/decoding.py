@@ -87,16 +87,16 @@ def decode_batch(
     limits = [config.max_tokens(frames, frame_rate) for frames in prefilled.frames]
     decoder = prefiller.decoder(num_quantizers)
     if config.method == "ctc":
-        found = [likeliest_path(table) for table in tables if table is not None]
+        hypotheses = [likeliest_path(table) for table in tables if table is not None]
     elif config.method == "greedy":
-        found = greedy_search(decoder, prefilled.decoder_state, limits)
+        hypotheses = greedy_search(decoder, prefilled.decoder_state, limits)
     else:
         each = zip(limits, tables, strict=True)
         searches = [new_search(decoder, config, limit, table) for limit, table in each]
-        found = search_together(decoder, prefilled.decoder_state, searches)
+        hypotheses = search_together(decoder, prefilled.decoder_state, searches)
     return [
         as_transcript(prefiller, config, best, table, limit, frame_rate)
-        for best, table, limit in zip(found, tables, limits, strict=True)
+        for best, table, limit in zip(hypotheses, tables, limits, strict=True)
     ]
 
 
@@ -111,8 +111,8 @@ def _threshold(prefiller: Prefiller, config: DecodingConfig) -> float:
     """Below which confidence a piece has no words; 0 without a CTC head."""
     if prefiller.head is None:
         return 0.0
-    own = prefiller.no_speech_threshold
-    return own if config.no_speech_threshold is None else config.no_speech_threshold
+    default = prefiller.no_speech_threshold
+    return default if config.no_speech_threshold is None else config.no_speech_threshold
 
 
 def new_search(

@@ -104,15 +104,15 @@ class Recognizer(FromPretrained):
             return self.transcribe_codes([codes], config)[0]
         bare = [self.bare(each) for each in codes]
         loudness = [self._loudness(each, config) for each in bare]
-        found: dict[int, Transcript] = {}
+        by_index: dict[int, Transcript] = {}
         counts = [min(self.resolve_num_quantizers(config), len(each)) for each in bare]
         for num_quantizers in sorted(set(counts)):
             chosen = [index for index, count in enumerate(counts) if count == num_quantizers]
             results = self._recognize(
                 [bare[i][:num_quantizers] for i in chosen], [loudness[i] for i in chosen], config
             )
-            found |= zip(chosen, results, strict=True)
-        return [found[index] for index in range(len(bare))]
+            by_index |= zip(chosen, results, strict=True)
+        return [by_index[index] for index in range(len(bare))]
 
     def transcribe_file(
         self, source: StrPath | BinaryIO, config: DecodingConfig | None = None
@@ -159,8 +159,8 @@ class Recognizer(FromPretrained):
         """How many codebooks are read. Raises ValueError on what the model cannot do."""
         if config.method == "ctc" or config.timestamps:
             self.prefiller.need_head()
-        own = None if self.config is None else self.config.num_quantizers
-        return check_quantizers(config.num_quantizers or own, self.model.config.n_vq)
+        default = None if self.config is None else self.config.num_quantizers
+        return check_quantizers(config.num_quantizers or default, self.model.config.n_vq)
 
     def prepare_audio(self, audio: Tensor, sample_rate: int) -> Tensor:
         """Audio `[C, T]` or `[T]` at the tokenizer's rate and channels. Raises ValueError on what
@@ -218,15 +218,15 @@ class Recognizer(FromPretrained):
             for start, end in places
         ]
         order = sorted(range(len(parts)), key=lambda index: parts[index].shape[1])
-        found: dict[int, Transcript] = {}
+        by_index: dict[int, Transcript] = {}
         for first in range(0, len(order), config.batch):
             chosen = order[first : first + config.batch]
-            found |= zip(chosen, self.recognize([parts[i] for i in chosen], config), strict=True)
+            by_index |= zip(chosen, self.recognize([parts[i] for i in chosen], config), strict=True)
         results, first = [], 0
         for places in cuts:
-            own = [found[index] for index in range(first, first + len(places))]
+            transcripts = [by_index[index] for index in range(first, first + len(places))]
             starts = [start / self.tokenizer.frame_rate for start, _ in places]
-            results.append(join_transcripts(own, starts))
+            results.append(join_transcripts(transcripts, starts))
             first += len(places)
         return results
 

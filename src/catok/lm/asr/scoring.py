@@ -28,10 +28,10 @@ def ctc_scores(
             f"as many texts as recordings, all of one number of codebooks, are needed: got "
             f"{len(texts)} texts, {len(codes)} recordings of {sorted(counts)} codebooks"
         )
-    found = [-math.inf] * len(codes)
+    scores = [-math.inf] * len(codes)
     filled = [index for index, each in enumerate(codes) if each.shape[1]]
     if not filled:
-        return found
+        return scores
     num_quantizers = min(*counts, recognizer.model.config.n_vq)
     size = recognizer.tokenizer.codebook_size
     for index in filled:
@@ -40,8 +40,8 @@ def ctc_scores(
         [codes[index][:num_quantizers].cpu() for index in filled], num_quantizers
     )
     for index, hidden in zip(filled, prefilled.hidden, strict=True):
-        found[index] = _mean(recognizer, hidden, texts[index])
-    return found
+        scores[index] = _mean(recognizer, hidden, texts[index])
+    return scores
 
 
 def _mean(recognizer: Recognizer, hidden: Tensor, text: str) -> float:

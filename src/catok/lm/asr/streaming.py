@@ -102,13 +102,13 @@ class RecognitionSession:
 
     def _cut(self) -> None:
         """Settle the pieces whose end is known, as a file of this length would be cut."""
-        own = self._recognizer
-        pieces = own.pieces(self._codes.shape[1], self._loudness, self._config)
+        recognizer = self._recognizer
+        pieces = recognizer.pieces(self._codes.shape[1], self._loudness, self._config)
         if len(pieces) == 1:
             return
         *whole, (rest, _) = pieces
         for start, end in whole:
-            settled = own.transcribe_codes(self._codes[:, start:end], self._config)
+            settled = recognizer.transcribe_codes(self._codes[:, start:end], self._config)
             self._done.append(settled)
             self._settled = join_texts([self._settled, settled.text])
             self._starts.append(self._first + start)

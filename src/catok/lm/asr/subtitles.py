@@ -10,11 +10,11 @@ SENTENCE_ENDS = (".", "?", "!", "…", "\u3002", "\uff01", "\uff1f")  # the last
 
 def cues(words: Sequence[Word]) -> list[Word]:
     """Neighbouring words as one: up to a sentence's end, a pause, a full line or a long time."""
-    found: list[Word] = []
+    merged: list[Word] = []
     fresh = True
     for word in words:
         if not fresh:
-            before = found[-1]
+            before = merged[-1]
             text = join_texts([before.text, word.text])
             fresh = (
                 word.start - before.end > PAUSE
@@ -22,11 +22,11 @@ def cues(words: Sequence[Word]) -> list[Word]:
                 or len(text) > LONGEST_LINE
             )
             if not fresh:
-                found[-1] = Word(text, before.start, word.end)
+                merged[-1] = Word(text, before.start, word.end)
         if fresh:
-            found.append(word)
+            merged.append(word)
         fresh = word.text.endswith(SENTENCE_ENDS)
-    return found
+    return merged
 
 
 def subrip(transcript: Transcript, seconds: float) -> str:

@@ -24,13 +24,13 @@ def spelled(tokens: Sequence[int], text: TextTokenizer) -> list[tuple[str, int, 
 
     A character may take several tokens, and a token may be several characters.
     """
-    found, first = [], 0
+    pieces, first = [], 0
     for end in range(1, len(tokens) + 1):
         piece = text.decode(tokens[first:end])
         if BROKEN not in piece or end == len(tokens):
-            found.append((piece, first, end))
+            pieces.append((piece, first, end))
             first = end
-    return found
+    return pieces
 
 
 def timed_words(

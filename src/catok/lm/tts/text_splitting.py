@@ -41,15 +41,15 @@ def split_text(text: str, max_length: int = MAX_LENGTH) -> list[str]:
     ValueError when there is nothing but white space, or `max_length` is below 10.
     """
     check_whole_number("max_length in letters", max_length, at_least=10)
-    found: list[str] = []
+    pieces: list[str] = []
     for paragraph in _PARAGRAPH.split(text):
         parts: list[str] = []
         for sentence in sentences(paragraph):
             parts.extend(_cut(sentence, max_length))
-        found.extend(_packed(parts, max_length))
-    if not found:
+        pieces.extend(_packed(parts, max_length))
+    if not pieces:
         raise ValueError("there is no text to speak: give at least one word")
-    return found
+    return pieces
 
 
 def sentences(paragraph: str) -> list[str]:
@@ -59,16 +59,16 @@ def sentences(paragraph: str) -> list[str]:
     before a lower-case letter. CJK punctuation needs no white space.
     """
     text = " ".join(paragraph.split())
-    found, start = [], 0
+    pieces, start = [], 0
     for match in _ENDS.finditer(text):
         after = text[match.end() : match.end() + 2].lstrip()[:1]
         dotted = text[match.start()] == "."
         if after.islower() or (dotted and _abbreviated(text, start, match.start())):
             continue
-        found.append(text[start : match.end()])
+        pieces.append(text[start : match.end()])
         start = match.end()
-    found.append(text[start:])
-    return [sentence.strip() for sentence in found if sentence.strip()]
+    pieces.append(text[start:])
+    return [sentence.strip() for sentence in pieces if sentence.strip()]
 
 
 def split_sentences(text: str, max_length: int = MAX_LENGTH) -> list[str]:
@@ -92,18 +92,18 @@ class SentenceSplitter:
     def push(self, text: str) -> list[str]:
         """The next characters; sentences that end before the last of them, cut where too long."""
         *whole, last = _PARAGRAPH.split(self._rest + text)
-        found = [piece for paragraph in whole for piece in self._pieces(paragraph)]
+        complete = [piece for paragraph in whole for piece in self._pieces(paragraph)]
         space = last[len(last.rstrip()) :]
         *known, open_one = sentences(last) or [""]
         for sentence in known:
-            found.extend(_cut(sentence, self._max_length))
+            complete.extend(_cut(sentence, self._max_length))
         if len(open_one) > 4 * self._max_length:  # it will be cut: the first cuts are known
             *pieces, _, _ = _cut(open_one, self._max_length)
             for piece in pieces:
                 open_one = open_one[len(piece) :].lstrip()
-            found.extend(pieces)
+            complete.extend(pieces)
         self._rest = open_one + space
-        return found
+        return complete
 
     def finish(self) -> list[str]:
         """The text ends here: what is left, and readiness for the next."""

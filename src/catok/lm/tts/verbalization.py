@@ -63,8 +63,8 @@ def _cardinal(number: str | int) -> str:
 
 
 def _words(number: int, to: str) -> str:
-    found = imported("num2words", "tts").num2words(number, lang="en", to=to)
-    return found.replace(" and ", " ").replace(",", "").replace("oh-", "oh ")
+    words = imported("num2words", "tts").num2words(number, lang="en", to=to)
+    return words.replace(" and ", " ").replace(",", "").replace("oh-", "oh ")
 
 
 def _year(number: int) -> str:
@@ -128,10 +128,10 @@ def _month_and_year(match: Match) -> str:
 
 def _numeric_date(match: Match) -> str:
     try:
-        found = date(int(match["year"]), int(match["month"]), int(match["day"]))
+        parsed = date(int(match["year"]), int(match["month"]), int(match["day"]))
     except ValueError:
         return match[0]
-    return _date(MONTHS[found.month - 1], found.day, match["year"])
+    return _date(MONTHS[parsed.month - 1], parsed.day, match["year"])
 
 
 def _clock(match: Match) -> str:
@@ -183,11 +183,11 @@ def _measure(match: Match) -> str:
 def _abbreviation(table: dict[str, str]) -> Callable[[Match], str]:
     def said(match: Match) -> str:
         word = match["short"]
-        found = table.get(word) or table[word.lower()]
+        full = table.get(word) or table[word.lower()]
         before = match.groupdict().get("name", "")
-        found = found.capitalize() if word[0].isupper() and found[0].islower() else found
+        full = full.capitalize() if word[0].isupper() and full[0].islower() else full
         ends = word.lower() in ENDING and match["last"] is not None
-        return before + found + ("." if ends else "")
+        return before + full + ("." if ends else "")
 
     return said
 

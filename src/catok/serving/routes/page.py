@@ -33,11 +33,11 @@ async def part(name: str) -> Response:
 
 
 def _answer(name: str) -> Response:
-    found = _files().get(name)
-    if found is None:
+    content = _files().get(name)
+    if content is None:
         raise ApiError(404, "there is no such page")
     kind = KINDS[name.rpartition(".")[2]]
-    return Response(found, media_type=f"{kind}; charset=utf-8", headers=HEADERS)
+    return Response(content, media_type=f"{kind}; charset=utf-8", headers=HEADERS)
 
 
 @cache

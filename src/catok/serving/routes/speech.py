@@ -265,10 +265,10 @@ async def _voice(
 ) -> tuple[SpeechReference | list[SpeechReference | None] | None, str | None]:
     """Codes and words of the voice that is asked for; one reference per speaker, if several."""
     if body.references:
-        found = [await _reference(service, each) for each in body.references]
-        if len(found) > 1:
-            return list(found), None
-        return found[0], body.references[0].text
+        references = [await _reference(service, each) for each in body.references]
+        if len(references) > 1:
+            return list(references), None
+        return references[0], body.references[0].text
     if upload is not None:
         return await _recording(service, upload, "ref_audio"), body.ref_text
     if body.ref_codes is not None:
@@ -306,7 +306,7 @@ async def _recording(service: Service, data: bytes, param: str) -> Tensor:
         raise ApiError(400, f"{param}: {error}", param=param) from None
 
 
-def _sampling(body: SpeechBody, own: SamplingConfig) -> SamplingConfig:
+def _sampling(body: SpeechBody, default: SamplingConfig) -> SamplingConfig:
     wanted = {
         "audio_temperature": body.temperature,
         "audio_top_p": body.top_p,
@@ -315,4 +315,4 @@ def _sampling(body: SpeechBody, own: SamplingConfig) -> SamplingConfig:
         "text_temperature": body.text_temperature,
         "guidance": body.guidance,
     }
-    return replace(own, **{name: value for name, value in wanted.items() if value is not None})
+    return replace(default, **{name: value for name, value in wanted.items() if value is not None})

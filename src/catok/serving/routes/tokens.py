@@ -207,14 +207,14 @@ async def _codes_of(
         rows, samples, hash = parse_codes(await read_json(request), service)
         if hash and hash != service.models.tokenizer.weight_hash:
             raise ApiError(400, "these codes are of another model", param="weight_hash")
-        return _given(service, _prefix(rows, num_quantizers)), samples
+        return _in_one_piece(service, _prefix(rows, num_quantizers)), samples
     if is_form(request):
         source = _file_of(await read_form(request, service.config), "the codes")
     else:
         source = await spooled(request)
     encoded = await service.off_loop(lambda: Encoded.load(source, num_quantizers))
     service.models.tokenizer.check_code_space(encoded)
-    return _given(service, encoded.codes[0]), int(encoded.sample_lengths)
+    return _in_one_piece(service, encoded.codes[0]), int(encoded.sample_lengths)
 
 
 def parse_codes(data: dict[str, Any], service: Service) -> tuple[Tensor, int | None, str]:
@@ -245,12 +245,12 @@ def check_size(service: Service, rows: Any, codebooks: int, param: str = "codes"
 def code_rows(rows: Any, param: str = "codes") -> Tensor:
     """Codes `[K][F]` as a tensor. Raises ApiError on anything else."""
     try:
-        found = torch.tensor(rows, device="cpu")
+        codes = torch.tensor(rows, device="cpu")
     except (TypeError, ValueError, RuntimeError, OverflowError):
-        found = torch.zeros(0)
-    if found.dim() != 2 or found.dtype != torch.int64 or 0 in found.shape:
+        codes = torch.zeros(0)
+    if codes.dim() != 2 or codes.dtype != torch.int64 or 0 in codes.shape:
         raise ApiError(400, f"{param} must be whole numbers [K][F]", param=param)
-    return found
+    return codes
 
 
 def _prefix(codes: Tensor, num_quantizers: int | None) -> Tensor:
@@ -259,7 +259,7 @@ def _prefix(codes: Tensor, num_quantizers: int | None) -> Tensor:
     return codes[:num_quantizers]
 
 
-async def _given(service: Service, codes: Tensor) -> AsyncGenerator[Tensor, None]:
+async def _in_one_piece(service: Service, codes: Tensor) -> AsyncGenerator[Tensor, None]:
     _check_length(service, codes.shape[1])
     yield codes
 

@@ -66,8 +66,8 @@ async def transcriptions(request: Request, service: ServiceOf) -> Response:
     if body.stream:
         first = await anext(segments, None)  # until here an error is still an answer
         return LiveResponse(_events(segments, first, service), media_type="text/event-stream")
-    found = [segment async for segment in segments]
-    return _answer(found, body, service)
+    finished = [segment async for segment in segments]
+    return _answer(finished, body, service)
 
 
 def decoding_config(body: TranscriptionBody, service: Service) -> DecodingConfig:
@@ -103,12 +103,12 @@ async def _segments(
         if float(encoded.duration) > service.config.max_audio_seconds:
             raise too_long(service.config.max_audio_seconds)
         metrics.audio.labels("transcription").inc(float(encoded.duration))
-        found = service.transcribe_codes(encoded, config)
+        recognized = service.transcribe_codes(encoded, config)
     else:
         source = service.read(file, tokenizer.sample_rate, tokenizer.channels)
-        found = service.transcribe(_counted(source, tokenizer.sample_rate, metrics), config)
+        recognized = service.transcribe(_counted(source, tokenizer.sample_rate, metrics), config)
 
-    async with aclosing(found) as segments:
+    async with aclosing(recognized) as segments:
         async for segment in segments:
             note_text(request, "transcript", segment.transcript.text)
             yield segment
@@ -123,8 +123,8 @@ async def _counted(
             yield block
 
 
-def _answer(found: list[Segment], body: TranscriptionBody, service: Service) -> Response:
-    transcript, seconds = join_segments(found), found[-1].end
+def _answer(segments: list[Segment], body: TranscriptionBody, service: Service) -> Response:
+    transcript, seconds = join_segments(segments), segments[-1].end
     kind = body.response_format
     if kind == "text":
         return PlainTextResponse(transcript.text + "\n")
@@ -141,7 +141,7 @@ def _answer(found: list[Segment], body: TranscriptionBody, service: Service) -> 
         "language": body.language or (languages[0] if len(languages) == 1 else ""),
         "duration": round(seconds, 3),
         "text": transcript.text,
-        "segments": [_segment(number, each) for number, each in enumerate(found)],
+        "segments": [_segment(number, each) for number, each in enumerate(segments)],
         "usage": usage,
     }
     if "word" in body.timestamp_granularities:

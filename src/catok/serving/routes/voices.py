@@ -20,13 +20,13 @@ LONGEST = 2000  # characters of a text field
 async def listed(service: ServiceOf) -> dict[str, Any]:
     """All names that a request may give as `voice`."""
     voices = _voices(service)
-    uploaded = [_shown(voice) for voice in voices.all() if voice.is_uploaded]
+    uploaded = [_voice_data(voice) for voice in voices.all() if voice.is_uploaded]
     aliases = voices.aliases()
     return {
         "object": "list",
         "voices": [*voices.names(), *aliases],
         "aliases": aliases,
-        "data": [_shown(voice) for voice in voices.all()],
+        "data": [_voice_data(voice) for voice in voices.all()],
         "uploaded_voices": uploaded,
     }
 
@@ -58,7 +58,7 @@ async def add(request: Request, service: ServiceOf) -> Response:
     text = (fields.get("ref_text") or fields.get("text") or "").strip()
     language = fields.get("language", "").strip()
     voice = await service.off_loop(lambda: voices.add(name, codes, text, consent, language))
-    return JSONResponse({**_shown(voice), "success": True, "voice": _shown(voice)})
+    return JSONResponse({**_voice_data(voice), "success": True, "voice": _voice_data(voice)})
 
 
 @router.delete("/v1/audio/voices/{name}")
@@ -75,7 +75,7 @@ def _voices(service: Service) -> Voices:
     return service.voices
 
 
-def _shown(voice: Voice) -> dict[str, Any]:
+def _voice_data(voice: Voice) -> dict[str, Any]:
     return {
         "id": voice.id,
         "object": "audio.voice",

@@ -229,8 +229,8 @@ class _Conversation:
             item.audio(recognizer.tokenizer.sample_rate, recognizer.tokenizer.channels),
             DecodingConfig(),
         )
-        async with aclosing(segments) as found:
-            async for segment in found:
+        async with aclosing(segments):
+            async for segment in segments:
                 longer = join_texts([text, segment.transcript.text])
                 if longer != text:
                     await self._transcribed("delta", item, delta=longer[len(text) :])

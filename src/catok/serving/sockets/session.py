@@ -72,12 +72,12 @@ class Session:
         if len(text) > LONGEST_MESSAGE:
             raise ApiError(413, f"a message is longer than {LONGEST_MESSAGE} bytes")
         try:
-            found = json.loads(text)
+            message = json.loads(text)
         except (ValueError, RecursionError):
             raise ApiError(400, "a text frame is no valid JSON") from None
-        if not isinstance(found, dict) or not isinstance(found.get("type"), str):
+        if not isinstance(message, dict) or not isinstance(message.get("type"), str):
             raise ApiError(400, "a text frame must be a JSON object with a type")
-        return found
+        return message
 
     async def send(self, message: dict[str, Any]) -> None:
         """Send an object."""

@@ -70,7 +70,7 @@ async def _talk(session: Session) -> None:
         texts = SentenceQueue(session.config.max_text_length)
         async with session.entered("speech"), asyncio.TaskGroup() as group:
             spoken = group.create_task(_speak(session, config, texts, utterance))
-            while not await _written(message, texts):
+            while not await _take_message(message, texts):
                 session.busy = texts.waiting > 0
                 message = await session.receive()
                 session.busy = True
@@ -78,7 +78,7 @@ async def _talk(session: Session) -> None:
         utterance += 1
 
 
-async def _written(message: Any, texts: "SentenceQueue") -> bool:
+async def _take_message(message: Any, texts: "SentenceQueue") -> bool:
     """Take a message; whether the text ends with it."""
     if not isinstance(message, dict) or message["type"] not in ("input.text", "input.done"):
         raise ApiError(400, "expected input.text or input.done")

@@ -96,11 +96,11 @@ async def _decode(session: Session) -> None:
         async def codes() -> AsyncGenerator[Tensor, None]:
             nonlocal frames
             async for message in messages:
-                found = codes_of(message, depth)
-                frames += found.shape[1]
+                chunk = codes_of(message, depth)
+                frames += chunk.shape[1]
                 if frames / tokenizer.frame_rate > most + 1:
                     raise too_long(most)
-                yield found
+                yield chunk
 
         async def out(audio: Tensor) -> None:
             nonlocal samples
@@ -177,7 +177,7 @@ async def _begin(session: Session) -> StreamConfig:
     return config
 
 
-async def _recordings(session: Session, one: Work) -> None:
+async def _recordings(session: Session, handle: Work) -> None:
     """Work through one recording after the other, each within the limit of its kind."""
     while True:
         first = await session.receive()
@@ -185,7 +185,7 @@ async def _recordings(session: Session, one: Work) -> None:
             return
         recording = CodesRecording()
         async with session.entered("codec"), asyncio.TaskGroup() as group:
-            work = group.create_task(one(recording))
+            work = group.create_task(handle(recording))
             message: Message | None = first
             while message is not None:
                 message = await _passed_on(session, message, recording)
@@ -232,15 +232,15 @@ def samples_bytes(audio: Tensor, encoding: str) -> bytes:
 def codes_of(message: Message, depth: int) -> Tensor:
     """Codes `[K, n]` of a message or of a binary frame. Raises ApiError on anything else."""
     if isinstance(message, dict):
-        found = code_rows(message.get("codes"))
+        codes = code_rows(message.get("codes"))
     elif not message or len(message) % (2 * depth):
         raise ApiError(400, f"a binary frame holds frames of {depth} codes in {2 * depth} bytes")
     else:
         rows = np.frombuffer(message, dtype="<u2").reshape(-1, depth).T
-        found = torch.from_numpy(rows.astype(np.int64))
-    if len(found) != depth:
-        raise ApiError(400, f"expected {depth} codebooks, got {len(found)}", param="codes")
-    return found
+        codes = torch.from_numpy(rows.astype(np.int64))
+    if len(codes) != depth:
+        raise ApiError(400, f"expected {depth} codebooks, got {len(codes)}", param="codes")
+    return codes
 
 
 def frames_bytes(codes: Tensor) -> bytes:

@@ -118,8 +118,8 @@ class GanTrainer:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from what `state_dict` gave. Raises ValueError where the networks differ."""
-        own = self.discriminators.state_dict()
-        check_saved(state["discriminators"], own, "the discriminator")
+        current = self.discriminators.state_dict()
+        check_saved(state["discriminators"], current, "the discriminator")
         self.discriminators.load_state_dict(state["discriminators"])
         saved = state["discriminator_optimizer"]
         load_optimizer_state(self.discriminators, self.optimizer, saved)

@@ -113,7 +113,7 @@ def build_losses(config: CodecTrainConfig, sample_rate: int) -> dict[str, Loss]:
 
     Raises ValueError where one from outside cannot be built.
     """
-    losses = {name: own.build(sample_rate) for name, own in config.loss_configs.items()}
+    losses = {name: loss.build(sample_rate) for name, loss in config.loss_configs.items()}
     outside = filter(is_outside, config.weights)
     return losses | {name: build_outside(name, sample_rate) for name in outside}
 

@@ -82,9 +82,9 @@ def initialize_quantizer(
     residual = quantizer.input_proj(latents)
     for index, book in enumerate(quantizer.codebooks):
         first = index * config.codebook_dim
-        own = identity[torch.arange(first, first + config.codebook_dim) % config.inner_dim]
-        book.in_proj.set_weight(own)
-        book.out_proj.set_weight(own.t())
+        directions = identity[torch.arange(first, first + config.codebook_dim) % config.inner_dim]
+        book.in_proj.set_weight(directions)
+        book.out_proj.set_weight(directions.t())
         for module in (book.in_proj, book.out_proj):
             nn.init.zeros_(module.get_parameter("bias"))
         _k_means(book, book.in_proj(residual).transpose(1, 2).flatten(0, 1), generator, rounds)

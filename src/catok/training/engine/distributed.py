@@ -56,9 +56,9 @@ class Group:
         """Every process's rows `[n, ...]`, n may differ, joined in the order of ranks."""
         if self.world_size == 1:
             return value
-        own = torch.tensor([len(value)], device=value.device)
-        counts = [torch.empty_like(own) for _ in range(self.world_size)]
-        dist.all_gather(counts, own)
+        count = torch.tensor([len(value)], device=value.device)
+        counts = [torch.empty_like(count) for _ in range(self.world_size)]
+        dist.all_gather(counts, count)
         padded = value.new_zeros(max(map(int, counts)), *value.shape[1:])
         padded[: len(value)] = value
         parts = [torch.empty_like(padded) for _ in range(self.world_size)]

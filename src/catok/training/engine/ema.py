@@ -32,12 +32,12 @@ class ExponentialMovingAverage:
     @contextmanager
     def applied(self, module: nn.Module) -> Iterator[None]:
         """Within it the module has the averaged weights; afterwards its own again."""
-        own = {name: p.detach().clone() for name, p in module.named_parameters()}
+        weights = {name: p.detach().clone() for name, p in module.named_parameters()}
         _write(module, self.average)
         try:
             yield
         finally:
-            _write(module, own)
+            _write(module, weights)
 
     def state_dict(self) -> dict[str, Tensor | int]:
         """The average and how often it was updated."""

@@ -26,14 +26,14 @@ class NonFiniteGuard:
         Raises ValueError after `limit` of them in a row.
         """
         self.in_a_row += 1
-        kept = self.folder / "bad"
-        kept.mkdir(exist_ok=True)
-        if len(list(kept.glob(f"*-rank-{self.rank}.pt"))) < self.keep:
-            path = kept / f"step-{step}-rank-{self.rank}.pt"
+        folder = self.folder / "bad"
+        folder.mkdir(exist_ok=True)
+        if len(list(folder.glob(f"*-rank-{self.rank}.pt"))) < self.keep:
+            path = folder / f"step-{step}-rank-{self.rank}.pt"
             write_tensors(path, {"metrics": metrics, "batches": [vars(b) for b in batches]})
         if self.in_a_row >= self.limit:
             raise ValueError(
                 f"{self.in_a_row} steps in a row had losses or gradients that are not finite, the "
-                f"last at step {step}; the batches are in {kept}. Lower optimizer.learning_rate or "
-                "look for broken recordings; the last checkpoint is from before them"
+                f"last at step {step}; the batches are in {folder}. Lower optimizer.learning_rate "
+                "or look for broken recordings; the last checkpoint is from before them"
             )

@@ -217,10 +217,10 @@ class BaseLearner(ABC, Generic[BatchT, ContextT]):
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from what `state_dict` gave. Raises ValueError where the networks differ."""
-        own = self.state_dict()
-        if missing := sorted(set(own) - set(state)):
+        current = self.state_dict()
+        if missing := sorted(set(current) - set(state)):
             raise ValueError(f"it has no {missing}: its recipe was another")
-        check_saved(state["model"], own["model"], "the network")
+        check_saved(state["model"], current["model"], "the network")
         self.module.load_state_dict(state["model"])
         load_optimizer_state(self.module, self.optimizer, state["optimizer"])
         if self.ema is not None:

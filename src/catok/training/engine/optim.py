@@ -120,8 +120,8 @@ def clip_gradients(parameters: Iterable[nn.Parameter], largest: float) -> Tensor
     norm = torch.linalg.vector_norm(torch.stack(norms))
     scale = (largest / (norm + 1e-6)).clamp(max=1.0)
     for gradient in gradients:
-        own = gradient.to_local() if isinstance(gradient, DTensor) else gradient
-        own.mul_(scale)
+        local = gradient.to_local() if isinstance(gradient, DTensor) else gradient
+        local.mul_(scale)
     return norm
 
 

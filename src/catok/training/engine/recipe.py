@@ -36,7 +36,7 @@ def _read(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
     except ValueError as error:
         raise ValueError(f"cannot read the recipe {path}: {error}") from error
     if "architecture" in data:
-        data["architecture"] = _beside(path, data["architecture"])
+        data["architecture"] = _path_beside(path, data["architecture"])
     base = data.pop("base", None)
     if base is None:
         return data
@@ -45,7 +45,7 @@ def _read(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
     return _merge(_read(path.parent / base, (*seen, path)), data)
 
 
-def _beside(recipe: Path, value: Any) -> Any:
+def _path_beside(recipe: Path, value: Any) -> Any:
     """The path of a .json file that lies beside the recipe; other values as they are."""
     is_file = isinstance(value, str) and value.endswith(".json")
     return str(recipe.parent / value) if is_file and (recipe.parent / value).is_file() else value
@@ -78,7 +78,7 @@ def _override(text: str) -> tuple[list[str], Any]:
         raise ValueError(f"an override is KEY=VALUE, such as data.batch_size=4; got {text!r}")
     for candidate in (value, f'"{value}"'):
         try:
-            found: Any = parse_toml(f"{key.strip()} = {candidate}", text)
+            parsed: Any = parse_toml(f"{key.strip()} = {candidate}", text)
             place: Any = parse_toml(f"{key.strip()} = 0", text)
         except ValueError:
             continue
@@ -86,6 +86,6 @@ def _override(text: str) -> tuple[list[str], Any]:
         while isinstance(place, dict):
             (name,) = place
             keys.append(name)
-            place, found = place[name], found[name]
-        return keys, found
+            place, parsed = place[name], parsed[name]
+        return keys, parsed
     raise ValueError(f"cannot read the override {text!r}: VALUE is written as in TOML")

@@ -11,26 +11,26 @@ from torch import Tensor
 from torch.distributed.tensor import DTensor
 
 
-def check_saved(saved: Any, own: Mapping[str, Tensor], what: str) -> None:
+def check_saved(saved: Any, current: Mapping[str, Tensor], what: str) -> None:
     """Check that saved tensors can take the place of our own: names, shapes, finite numbers.
 
     Raises ValueError. Loading does not always look: some operators write past the end of tensors
     that are smaller than they think.
     """
-    if not isinstance(saved, Mapping) or set(saved) != set(own):
+    if not isinstance(saved, Mapping) or set(saved) != set(current):
         raise ValueError(f"it is of other networks, or damaged: {what} has other names")
-    for name, value in own.items():
-        found = saved[name]
+    for name, value in current.items():
+        tensor = saved[name]
         if (
-            not isinstance(found, Tensor)
-            or found.shape != value.shape
-            or found.is_floating_point() != value.is_floating_point()
-            or found.layout != value.layout
+            not isinstance(tensor, Tensor)
+            or tensor.shape != value.shape
+            or tensor.is_floating_point() != value.is_floating_point()
+            or tensor.layout != value.layout
         ):
             raise ValueError(
                 f"it is of other networks, or damaged: {what} has another shape or kind of {name}"
             )
-        local = found.to_local() if isinstance(found, DTensor) else found
+        local = tensor.to_local() if isinstance(tensor, DTensor) else tensor
         if not torch.isfinite(local).all():
             raise ValueError(f"it has diverged or is damaged: {what} has NaN or infinity in {name}")
 

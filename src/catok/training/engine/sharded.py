@@ -147,9 +147,9 @@ def _check_sums(path: Path, group: Group) -> None:
     try:
         for file in sorted(path.glob("crc32-*.json")):
             sums |= json.loads(file.read_text())
-        mine: Sequence[str] = sorted(sums)[group.rank :: group.world_size]
+        share: Sequence[str] = sorted(sums)[group.rank :: group.world_size]
         damaged = next(
-            (name for name in mine if _crc32(path / Path(name).name) != sums[name]), None
+            (name for name in share if _crc32(path / Path(name).name) != sums[name]), None
         )
     except (OSError, ValueError, TypeError) as error:
         raise ValueError(f"{path} cannot be read ({error}): remove it to start anew") from error

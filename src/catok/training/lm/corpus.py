@@ -62,8 +62,8 @@ class Corpus:
     ) -> None:
         self.space = space
         self.skipped: Counter[str] = Counter()
-        found = (self._utterance(r, text, config) for r in recordings)
-        self.utterances = [u for u in found if u is not None]
+        utterances = (self._utterance(r, text, config) for r in recordings)
+        self.utterances = [u for u in utterances if u is not None]
         if not self.utterances:
             raise _none_left(self.skipped)
         self.frames = np.array([u.frames for u in self.utterances])
@@ -98,16 +98,16 @@ class Corpus:
         They stay in memory, 16 bits each, as long as there is room. Raises ValueError where the
         file cannot be read.
         """
-        kept = self._kept.get(index)
-        if kept is None:
+        codes = self._kept.get(index)
+        if codes is None:
             path = self.utterances[index].codes
-            kept = read_codes(path, self.space.num_quantizers).astype(np.int16)
-            if kept.shape[1] != self.utterances[index].frames:
-                raise ValueError(f"{path} has {kept.shape[1]} frames, its manifest says otherwise")
-            if self._room >= kept.nbytes:
-                self._room -= kept.nbytes
-                self._kept[index] = kept
-        return torch.from_numpy(kept.astype(np.int64))
+            codes = read_codes(path, self.space.num_quantizers).astype(np.int16)
+            if codes.shape[1] != self.utterances[index].frames:
+                raise ValueError(f"{path} has {codes.shape[1]} frames, its manifest says otherwise")
+            if self._room >= codes.nbytes:
+                self._room -= codes.nbytes
+                self._kept[index] = codes
+        return torch.from_numpy(codes.astype(np.int64))
 
     def draw_references(self, rng: np.random.Generator) -> np.ndarray:
         """For every utterance another one of its voice, int64 `[len(self)]`; -1 if there is none.

@@ -54,8 +54,8 @@ def initialize_codes(
         ([table.get_parameter("weight") for table in model.embedding.tables], rows / share),
         ([head.get_parameter("linear.weight") for head in model.heads.channels], rows / shares),
     ):
-        for weight, own in zip(tables[1:], filled, strict=False):  # the first is of text
-            weight[: config.audio_vocab_size] = own.to(weight)
+        for weight, values in zip(tables[1:], filled, strict=False):  # the first is of text
+            weight[: config.audio_vocab_size] = values.to(weight)
     return matrix / share
 
 
@@ -74,6 +74,6 @@ def projection(vectors: Tensor, width: int, how: How, generator: torch.Generator
     if how == "random":
         return torch.randn(vectors.shape[1], width, generator=generator) / math.sqrt(width)
     _, directions = torch.linalg.eigh(vectors.t() @ vectors)  # in rising order
-    kept = directions[:, -min(width, vectors.shape[1]) :]
+    principal = directions[:, -min(width, vectors.shape[1]) :]
     turned, _ = torch.linalg.qr(torch.randn(width, width, generator=generator))
-    return kept @ turned[: kept.shape[1]]
+    return principal @ turned[: principal.shape[1]]

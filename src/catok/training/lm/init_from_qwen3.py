@@ -42,12 +42,12 @@ def from_text_model(name_or_folder: str | Path, config: TokenLMConfig) -> TokenL
     wanted[TABLE] = sizes.embedding.tables[0].weight  # type: ignore[assignment]
     if HEAD in weights.shapes:
         wanted[HEAD] = wanted[TABLE]
-    found = weights.read(wanted)
+    tensors = weights.read(wanted)
     model = TokenLM(whole)
     state = model.state_dict()
     with torch.no_grad():
         for name in names:
-            state[f"backbone.qwen3.{name}"].copy_(found[f"model.{name}"])
-        state["embedding.tables.0.weight"].copy_(found[TABLE])
-        state["heads.channels.0.linear.weight"].copy_(found.get(HEAD, found[TABLE]))
+            state[f"backbone.qwen3.{name}"].copy_(tensors[f"model.{name}"])
+        state["embedding.tables.0.weight"].copy_(tensors[TABLE])
+        state["heads.channels.0.linear.weight"].copy_(tensors.get(HEAD, tensors[TABLE]))
     return model

@@ -45,14 +45,14 @@ class LossMeter:
         sums = group.sum(self.sums).double().cpu()
         parts = dict(zip(self._sizes, sums.split(list(self._sizes.values()), dim=1), strict=True))
         means = {kind: _means(part) for kind, part in parts.items()}
-        found: dict[str, Any] = {"total": means["total"][0]}
+        losses: dict[str, Any] = {"total": means["total"][0]}
         audio = [mean for mean in means["tts"][1:] if mean is not None]
         if audio:
-            found |= {"tts_text": means["tts"][0], "tts_channels": means["tts"]}
-            found["tts_audio"] = float(f"{sum(audio) / len(audio):.6g}")
-        found["asr_text"] = means["asr"][0]
-        found |= {name: means[name][0] for name in ("tts_ctc", "asr_ctc")}
-        return {name: value for name, value in found.items() if value is not None}
+            losses |= {"tts_text": means["tts"][0], "tts_channels": means["tts"]}
+            losses["tts_audio"] = float(f"{sum(audio) / len(audio):.6g}")
+        losses["asr_text"] = means["asr"][0]
+        losses |= {name: means[name][0] for name in ("tts_ctc", "asr_ctc")}
+        return {name: value for name, value in losses.items() if value is not None}
 
     def _part(self, kind: str) -> Tensor:
         first = 0

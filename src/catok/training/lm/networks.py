@@ -156,7 +156,7 @@ def read_architecture(name: str) -> TokenLMConfig:
 def _ctc(config: LMTrainConfig, model: TokenLM, folder: Path | None) -> CTCHead | None:
     if not config.ctc.weight:
         return None
-    found = None if folder is None else CTCHead.load(folder)
-    if found is not None and found.per_frame == config.ctc.per_frame:
-        return found.train()
+    head = None if folder is None else CTCHead.load(folder)
+    if head is not None and head.per_frame == config.ctc.per_frame:
+        return head.train()
     return CTCHead(model.config.width, model.config.vocab_size, config.ctc.per_frame)

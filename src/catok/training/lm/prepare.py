@@ -112,5 +112,5 @@ def write_tokens(
         raise ValueError(f"no recording could be encoded; see {folder}/{FAILED}")
     encoded = {entry.id: entry for entry in token_entries(folder)} if holds_rows else {}
     names = iter(missing)
-    found = [e if e.codes is not None else encoded.get(next(names).id) for e in recordings]
-    return [entry for entry in found if entry is not None]
+    entries = [e if e.codes is not None else encoded.get(next(names).id) for e in recordings]
+    return [entry for entry in entries if entry is not None]

@@ -34,12 +34,12 @@ class LMValidator:
 
         In nats per target. In recognition no frames are hidden.
         """
-        found: dict[str, float] = {}
+        losses: dict[str, float] = {}
         with self.learner.eval_mode():
             for task, source in self.sources.items():
                 batches = self._batches(source)
-                found |= self._tts(batches) if task == "tts" else self._asr(batches)
-        return {name: round(value, 5) for name, value in found.items()}
+                losses |= self._tts(batches) if task == "tts" else self._asr(batches)
+        return {name: round(value, 5) for name, value in losses.items()}
 
     def _batches(self, source: LMBatchSource) -> list[tuple[TokenBatch, float]]:
         """This process's share, and the weight of each.
@@ -57,20 +57,20 @@ class LMValidator:
 
     def _tts(self, batches: list[tuple[TokenBatch, float]]) -> dict[str, float]:
         objective = self.learner.objective
-        found = {}
+        losses = {}
         for depth in depths(objective.model.config.n_vq):
             nats, targets, _ = self._sums(batches, depth)
             mean = nats / targets.clamp(min=1)
             loss = combine(mean, targets, objective.channel_weights).losses["loss"]
-            found[f"valid_tts_{depth}"] = float(loss)
-        return found
+            losses[f"valid_tts_{depth}"] = float(loss)
+        return losses
 
     def _asr(self, batches: list[tuple[TokenBatch, float]]) -> dict[str, float]:
         nats, targets, ctc = self._sums(batches, self.learner.objective.model.config.n_vq)
-        found = {"valid_asr_text": float(nats[0] / targets[0].clamp(min=1))}
+        losses = {"valid_asr_text": float(nats[0] / targets[0].clamp(min=1))}
         if ctc[1]:
-            found["valid_asr_ctc"] = float(ctc[0] / ctc[1])
-        return found
+            losses["valid_asr_ctc"] = float(ctc[0] / ctc[1])
+        return losses
 
     def _sums(
         self, batches: list[tuple[TokenBatch, float]], depth: int

@@ -77,9 +77,9 @@ def left_out(path: str | Path) -> str:
     """What a folder of audio holds besides it and its texts, such as "3 .pdf"; empty of others."""
     if not _is_audio_folder(Path(path)):
         return ""
-    found = find_audio(path)
-    texts = {text for file in found.files if os.path.isfile(text := file.with_suffix(".txt"))}
-    return summarize(found.left_out - Counter({".txt": len(texts)}))
+    inside = find_audio(path)
+    texts = {text for file in inside.files if os.path.isfile(text := file.with_suffix(".txt"))}
+    return summarize(inside.left_out - Counter({".txt": len(texts)}))
 
 
 def _is_audio_folder(path: Path) -> bool:
@@ -102,10 +102,10 @@ class Lengths:
                 self._known[file] = audio_info(file).seconds
             except ValueError as error:
                 self._known[file] = error
-        found = self._known[file]
-        if isinstance(found, ValueError):
-            raise found
-        return found
+        known = self._known[file]
+        if isinstance(known, ValueError):
+            raise known
+        return known
 
 
 def _cut(entry: Entry, lengths: Lengths, domain: str | None) -> Cut:

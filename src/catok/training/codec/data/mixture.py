@@ -48,8 +48,8 @@ class ShuffledRepeat:
         for turn in count():
             order = list(self.parts)
             random.Random(f"{self.seed}/{turn}").shuffle(order)
-            mine, found = order[self.rank :: self.world], False
-            for cut in filter(self.keep, chain.from_iterable(mine)):
+            parts, found = order[self.rank :: self.world], False
+            for cut in filter(self.keep, chain.from_iterable(parts)):
                 found = True
                 yield cut
             if found:

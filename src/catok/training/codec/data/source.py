@@ -61,11 +61,11 @@ class BatchSource:
 
         Raises ValueError when the number of ranks changed in a streamed or bucketed run.
         """
-        mine = self.state_dict()
-        if state != mine:
+        current = self.state_dict()
+        if state != current:
             raise ValueError(
-                f"the run's data state was {state} and is {mine}: streams and buckets resume on as "
-                "many ranks, or start a new run from the model's folder"
+                f"the run's data state was {state} and is {current}: streams and buckets resume on "
+                "as many ranks, or start a new run from the model's folder"
             )
 
     def _row(self, request: CropRequest, skipped: list[str]) -> TrainingRow:

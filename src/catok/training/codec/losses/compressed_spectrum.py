@@ -100,10 +100,10 @@ class CompressedSpectrumLoss(nn.Module):
             with torch.no_grad():
                 goal = stft(target.flatten(0, 1), window, normalized=True)
             made = stft(audio.flatten(0, 1), window, normalized=True)
-            kept = band_mask(band_edges, window, self.sample_rate, audio.device)
-            kept = kept.repeat_interleave(channels, dim=0).expand(len(goal), -1)
+            mask = band_mask(band_edges, window, self.sample_rate, audio.device)
+            mask = mask.repeat_interleave(channels, dim=0).expand(len(goal), -1)
             rows = _Distance.apply(
-                made, goal, kept, share, self.config.exponent, self.config.floor**2
+                made, goal, mask, share, self.config.exponent, self.config.floor**2
             )
             assert isinstance(rows, Tensor)
             total = total + rows.mean()
@@ -123,7 +123,7 @@ class _Distance(torch.autograd.Function):
         ctx: Any,
         made: Tensor,
         goal: Tensor,
-        kept: Tensor,
+        mask: Tensor,
         share: Tensor,
         exponent: float,
         floor: float,
@@ -137,7 +137,7 @@ class _Distance(torch.autograd.Function):
         share = share[:, None, None]
         phase = off_real.square().addcmul_(off_imaginary, off_imaginary)
         error = off.square().add_(phase.mul_(share))
-        size = 2 * (goal_magnitude.square_().mean(1) * kept).sum(1)
+        size = 2 * (goal_magnitude.square_().mean(1) * mask).sum(1)
         if ctx.needs_input_grad[0]:
             along = (off_real * real).addcmul_(off_imaginary, imaginary)  # of C - C_goal and Y
             radial = along.mul_(gain).mul_(share * (exponent - 1))
@@ -150,9 +150,9 @@ class _Distance(torch.autograd.Function):
                 ],
                 dim=3,
             )
-            weight = 2 * kept / (made.shape[1] * size[:, None])
+            weight = 2 * mask / (made.shape[1] * size[:, None])
             ctx.save_for_backward(gradient, weight)
-        return (error.mean(1) * kept).sum(1) / size
+        return (error.mean(1) * mask).sum(1) / size
 
     @staticmethod
     def backward(ctx: Any, grad_rows: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore
@@ -180,6 +180,6 @@ def band_mask(
     if band_edges is None:
         return torch.ones(1, bins, dtype=torch.float32, device=device)
     frequencies = torch.linspace(0, sample_rate / 2, bins, dtype=torch.float32, device=device)
-    kept = (frequencies <= band_edges[:, None]).float()
-    kept[:, 0] = 1.0
-    return kept
+    mask = (frequencies <= band_edges[:, None]).float()
+    mask[:, 0] = 1.0
+    return mask

@@ -80,9 +80,9 @@ class WeightedWaveformLoss(nn.Module):
         config, channels = self.config, audio.shape[1]
         with torch.no_grad():
             goal = stft(target.flatten(0, 1), config.window, normalized=True)
-            kept = band_mask(band_edges, config.window, self.sample_rate, audio.device)
-            kept = kept.repeat_interleave(channels, dim=0) if kept.shape[0] > 1 else kept
-            weight = self.weights(goal) * kept[:, None]
+            mask = band_mask(band_edges, config.window, self.sample_rate, audio.device)
+            mask = mask.repeat_interleave(channels, dim=0) if mask.shape[0] > 1 else mask
+            weight = self.weights(goal) * mask[:, None]
             size = (goal.square().sum(3) * weight).sum((1, 2))
             quiet = config.floor**2 * weight.sum((1, 2))
         made = stft(audio.flatten(0, 1), config.window, normalized=True)
