@@ -15,7 +15,8 @@ from catok.lm.asr import DecodingConfig
 from catok.serving.app import create_app
 from catok.serving.config import ServerConfig
 from catok.serving.formats import as_pcm, from_pcm
-from catok.serving.wyoming import LONGEST_PART, start_wyoming
+from catok.serving.wyoming import start_wyoming
+from catok.serving.wyoming_events import LONGEST_PART
 from tests.serving.client import QUICK
 from tests.serving.conftest import noise
 

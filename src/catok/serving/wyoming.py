@@ -1,10 +1,9 @@
 """Wyoming, the protocol of Home Assistant: speech and recognition on a TCP port of its own.
 
-Every event is a line of JSON, then its data and its payload. Clients of this protocol have no key.
+Clients of this protocol have no key.
 """
 
 import asyncio
-import json
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack, aclosing, suppress
@@ -15,7 +14,6 @@ from wyoming.asr import Transcript
 from wyoming.audio import AudioChunk, AudioFormat, AudioStart, AudioStop
 from wyoming.error import Error
 from wyoming.event import Event, async_write_event
-from wyoming.info import AsrModel, AsrProgram, Attribution, Info, TtsProgram, TtsVoice
 from wyoming.tts import SynthesizeStopped
 
 from catok.lm.asr.decoding_config import DecodingConfig
@@ -29,12 +27,10 @@ from catok.serving.routes.speech import SpeechBody, speech_request
 from catok.serving.sentence_queue import SentenceQueue
 from catok.serving.service import Service, too_long
 from catok.serving.shaping import AudioShaper
+from catok.serving.wyoming_events import LONGEST_LINE, audio_format, describe, read_event
 
 log = logging.getLogger("catok.serving")
-LONGEST_LINE = 64 << 10  # bytes
-LONGEST_PART = 1 << 20  # bytes of data or payload
 AHEAD = 32  # chunks of audio that wait for the model
-RATES = (4000, 192_000)  # Hz
 
 
 async def start_wyoming(
@@ -52,34 +48,6 @@ async def start_wyoming(
             running.discard(task)
 
     return await asyncio.start_server(connected, host, port, limit=LONGEST_LINE)
-
-
-async def read_event(reader: asyncio.StreamReader) -> Event | None:
-    """The next event, None at the end. Raises ApiError on what is none, or too large."""
-    try:
-        line = await reader.readline()
-        if not line:
-            return None
-        header = json.loads(line)
-        kind, data = header["type"], header.get("data") or {}
-        if not isinstance(kind, str) or not isinstance(data, dict):
-            raise TypeError
-        extra = await _part(reader, header.get("data_length"))
-        payload = await _part(reader, header.get("payload_length"))
-        more = json.loads(extra) if extra else {}
-        return Event(kind, {**data, **more}, payload or None)
-    except asyncio.IncompleteReadError:
-        return None
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
-        raise ApiError(400, "this is no event of Wyoming") from None
-
-
-async def _part(reader: asyncio.StreamReader, length: Any) -> bytes:
-    if not length:
-        return b""
-    if not isinstance(length, int) or not 0 < length <= LONGEST_PART:
-        raise ValueError("a part that is too long")
-    return await reader.readexactly(length)
 
 
 class _Connection:
@@ -261,7 +229,7 @@ class _Connection:
 
     async def _audio_start(self, event: Event) -> None:
         await self._enter("transcription")
-        format = _audio_format(event)
+        format = audio_format(event)
         recognizer = self._service.need_recognizer()
         tokenizer = recognizer.tokenizer
         shaper = AudioShaper(
@@ -314,39 +282,3 @@ class _Audio:
         while (audio := await self._queue.get()) is not None:
             yield self._shaper.push(audio)
         yield self._shaper.finish()
-
-
-def _audio_format(event: Event) -> AudioFormat:
-    """Rate and channels of 16-bit samples. Raises ApiError on any other audio."""
-    rate, width, channels = (event.data.get(name) for name in ("rate", "width", "channels"))
-    if width != 2:
-        raise ApiError(400, "audio must have samples of 16 bits: width 2")
-    if not isinstance(rate, int) or not RATES[0] <= rate <= RATES[1]:
-        raise ApiError(400, f"rate must be {RATES[0]} to {RATES[1]} Hz")
-    if channels not in (1, 2):
-        raise ApiError(400, "channels must be 1 or 2")
-    return AudioFormat(rate=rate, width=width, channels=channels)
-
-
-def describe(service: Service) -> Info:
-    """What this server offers."""
-    attribution = Attribution(name="catok", url="")
-    common: dict[str, Any] = {
-        "attribution": attribution,
-        "installed": True,
-        "description": None,
-        "version": None,
-    }
-    info = Info()
-    if service.models.synthesizer is not None and service.voices is not None:
-        languages = list(service.models.synthesizer.languages) or ["en"]
-        names = service.voices.names()
-        voices = [TtsVoice(name=name, languages=languages, **common) for name in names]
-        info.tts = [
-            TtsProgram(name="catok", voices=voices, supports_synthesize_streaming=True, **common)
-        ]
-    if service.models.recognizer is not None:
-        languages = list(service.models.recognizer.languages) or ["en"]
-        model = AsrModel(name="catok", languages=languages, **common)
-        info.asr = [AsrProgram(name="catok", models=[model], **common)]
-    return info
