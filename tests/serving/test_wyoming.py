@@ -70,7 +70,7 @@ def test_what_there_is(models):
 
 
 def test_speech_whole_and_as_it_is_written(models, monkeypatch):
-    monkeypatch.setattr("catok.serving.routes.speech.draw_seeds", lambda n: [5] * n)
+    monkeypatch.setattr("catok.serving.routes.speech_request.draw_seeds", lambda n: [5] * n)
 
     async def conversation(connect, gates):
         async with connect() as client:

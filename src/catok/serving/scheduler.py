@@ -6,10 +6,7 @@ row of its own in a pool or an engine, and the rows know nothing of each other.
 
 import asyncio
 import logging
-import threading
-from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any, TypeVar
 
 from torch import Tensor
@@ -21,29 +18,25 @@ from catok.lm.continuous import GenerationEngine
 from catok.lm.tts.prompt import SpeechPrompt
 from catok.serving.jobs import Cancelled, DecodeJob, EncodeJob, Job, SpeakJob
 from catok.serving.models import Models
+from catok.serving.stepping_thread import SteppingThread, call_in_loop
 from catok.tokenizer.interface import AudioTokenizer
 from catok.tokenizer.stream_pool import DecoderPool, EncoderPool
 from catok.tokenizer.tokenizer import CausalAudioTokenizer
 
-T = TypeVar("T")
 STREAMS = 1024  # rows of every pool: admission keeps requests far below
 log = logging.getLogger("catok.serving")
 
 
-class Scheduler:
+class Scheduler(SteppingThread):
     """`start` it, use it from any event loop, `stop` it.
 
     `speech_rows` and `recognition_rows`: how many utterances and pieces run at once; others wait.
     """
 
     def __init__(self, models: Models, speech_rows: int = 32, recognition_rows: int = 8) -> None:
+        super().__init__("catok-scheduler")
         self.models = models
         self._rows = speech_rows, recognition_rows
-        self._commands: deque[Callable[[], None]] = deque()
-        self._wanted = threading.Condition()
-        self._stopping = self._ended = False
-        self._thread: threading.Thread | None = None
-        self.steps = 0
         self.encoding: dict[EncoderPool, dict[int, EncodeJob]] = {}
         self.decoding: dict[DecoderPool, dict[int, DecodeJob]] = {}
         self.speaking: dict[int, SpeakJob] = {}
@@ -57,55 +50,6 @@ class Scheduler:
             self._new_decoders(tokenizer)
         self._new_generation()
         self._new_recognition()
-
-    def start(self) -> None:
-        """Begin to work."""
-        self._thread = threading.Thread(target=self._run, name="catok-scheduler", daemon=True)
-        self._thread.start()
-
-    def stop(self) -> None:
-        """End what runs, and the thread."""
-        with self._wanted:
-            self._stopping = True
-            self._wanted.notify()
-        if self._thread is not None:
-            self._thread.join()
-            self._thread = None
-
-    @property
-    def alive(self) -> bool:
-        """Whether the thread is at work."""
-        return self._thread is not None and self._thread.is_alive()
-
-    def post(self, command: Callable[[], None]) -> None:
-        """Run a command in the thread, between two steps, in the order of the calls."""
-        with self._wanted:
-            if not self._ended:
-                self._commands.append(command)
-                self._wanted.notify()
-
-    async def call(self, function: Callable[[], T]) -> T:
-        """What a function returns that uses a model: it runs in the thread, between two steps."""
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[T] = loop.create_future()
-
-        def settle(method: str, value: Any) -> None:
-            if not future.done():
-                getattr(future, method)(value)
-
-        def run() -> None:
-            if future.cancelled():
-                return
-            try:
-                result = function()
-            except Exception as error:
-                _call_in_loop(loop, settle, "set_exception", error)
-            else:
-                _call_in_loop(loop, settle, "set_result", result)
-
-        self.post(run)
-        self._check_alive()
-        return await future
 
     async def encode(
         self, tokenizer: AudioTokenizer, num_quantizers: int | None = None
@@ -165,33 +109,11 @@ class Scheduler:
             raise
         return job
 
-    def _check_alive(self) -> None:
-        if self._ended or not self.alive:
-            raise Cancelled("the server stops")
-
-    def _run(self) -> None:
-        while True:
-            with self._wanted:
-                while not (self._commands or self._stopping or self._busy()):
-                    self._wanted.wait()
-                if self._stopping:
-                    break
-                commands, self._commands = self._commands, deque()
-            for command in commands:
-                try:
-                    command()
-                except Exception:
-                    log.exception("a command failed")
-            self._step_all()
-            self.steps += 1
-        self._abandon()
-
     def _busy(self) -> bool:
         engines = (self.generation, self.recognition, *self.encoding, *self.decoding)
         return any(each is not None and each.busy for each in engines)
 
     def _step_all(self) -> None:
-        """A step of everything that has something to do."""
         for encoder, encoding in list(self.encoding.items()):
             if encoder.busy:
                 self._guarded(lambda e=encoder, j=encoding: _step(e, j), encoding, encoder)
@@ -246,13 +168,6 @@ class Scheduler:
             jobs += list(each.values())  # type: ignore[arg-type]
         for job in jobs:
             job.end(Cancelled("the server stops"))
-        with self._wanted:
-            self._ended = True
-        for command in self._commands:  # who waits for an answer is told
-            try:
-                command()
-            except Exception:
-                log.exception("a command failed")
 
     def _new_encoders(self, tokenizer: CausalAudioTokenizer) -> None:
         self._encoders[id(tokenizer)] = pool = EncoderPool(tokenizer, STREAMS)
@@ -286,7 +201,7 @@ class Recognition:
             if not self.future.done():
                 getattr(self.future, method)(value)
 
-        _call_in_loop(self._loop, settle)
+        call_in_loop(self._loop, settle)
 
     def end(self, error: BaseException) -> None:
         """It failed."""
@@ -303,10 +218,3 @@ def _step(pool: EncoderPool | DecoderPool, jobs: dict[int, Any]) -> None:
             job.output(output)
             if output.ended:
                 del jobs[output.stream]
-
-
-def _call_in_loop(
-    loop: asyncio.AbstractEventLoop, function: Callable[..., None], *arguments: Any
-) -> None:
-    with suppress(RuntimeError):  # the event loop is gone, and who waited with it
-        loop.call_soon_threadsafe(function, *arguments)

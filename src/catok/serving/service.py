@@ -19,15 +19,16 @@ from catok.lm.asr.decoding_config import DecodingConfig
 from catok.lm.asr.recognizer import Recognizer
 from catok.lm.asr.segmentation import frame_loudness
 from catok.lm.asr.segments import Piece, PieceCutter, Segment
-from catok.lm.tts.long_form import PAUSE, LongFormPlan, silence
+from catok.lm.tts.long_form import PAUSE
 from catok.lm.tts.reference import LONGEST, prepare_reference
 from catok.lm.tts.request import SpeechRequest
 from catok.lm.tts.synthesizer import Synthesizer
 from catok.serving.config import ServerConfig
 from catok.serving.errors import ApiError
-from catok.serving.jobs import DecodeJob, EncodeJob, Job, SpeakJob
+from catok.serving.jobs import DecodeJob, EncodeJob, Job
 from catok.serving.models import Models
 from catok.serving.scheduler import Scheduler
+from catok.serving.utterance import Utterance
 from catok.serving.voices import Voices
 
 T = TypeVar("T")
@@ -123,13 +124,13 @@ class Service:
             audio = torch.cat([block async for block in blocks], dim=1)
         return await self.encode_reference(audio, rate)
 
-    def speak(self, request: SpeechRequest, *, pause: float = PAUSE) -> "Utterance":
+    def speak(self, request: SpeechRequest, *, pause: float = PAUSE) -> Utterance:
         """Speech of a text of any length; references are codes."""
         return Utterance(self, request, pause)
 
     def speak_sentences(
         self, request: SpeechRequest, sentences: AsyncIterable[str], *, pause: float = PAUSE
-    ) -> "Utterance":
+    ) -> Utterance:
         """The same of sentences as they are written; the text of the request itself is not said."""
         return Utterance(self, request, pause, sentences)
 
@@ -225,76 +226,6 @@ class Service:
         if self.models.recognizer is None:
             raise ApiError(404, "this server has no speech recogniser", code="model_not_found")
         return self.models.recognizer
-
-
-class Utterance(AsyncIterator[Tensor]):
-    """An asynchronous iterator over the audio `[C, t]` of a text; `aclose` it.
-
-    `columns`: the codes `[K, F]` of each piece so far. `ended`: every piece so far ended by itself.
-    """
-
-    def __init__(
-        self,
-        service: Service,
-        request: SpeechRequest,
-        pause: float,
-        sentences: AsyncIterable[str] | None = None,
-    ) -> None:
-        self._service, self._request, self._pause = service, request, pause
-        self._sentences = sentences
-        self.columns: list[Tensor] = []
-        self.ended = True
-        self._job: SpeakJob | None = None
-        self._audio = self._pieces()
-
-    @property
-    def output_tokens(self) -> int:
-        """Codes that were made."""
-        return sum(each.numel() for each in self.columns)
-
-    @property
-    def live_codes(self) -> Tensor | None:
-        """Codes `[K, F]` so far of the piece that is being spoken."""
-        return None if self._job is None else self._job.codes
-
-    def __aiter__(self) -> "Utterance":
-        return self
-
-    async def __anext__(self) -> Tensor:
-        return await anext(self._audio)
-
-    async def aclose(self) -> None:
-        """Stop speaking, and free everything."""
-        await self._audio.aclose()
-
-    async def _pieces(self) -> AsyncGenerator[Tensor, None]:
-        service, synth = self._service, self._service.need_synthesizer()
-        gap = silence(synth.tokenizer.channels, self._pause, synth.sample_rate)
-        make = synth.plan_long if self._sentences is None else synth.plan_pieces
-        plan = await service.off_loop(lambda: make(self._request))
-        async for number in _numbers(plan, self._sentences):
-            if number and gap.shape[1]:
-                yield gap
-            prompt = await service.off_loop(lambda n=number: synth.prompt(plan.piece(n)))
-            self._job = job = await service.scheduler.speak(prompt)
-            try:
-                async for audio in job:
-                    yield audio
-            finally:
-                job.cancel()
-            self.columns.append(job.codes)
-            self.ended = self.ended and job.ended
-            plan.made(number, job.codes, job.ended)
-
-
-async def _numbers(
-    plan: LongFormPlan, sentences: AsyncIterable[str] | None
-) -> AsyncGenerator[int, None]:
-    for number in range(len(plan.texts)):
-        yield number
-    if sentences is not None:
-        async for sentence in sentences:
-            yield plan.add(sentence)
 
 
 async def through(job: Job, pieces: AsyncIterable[Tensor]) -> AsyncGenerator[Tensor, None]:

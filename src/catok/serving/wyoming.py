@@ -23,7 +23,7 @@ from catok.serving.errors import ApiError, as_api_error
 from catok.serving.formats import as_pcm, from_pcm
 from catok.serving.gate import Gate
 from catok.serving.metrics import Metrics
-from catok.serving.routes.speech import SpeechBody, speech_request
+from catok.serving.routes.speech_request import SpeechBody, speech_request
 from catok.serving.sentence_queue import SentenceQueue
 from catok.serving.service import Service, too_long
 from catok.serving.shaping import AudioShaper

@@ -18,7 +18,7 @@ from torch import Tensor
 from catok.serving.bodies import checked
 from catok.serving.errors import ApiError
 from catok.serving.formats import CONTENT_TYPES, AudioEncoder, audio_encoder
-from catok.serving.routes.speech import Format, SpeechBody, shaper_of, speech_request
+from catok.serving.routes.speech_request import Format, SpeechBody, shaper_of, speech_request
 from catok.serving.sentence_queue import SentenceQueue
 from catok.serving.sockets.session import Session, run_session
 
