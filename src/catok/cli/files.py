@@ -15,6 +15,7 @@ from typing import BinaryIO, TypeVar
 
 from catok.cli.errors import UsageError
 from catok.cli.folders import announce, check_folder, make_folder
+from catok.cli.output_layout import InputFile, output_paths
 from catok.cli.pipes import check_stdout, spooled_input
 from catok.data.folders import AUDIO_SUFFIXES, FoundFiles, find_files
 from catok.io.files import is_pipe
@@ -104,14 +105,6 @@ class Shard:
         return jobs[self.index - 1 :: self.count]
 
 
-@dataclass(frozen=True)
-class _Input:
-    """A file to read, and the folder that its place in the output is counted from."""
-
-    source: Path
-    root: Path
-
-
 def sources(inputs: tuple[str, ...], *reads: Collection[str]) -> FilePlan:
     """Jobs without targets: the files, those that the folders hold, or standard input for `-`,
     or a pipe with a name.
@@ -169,7 +162,8 @@ def plan_jobs(
         jobs = [FileJob(items[0].source, output_file(str(out), writes))]
     else:
         folder = None if out is None else folder_of_many(out, writes)
-        jobs = _laid_out(items, folder, reads, writes[0])
+        targets = output_paths(items, folder, reads, writes[0])
+        jobs = [FileJob(item.source, target) for item, target in zip(items, targets, strict=True)]
     _check_apart(jobs)
     jobs = shard.of(jobs)
     todo = [job for job in jobs if not existing.keeps(job.target, named)]
@@ -231,17 +225,17 @@ def _is_stream(name: str) -> bool:
 
 def _expanded(
     inputs: tuple[str, ...], reads: Sequence[Collection[str]]
-) -> tuple[list[_Input], bool, Counter[str]]:
+) -> tuple[list[InputFile], bool, Counter[str]]:
     """The files to read, whether there may be several, and what the folders hold besides."""
-    items: list[_Input] = []
+    items: list[InputFile] = []
     left_out: Counter[str] = Counter()
     for path in map(Path, dict.fromkeys(inputs)):
         if path.is_dir():
             inside = _found_in(path, reads)
-            items += [_Input(file, path) for file in inside.files]
+            items += [InputFile(file, path) for file in inside.files]
             left_out += inside.left_out
         else:
-            items.append(_Input(path, path.parent))
+            items.append(InputFile(path, path.parent))
     if not any(item.source.exists() for item in items):
         raise ValueError(f"{items[0].source} does not exist: check the path")
     return items, len(inputs) > 1 or any(map(os.path.isdir, inputs)), left_out
@@ -268,44 +262,6 @@ def folder_of_many(out: str, writes: tuple[str, ...]) -> Path:
     if Path(out).suffix.lower() in writes and not is_folder(out):
         raise UsageError(f"with several inputs -o names a folder: write {out}/ if that is its name")
     return Path(out)
-
-
-def _laid_out(
-    items: list[_Input], folder: Path | None, reads: Collection[str], suffix: str
-) -> list[FileJob]:
-    """Jobs with targets in `folder`, or beside the inputs if None."""
-    if folder is None:
-        places = [item.source for item in items]
-    else:
-        places = [item.source.relative_to(item.root) for item in items]
-        for group in _alike(places, reads):
-            if len({os.path.abspath(items[i].source.parent) for i in group}) > 1:
-                paths = [os.path.abspath(items[i].source) for i in group]
-                top = os.path.commonpath([os.path.dirname(path) for path in paths])
-                for i, path in zip(group, paths, strict=True):
-                    places[i] = Path(os.path.relpath(path, top))
-    whole = {i for group in _alike(places, reads) for i in group}
-    targets = [
-        Path(f"{place if i in whole else _stem(place, reads)}{suffix}")
-        for i, place in enumerate(places)
-    ]
-    return [
-        FileJob(item.source, target if folder is None else folder / target)
-        for item, target in zip(items, targets, strict=True)
-    ]
-
-
-def _alike(places: list[Path], reads: Collection[str]) -> list[list[int]]:
-    """Groups of the places, by index, that differ in nothing but their suffixes."""
-    groups: dict[str, list[int]] = {}
-    for index, place in enumerate(places):
-        groups.setdefault(_stem(place, reads), []).append(index)
-    return [group for group in groups.values() if len(group) > 1]
-
-
-def _stem(place: Path, reads: Collection[str]) -> str:
-    """The path less a suffix that is one of those read: of any other, a dot belongs to the name."""
-    return str(place.with_suffix("") if place.suffix.lower() in reads else place)
 
 
 def _check_apart(jobs: Iterable[FileJob]) -> None:

@@ -220,7 +220,8 @@ def run(
 
     from catok.audio import AudioWriter
     from catok.cli.speaker_spec import SpeakerSpec
-    from catok.cli.speaking import Outputs, SpeechStats, speak_to_files, speak_to_stream
+    from catok.cli.speaking import SpeechStats, speak_to_stream
+    from catok.cli.speaking_to_files import Outputs, speak_to_files
     from catok.cli.wav_stream import WavStreamWriter
     from catok.lm.tts import SpeechRequest
 

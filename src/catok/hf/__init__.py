@@ -20,13 +20,8 @@ from transformers import (
 
 from catok.hf.configuration import CatokConfig
 from catok.hf.feature_extractor import CatokFeatureExtractor
-from catok.hf.model import (
-    CatokCache,
-    CatokDecoderOutput,
-    CatokEncoderOutput,
-    CatokModel,
-    CatokOutput,
-)
+from catok.hf.model import CatokCache, CatokModel
+from catok.hf.outputs import CatokDecoderOutput, CatokEncoderOutput, CatokOutput
 from catok.hf.processor import CatokTTSProcessor
 from catok.hf.speech_configuration import CatokSpeechConfig
 from catok.hf.speech_model import CatokForTextToSpeech, CatokTTSOutput

@@ -3,17 +3,17 @@
 import json
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 from transformers.modeling_utils import PreTrainedAudioTokenizerBase
-from transformers.utils.generic import ModelOutput, can_return_tuple
+from transformers.utils.generic import can_return_tuple
 
 from catok.hf.configuration import CatokConfig
 from catok.hf.feature_extractor import CatokFeatureExtractor
+from catok.hf.outputs import CatokDecoderOutput, CatokEncoderOutput, CatokOutput
 from catok.io.files import replacing
 from catok.io.hub import upload_folder
 from catok.io.json import read_json
@@ -23,33 +23,6 @@ from catok.tokenizer import checks
 from catok.tokenizer.tokenizer import LONG_FRAMES, CausalAudioTokenizer, zero_after
 
 HUB = ("revision", "token", "cache_dir", "local_files_only")
-
-
-@dataclass
-class CatokEncoderOutput(ModelOutput):
-    """`audio_codes` `[B, K, F]` int64, `latents` `[B, D, F]`, `audio_codes_mask` `[B, F]` bool."""
-
-    audio_codes: Tensor | None = None
-    latents: Tensor | None = None
-    audio_codes_mask: Tensor | None = None
-
-
-@dataclass
-class CatokDecoderOutput(ModelOutput):
-    """`audio_values` `[B, C, T]` float32 and `audio_mask` `[B, T]` bool."""
-
-    audio_values: Tensor | None = None
-    audio_mask: Tensor | None = None
-
-
-@dataclass
-class CatokOutput(ModelOutput):
-    """What both directions give, of `forward`."""
-
-    audio_values: Tensor | None = None
-    audio_codes: Tensor | None = None
-    latents: Tensor | None = None
-    audio_codes_mask: Tensor | None = None
 
 
 class CatokCache:
