@@ -151,9 +151,8 @@ def plan_jobs(
         target = output_file(out, writes)
         if existing.keeps(target, named=True):
             return FilePlan([], many=False, kept=1)
-        return FilePlan(
-            [FileJob(spooled_input(inputs[0]), target)], many=False, where=_place_in_words(target)
-        )
+        jobs = [FileJob(spooled_input(inputs[0]), target)]
+        return FilePlan(jobs, many=False, where=_where(target))
     if not inputs or any(map(_is_stream, inputs)):
         return sources(inputs)  # raises
     items, many, left_out = _expanded(inputs, (reads,))
@@ -177,11 +176,9 @@ def plan_jobs(
         make_folder(Path(out))
     for folder in {job.target.parent for job in todo if job.target is not None}:
         announce(folder)
-    where = (
-        _place_in_words(jobs[0].target)
-        if jobs and not many
-        else f"in {out or 'the folders of the inputs'}"
-    )
+    where = f"in {out or 'the folders of the inputs'}"
+    if jobs and not many:
+        where = _where(jobs[0].target)
     return FilePlan(todo, many, left_out, kept=len(jobs) - len(todo), where=where)
 
 
@@ -215,7 +212,7 @@ def output_file(out: str, writes: tuple[str, ...]) -> Path | None:
     return path
 
 
-def _place_in_words(target: Path | None) -> str:
+def _where(target: Path | None) -> str:
     return "" if target is None else f"in {target}"
 
 

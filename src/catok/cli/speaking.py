@@ -63,15 +63,13 @@ class SpeechStats:
     def heard(self, seconds: float) -> None:
         """So much audio is out."""
         if self.first is None and seconds:
-            self.first = self._seconds_worked()
+            self.first = self._worked()
         self.seconds += seconds
 
     def line(self, of: int, where: str) -> str:
         """A summary, for stderr; `where` the audio went, "" for standard output."""
         speed = (
-            f", {self.detail}, {speed_text(self.seconds, self._seconds_worked())}"
-            if self.seconds
-            else ""
+            f", {self.detail}, {speed_text(self.seconds, self._worked())}" if self.seconds else ""
         )
         speed += f", {where}" if where and self.seconds else ""
         counts = {
@@ -86,7 +84,7 @@ class SpeechStats:
             f"{speed}{extra}"
         )
 
-    def _seconds_worked(self) -> float:
+    def _worked(self) -> float:
         return time.monotonic() - self.begun - self.waited
 
 
