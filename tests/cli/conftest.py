@@ -7,8 +7,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from catok import CausalAudioTokenizer, save_audio
+from catok import CausalAudioTokenizer, load_audio, save_audio
 from catok.cli import main
+from catok.lm.tts import Synthesizer
+from tests.lm.tts.conftest import save_speech_model, voice
+
+SHORT = ("--max-seconds", "0.5")
 
 
 @pytest.fixture(scope="session")
@@ -56,3 +60,39 @@ def stdin(monkeypatch):
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))
 
     return put
+
+
+@pytest.fixture(scope="session")
+def speech_folder(small_model, tmp_path_factory) -> Path:
+    """A speech model of random weights, saved."""
+    return save_speech_model(tmp_path_factory.mktemp("speech") / "model", small_model)
+
+
+@pytest.fixture(scope="session")
+def synth(speech_folder) -> Synthesizer:
+    """The speech model as the commands load it."""
+    return Synthesizer.from_pretrained(speech_folder)
+
+
+@pytest.fixture
+def tts(speech_folder):
+    """Run `catok tts` with the speech model, half a second at most; returns the exit code."""
+
+    def run(*arguments):
+        return main(["tts", *map(str, arguments), "--model", str(speech_folder), *SHORT])
+
+    return run
+
+
+@pytest.fixture
+def reference(tmp_path):
+    """A recording of a voice."""
+    save_audio(tmp_path / "ref.wav", voice(), 24_000)
+    return tmp_path / "ref.wav"
+
+
+def near(path_or_file, audio: torch.Tensor) -> bool:
+    """Whether a 24 kHz file holds this audio, but for rounding to 16 bits."""
+    found, rate = load_audio(path_or_file)
+    assert rate == 24_000 and found.shape == audio.shape
+    return torch.allclose(found, audio.clamp(-1, 1), atol=2 / 32768)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tests.serving.client import in_process
 from tests.serving.conftest import noise
-from tests.serving.test_speech import asked
+from tests.serving.speech_requests import asked
 from tests.serving.test_tokens import as_wav
 
 POSTS = (

@@ -17,7 +17,7 @@ from catok.lm.tts import Synthesizer
 from catok.serving.models import Models
 from tests.serving.client import running
 from tests.serving.conftest import noise
-from tests.serving.test_speech import as_file, asked, close, expected, sound_of
+from tests.serving.speech_requests import as_file, asked, close, expected, sound_of
 from tests.serving.test_tokens import as_wav
 
 pytestmark = pytest.mark.slow

@@ -5,56 +5,26 @@ import base64
 import io
 import json
 from dataclasses import replace
-from itertools import count
 
 import httpx2 as httpx
 import pytest
 import torch
 
-from catok import Encoded, load_audio, save_audio
-from catok.lm.tts import SpeechRequest
+from catok import Encoded, load_audio
 from catok.serving.formats import UNKNOWN, from_pcm
 from tests.lm.tts.conftest import voice
 from tests.serving.client import ask
+from tests.serving.speech_requests import (
+    URL,
+    as_file,
+    close,
+    expected,
+    said,
+    sound_of,
+    speaking_seed,
+)
 
-URL = "/v1/audio/speech"
 TEXTS = ("A bed.", "A cab and a deed.", "Fed. A bead!", "Added a bag.")
-
-
-def asked(text="A bed.", seed=1, **fields):
-    return {"input": text, "seed": seed, "response_format": "wav", **fields}
-
-
-async def said(client, url=URL, **fields):
-    answer = await client.post(url, json=asked(**fields))
-    assert answer.status_code == 200, answer.text
-    return answer
-
-
-def as_file(audio, rate=24_000):
-    file = io.BytesIO()
-    save_audio(file, audio, rate)
-    return file.getvalue()
-
-
-def expected(models, text="A bed.", seed=1, **fields):
-    fields = {"max_seconds": 1.2} | fields
-    stream = models.synthesizer.synthesize_long(SpeechRequest(text, seed=seed, **fields))
-    return torch.cat([torch.zeros(1, 0), *stream], dim=1)
-
-
-def speaking_seed(models, text, first, **fields):
-    """The first seed from there on with which the small model says anything."""
-    return next(s for s in count(first) if expected(models, text, s, **fields).shape[1])
-
-
-def sound_of(answer):
-    return load_audio(io.BytesIO(answer.content))[0]
-
-
-def close(first, second):
-    """Within two steps of 16 bits: sound, unlike codes, rounds with the batch."""
-    return first.shape == second.shape and torch.allclose(first, second, atol=2.5 / 32768)
 
 
 @pytest.mark.slow
@@ -207,57 +177,6 @@ def test_a_batch_is_its_texts(models):
     assert many.status_code == 400
 
 
-def test_what_does_not_fit_is_refused_in_openais_shape(models):
-    wrong = [
-        ({"text": " "}, "input"),
-        ({"text": "a" * 5000}, "input"),
-        ({"voice": "nobody"}, "voice"),
-        ({"voice": {"id": "nobody"}}, "voice"),
-        ({"response_format": "midi"}, "response_format"),
-        ({"speed": 9}, "speed"),
-        ({"seed": -1}, "seed"),
-        ({"stream_format": "x"}, "stream_format"),
-        ({"ref_audio": "!!"}, "ref_audio"),
-        ({"ref_audio": "http://127.0.0.1/x.wav"}, "ref_audio"),
-        ({"ref_audio": "file:///etc/passwd"}, "ref_audio"),
-        ({"ref_audio": base64.b64encode(b"no sound").decode()}, "ref_audio"),
-        ({"ref_audio": base64.b64encode(as_file(voice(0.1))).decode()}, "ref_audio"),
-        ({"references": [{"vq_codes": [[1], [2, 3]]}]}, "references"),
-        ({"references": [{"vq_codes": [[2**70]]}]}, "references"),
-        ({"references": [{"audio_path": "/etc/passwd"}]}, "references"),
-        ({"num_quantizers": 99}, None),
-        ({"references": [{"vq_codes": [[999]] * 4}]}, None),
-    ]
-
-    async def talk(client):
-        return [await client.post(URL, json=asked(**fields)) for fields, _ in wrong]
-
-    for answer, (fields, param) in zip(ask(models, talk), wrong, strict=True):
-        assert answer.status_code == 400, (fields, answer.text)
-        error = answer.json()["error"]
-        assert set(error) == {"message", "type", "param", "code"}
-        assert error["type"] == "invalid_request_error" and error["message"]
-        assert error["param"] == param, (fields, error)
-        assert answer.headers["x-request-id"].startswith("req_")
-
-
-def test_a_server_without_a_voice_says_so(models):
-    from catok.serving.models import Models
-
-    bare = Models(models.tokenizer)
-
-    async def talk(client):
-        return [
-            await client.post(URL, json=asked()),
-            await client.get("/v1/audio/voices"),
-            await client.post("/v1/audio/transcriptions", files={"file": as_file(voice())}),
-        ]
-
-    for answer in ask(bare, talk):
-        assert answer.status_code == 404
-        assert answer.json()["error"]["code"] == "model_not_found"
-
-
 def test_pcm_is_24_khz_mono_whatever_the_model(stereo_model, models, tmp_path):
     from catok.lm.tts import Synthesizer
     from catok.serving.models import Models
@@ -278,34 +197,3 @@ def test_pcm_is_24_khz_mono_whatever_the_model(stereo_model, models, tmp_path):
     found = from_pcm(pcm.content, 1)
     assert abs(found.shape[1] - sound.shape[1] * 24_000 / rate) < 2
     assert pcm.headers["x-sample-rate"] == "24000"
-
-
-def test_codes_of_another_model_are_refused(models):
-    other = Encoded(
-        torch.zeros(1, 4, 20, dtype=torch.int64),
-        torch.tensor([20 * 1920]),
-        24_000,
-        1,
-        1920,
-        64,
-        weight_hash="1" * 16,
-    )
-    file = io.BytesIO()
-    other.save(file)
-    fields = asked(ref_codes=base64.b64encode(file.getvalue()).decode())
-
-    async def talk(client):
-        return await client.post(URL, json=fields)
-
-    answer = ask(models, talk)
-    assert answer.status_code == 400 and "another model" in answer.json()["error"]["message"]
-
-
-@pytest.mark.parametrize("fields", [{"bitrate": float("inf")}, {"sample_rate": 12_345}])
-@pytest.mark.parametrize("stream", [{}, {"stream": True}, {"stream_format": "sse"}])
-def test_what_cannot_be_is_said_before_the_answer_begins(models, fields, stream):
-    async def talk(client):
-        body = json.dumps(asked(response_format="opus") | fields | stream)
-        return await client.post("/v1/audio/speech", content=body)
-
-    assert ask(models, talk).status_code == 400

@@ -10,7 +10,7 @@ from catok.serving.service import Service
 from catok.serving.voices import OPENAI_VOICES, Voices
 from tests.lm.tts.conftest import voice
 from tests.serving.client import ask
-from tests.serving.test_speech import as_file, asked, close, expected, sound_of
+from tests.serving.speech_requests import as_file, asked, close, expected, sound_of
 
 URL = "/v1/audio/voices"
 FORM = {"name": "anna", "consent": "I, Anna, agree.", "ref_text": "A cab."}

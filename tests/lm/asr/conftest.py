@@ -5,13 +5,20 @@ from pathlib import Path
 import pytest
 import torch
 
+from catok.lm.asr import DecodingConfig
 from catok.lm.asr.ctc import CTCHead
 from catok.lm.asr.recognizer import Recognizer
+from catok.lm.asr.transcript import Transcript
 from catok.lm.config import TokenLMConfig
 from catok.lm.speech_config import SpeechConfig
 from catok.lm.speech_model import SpeechModel
 from catok.lm.text import ByteTokenizer
 from tests.lm.conftest import build, small_config
+
+QUICK = {"tokens_per_second": 6.0}
+GREEDY = DecodingConfig("greedy", **QUICK)
+BEAM = DecodingConfig("beam", beam=3, **QUICK)
+CTC = DecodingConfig("ctc")
 
 
 def asr_config() -> TokenLMConfig:
@@ -44,6 +51,13 @@ def save_recognizer(folder: Path, recognizer: Recognizer, tokenizer: str) -> Pat
     weight_hash = recognizer.tokenizer.weight_hash
     SpeechConfig(tokenizer, weight_hash, tasks=("asr",), languages=("en", "zh")).save(folder)
     return folder
+
+
+def same(first: Transcript, second: Transcript) -> None:
+    """Two transcripts agree, but for rounding of probabilities."""
+    assert (first.text, first.tokens, first.ended) == (second.text, second.tokens, second.ended)
+    assert first.log_prob == pytest.approx(second.log_prob, rel=1e-4, abs=1e-4)
+    assert first.words == second.words
 
 
 def noise(samples: int, channels: int = 1, seed: int = 0) -> torch.Tensor:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from catok.lm.asr import DecodingConfig
 from catok.lm.asr.continuous import RecognitionEngine
-from tests.lm.asr.test_recognizer import same
+from tests.lm.asr.conftest import same
 
 QUICK = {"tokens_per_second": 6.0}
 CONFIGS = (

@@ -6,8 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from catok.lm.asr import DecodingConfig, Partial
-from tests.lm.asr.conftest import make, noise
-from tests.lm.asr.test_recognizer import BEAM, CTC, GREEDY, same
+from tests.lm.asr.conftest import BEAM, CTC, GREEDY, make, noise, same
 
 LONG = DecodingConfig("greedy", timestamps=True, max_seconds=0.8, pause_window=0.3)
 

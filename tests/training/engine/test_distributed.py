@@ -6,7 +6,6 @@ import socket
 import subprocess
 import sys
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import torch
@@ -15,11 +14,12 @@ from catok import CausalAudioTokenizer, TokenizerConfig, save_audio
 from catok.training.codec import trainer as loop
 from catok.training.codec.discriminators.ensemble import Discriminators
 from catok.training.codec.semantic.head import SemanticHead
-from catok.training.engine import distributed, sharded
+from catok.training.engine import distributed
 from catok.training.engine.distributed import Group
 from tests.conftest import build, small_settings
 from tests.training.engine import distributed_workers as workers
 from tests.training.engine.distributed_workers import CONFIG, FROZEN, JUDGED, PLAIN, SHORT, STAGES
+from tests.training.engine.process_pair import Pair
 
 pytestmark = pytest.mark.slow
 
@@ -45,7 +45,7 @@ def made_up_rows(monkeypatch):
 @pytest.fixture(scope="module")
 def pair():
     """Calls functions in two processes."""
-    pair = workers.Pair()
+    pair = Pair()
     yield pair
     pair.stop()
 
@@ -209,44 +209,6 @@ def test_nan_on_one_process_is_skipped_by_both(pair, tmp_path, parallel):
     assert all(weight.isfinite().all() for weight in first["weights"].values())
     found = sorted(path.name for path in (tmp_path / "bad").iterdir())
     assert found == ["step-2-rank-0.pt", "step-2-rank-1.pt"]
-
-
-def test_sharded_state_survives_a_kill_between_any_two_moves(tmp_path):
-    def state(name, whole=True):
-        (tmp_path / name).mkdir()
-        if whole:
-            (tmp_path / name / ".metadata").touch()
-        return tmp_path / name
-
-    assert sharded.find_sharded(tmp_path) is None
-    state("last.new", whole=False)  # killed while the first was written
-    assert sharded.find_sharded(tmp_path) is None
-    last = state("last")
-    assert sharded.find_sharded(tmp_path) == last
-    old = last.rename(tmp_path / "last.old")  # killed between the two renames
-    assert sharded.find_sharded(tmp_path) == old
-    last = state("last")  # killed before the older one was removed
-    assert sharded.find_sharded(tmp_path) == last
-    # saving again cleans up, and never is without a whole state
-    sharded.save_sharded(tmp_path, {"a": torch.ones(2)}, Group())
-    assert [path.name for path in tmp_path.iterdir()] == ["last"]
-    loaded = {"a": torch.zeros(2)}
-    sharded.load_sharded(tmp_path / "last", loaded, Group())
-    assert loaded["a"].tolist() == [1.0, 1.0]
-    with pytest.raises(ValueError, match="other networks"):
-        sharded.load_sharded(tmp_path / "last", {"b": torch.zeros(2)}, Group())
-    (tmp_path / "last").rename(tmp_path / "last.old")
-    removed = []
-    original = sharded.shutil.rmtree
-    sharded.shutil.rmtree = lambda path, **k: (
-        removed.append((Path(path).name, sharded.find_sharded(tmp_path))),
-        original(path, **k),
-    )
-    try:
-        sharded.save_sharded(tmp_path, {"a": torch.ones(2)}, Group())
-    finally:
-        sharded.shutil.rmtree = original
-    assert all(found is not None for _, found in removed)
 
 
 def test_one_process_is_alone_and_keeps_its_device(monkeypatch):

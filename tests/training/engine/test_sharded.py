@@ -4,6 +4,7 @@ import json
 import os
 import pickle
 import random
+from pathlib import Path
 
 import pytest
 import torch
@@ -93,3 +94,42 @@ def test_an_index_that_is_none(tmp_path, content):
     (tmp_path / ".metadata").write_bytes(content)
     with pytest.raises(ValueError, match="cannot be read.*start anew"):
         sharded.names_in_sharded(tmp_path)
+
+
+@pytest.mark.slow
+def test_sharded_state_survives_a_kill_between_any_two_moves(tmp_path):
+    def state(name, whole=True):
+        (tmp_path / name).mkdir()
+        if whole:
+            (tmp_path / name / ".metadata").touch()
+        return tmp_path / name
+
+    assert sharded.find_sharded(tmp_path) is None
+    state("last.new", whole=False)  # killed while the first was written
+    assert sharded.find_sharded(tmp_path) is None
+    last = state("last")
+    assert sharded.find_sharded(tmp_path) == last
+    old = last.rename(tmp_path / "last.old")  # killed between the two renames
+    assert sharded.find_sharded(tmp_path) == old
+    last = state("last")  # killed before the older one was removed
+    assert sharded.find_sharded(tmp_path) == last
+    # saving again cleans up, and never is without a whole state
+    sharded.save_sharded(tmp_path, {"a": torch.ones(2)}, Group())
+    assert [path.name for path in tmp_path.iterdir()] == ["last"]
+    loaded = {"a": torch.zeros(2)}
+    sharded.load_sharded(tmp_path / "last", loaded, Group())
+    assert loaded["a"].tolist() == [1.0, 1.0]
+    with pytest.raises(ValueError, match="other networks"):
+        sharded.load_sharded(tmp_path / "last", {"b": torch.zeros(2)}, Group())
+    (tmp_path / "last").rename(tmp_path / "last.old")
+    removed = []
+    original = sharded.shutil.rmtree
+    sharded.shutil.rmtree = lambda path, **k: (
+        removed.append((Path(path).name, sharded.find_sharded(tmp_path))),
+        original(path, **k),
+    )
+    try:
+        sharded.save_sharded(tmp_path, {"a": torch.ones(2)}, Group())
+    finally:
+        sharded.shutil.rmtree = original
+    assert all(found is not None for _, found in removed)

@@ -7,7 +7,7 @@ import torch
 
 from catok.lm.speech_model import load_speech_model
 from catok.training.engine.distributed import Group
-from tests.training.engine.distributed_workers import Pair
+from tests.training.engine.process_pair import Pair
 
 from . import workers
 from .test_trainer import results
