@@ -2,7 +2,6 @@
 
 import json
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,7 +17,6 @@ from catok import load_audio, save_audio
 
 pytestmark = pytest.mark.slow
 
-SPEECH = Path(__file__).parents[2] / "examples" / "speech.flac"
 PHRASE = st.text("abcdefg '", min_size=1, max_size=12).filter(words)
 
 
