@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import BinaryIO
 
 from catok.audio.mpeg_header import (
-    Frame,
+    MpegFrame,
     id3_length,
     new_header,
     parse_frame,
@@ -97,14 +97,14 @@ class _Scan:
         if sum(link.frames for link in self.links) < _FEWEST and position > first + _SMALL:
             self.links.clear()  # headers by chance in something else
 
-    def _link(self, position: int, frame: Frame) -> "_MpegLink":
+    def _link(self, position: int, frame: MpegFrame) -> "_MpegLink":
         """The recording that a frame belongs to: a new one if it brings a Xing header."""
         xing = self._xing(position, frame)
         if not self.links or xing or self.links[-1].kind != frame.kind:
             self.links.append(_MpegLink(frame.kind, header=xing))
         return self.links[-1]
 
-    def _trusted(self, position: int, link: "_MpegLink", frame: Frame) -> int:
+    def _trusted(self, position: int, link: "_MpegLink", frame: MpegFrame) -> int:
         """Bytes after a Xing header that states the size of just this file; else 0."""
         if not link.header or link.frames or not stated_frames(link.header):
             return 0
@@ -115,14 +115,14 @@ class _Scan:
                 return end - position - frame.length
         return 0
 
-    def _xing(self, position: int, frame: Frame) -> bytes:
+    def _xing(self, position: int, frame: MpegFrame) -> bytes:
         data = self._bytes(position, frame.length)
         for offset in (frame.side, frame.side + 2):  # encoders differ on the place after a CRC
             if data[offset : offset + 4] in (b"Xing", b"Info"):
                 return data
         return b""
 
-    def _continues(self, position: int, frame: Frame) -> bool:
+    def _continues(self, position: int, frame: MpegFrame) -> bool:
         """Whether a frame's end meets another frame of its kind, a tag, or the end."""
         place = position + frame.length
         if place >= self._end - 3:
@@ -132,7 +132,7 @@ class _Scan:
             return following.kind == frame.kind or self._chained(place, following)
         return self._tag(place) > 0
 
-    def _chained(self, place: int, frame: Frame) -> bool:
+    def _chained(self, place: int, frame: MpegFrame) -> bool:
         """Whether frames of another kind begin there."""
         following = parse_frame(self._bytes(place + frame.length, 4))
         return following is not None and following.kind == frame.kind
@@ -184,10 +184,10 @@ class _MpegLink:
     foreign: int = 0
     cut: bool = False
     trusted: bool = False  # its header is right
-    _first: Frame | None = None
+    _first: MpegFrame | None = None
     _start: bytes = b""
 
-    def add(self, position: int, frame: Frame) -> None:
+    def add(self, position: int, frame: MpegFrame) -> None:
         """Append a frame that lies at `position`."""
         if self.header and self._first is None:
             self._first = frame  # the header itself, which `part` writes anew

@@ -13,7 +13,7 @@ _FRAMES, _BYTES, _TOC, _QUALITY = 1, 2, 4, 8  # flags of a Xing header
 
 
 @dataclass(frozen=True)
-class Frame:
+class MpegFrame:
     """A frame's header: its length in bytes, and what all frames of a recording share."""
 
     length: int
@@ -35,7 +35,7 @@ def id3_length(head: bytes) -> int:
     return 10 + (a << 21 | b << 14 | c << 7 | d) + (10 if head[5] & 16 else 0)
 
 
-def parse_frame(head: bytes) -> Frame | None:
+def parse_frame(head: bytes) -> MpegFrame | None:
     """What four bytes say, if they are the header of an MP3 frame of stated bitrate."""
     if len(head) < 4 or head[0] != 0xFF or head[1] & 0xE0 != 0xE0:
         return None
@@ -47,7 +47,7 @@ def parse_frame(head: bytes) -> Frame | None:
         return None
     kbps, hertz = _KBPS[version == 3][bitrate], _RATES[version][rate]
     length = (144_000 if version == 3 else 72_000) * kbps // hertz + padding
-    return Frame(length, (version, rate), head[3] >> 6 == 3, not head[1] & 1)
+    return MpegFrame(length, (version, rate), head[3] >> 6 == 3, not head[1] & 1)
 
 
 def _xing_place(header: bytes) -> int:
