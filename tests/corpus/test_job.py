@@ -11,7 +11,7 @@ import torch
 
 from catok.audio import load_audio
 from catok.corpus import TokenDataset, encoding
-from catok.corpus.job import TokenizeConfig, TooManyFailures, tokenize
+from catok.corpus.job import TokenizeConfig, TooManyFailures, settings, tokenize
 from catok.corpus.ledger import TokenFolder
 from catok.io.lock import folder_lock
 
@@ -137,6 +137,24 @@ def test_other_codes_are_refused(small_model, speech, tmp_path):
         tokenize(small_model, [speech], out, fewer)
     with pytest.raises(ValueError, match="parquet shards of 3"):
         tokenize(small_model, [speech], out, TokenizeConfig(shard_size=5))
+
+
+@pytest.mark.parametrize("wanted", [0, 9, 2.5])
+def test_a_wrong_number_of_codebooks_leaves_no_folder(small_model, speech, tmp_path, wanted):
+    """Else it would refuse the right number as other codes."""
+    out = tmp_path / "tokens"
+    with pytest.raises(ValueError, match="num_quantizers"):
+        tokenize(small_model, [speech], out, replace(CONFIG, num_quantizers=wanted))
+    assert TokenFolder.create(out, settings(small_model, CONFIG)).settings.space.num_quantizers == 8
+
+
+def test_settings_and_inputs_that_make_no_sense(small_model, tmp_path):
+    with pytest.raises(ValueError, match="no format 'csv': there are parquet"):
+        TokenizeConfig(format="csv")
+    with pytest.raises(ValueError, match="max_failures must not be negative"):
+        TokenizeConfig(max_failures=-1)
+    with pytest.raises(ValueError, match=r"inputs is a list: give \['x.wav'\]"):
+        tokenize(small_model, "x.wav", tmp_path / "tokens")
 
 
 def test_two_runs_on_one_output_are_refused(small_model, speech, tmp_path):

@@ -42,6 +42,8 @@ def read_inputs(inputs: Sequence[str | Path], *, content: bool = False) -> list[
 
     Raises ValueError where an input is missing, malformed or holds no recordings.
     """
+    if isinstance(inputs, str | os.PathLike):
+        raise ValueError(f"inputs is a list: give [{os.fspath(inputs)!r}]")
     recordings = _with_unique_ids(
         [_with_free_names(item) for path in inputs for item in _read(os.fspath(path))]
     )

@@ -12,11 +12,13 @@ from typing import Any
 
 from catok import __version__
 from catok.corpus.encoding import TokenizeSummary, TooManyFailures, encode_shards
+from catok.corpus.formats import FORMATS
 from catok.corpus.inputs import estimated_seconds, read_inputs
 from catok.corpus.ledger import Settings, TokenFolder
 from catok.corpus.recording import Recording
 from catok.corpus.storage import storage_at
 from catok.corpus.token_row import CodeSpace
+from catok.tokenizer.checks import check_quantizers
 from catok.tokenizer.tokenizer import CausalAudioTokenizer
 
 
@@ -51,6 +53,10 @@ class TokenizeConfig:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ValueError(f"{name} must be at least 1, got {value}")
+        if self.max_failures is not None and self.max_failures < 0:
+            raise ValueError(f"max_failures must not be negative, got {self.max_failures}")
+        if self.format not in FORMATS:
+            raise ValueError(f"no format {self.format!r}: there are {', '.join(FORMATS)}")
         index, count = self.shard
         if not 0 <= index < count:
             raise ValueError(f"shard must be i of n with 0 <= i < n, got {index} of {count}")
@@ -123,7 +129,7 @@ def code_space(tokenizer: CausalAudioTokenizer, config: TokenizeConfig) -> CodeS
         model=tokenizer.model_id,
         weight_hash=tokenizer.weight_hash,
         dtype=str(parameter.dtype).removeprefix("torch."),
-        num_quantizers=config.num_quantizers or tokenizer.num_quantizers,
+        num_quantizers=check_quantizers(config.num_quantizers, tokenizer.num_quantizers),
         codebook_size=tokenizer.codebook_size,
         sample_rate=tokenizer.sample_rate,
         channels=tokenizer.channels,
