@@ -63,6 +63,16 @@ def test_a_suffix_of_another_command_is_refused(out):
     assert sorted(path.name for path in Path().iterdir()) == ["a.wav"]
 
 
+def test_an_output_among_the_inputs_is_told_before_any_work():
+    touch("a.wav")
+    with pytest.raises(UsageError, match=r"x\.cat does not exist.* -o x\.cat"):
+        targets("a.wav", "x.cat")
+    assert targets("a.wav", "gone.wav", out="new") == {
+        "a.wav": "new/a.cat",
+        "gone.wav": "new/gone.cat",
+    }
+
+
 def test_equal_names_keep_their_folders():
     touch("in/a/x.wav", "in/b/x.wav", "in/b/y.wav")
     found = targets("in/a/x.wav", "in/b/x.wav", "in/b/y.wav", out="out")

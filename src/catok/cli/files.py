@@ -155,6 +155,7 @@ def plan_jobs(
         return FilePlan(jobs, many=False, where=_where(target))
     if not inputs or any(map(_is_stream, inputs)):
         return sources(inputs)  # raises
+    _check_no_output(inputs, reads, writes)
     items, many, left_out = _expanded(inputs, (reads,))
     named = not many and out is not None and not is_folder(out)
     if named:
@@ -236,6 +237,16 @@ def _expanded(
     if not any(item.source.exists() for item in items):
         raise ValueError(f"{items[0].source} does not exist: check the path")
     return items, len(inputs) > 1 or any(map(os.path.isdir, inputs)), left_out
+
+
+def _check_no_output(
+    inputs: tuple[str, ...], reads: Collection[str], writes: tuple[str, ...]
+) -> None:
+    """Raises UsageError where the last input looks like an output, as cp and sox take it."""
+    suffix = Path(inputs[-1]).suffix.lower()
+    is_output = suffix in writes and suffix not in reads
+    if len(inputs) > 1 and is_output and not os.path.lexists(inputs[-1]):
+        raise UsageError(f"{inputs[-1]} does not exist: if it is the output, write -o {inputs[-1]}")
 
 
 def _found_in(folder: Path, reads: Sequence[Collection[str]]) -> FoundFiles:
