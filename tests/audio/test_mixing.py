@@ -23,6 +23,8 @@ def test_repetition_and_means(tmp_path):
     assert torch.equal(mix(batch, 2), torch.cat([batch, batch], dim=1))
     assert torch.equal(mix(noise(12, 20), 1), noise(12, 20).mean(0, keepdim=True))
 
+    assert torch.equal(mix(stereo.numpy(), 1), mix(stereo, 1))
+
     path = write(tmp_path / "stereo.wav", stereo, 24000)
     assert torch.equal(load_audio(path, channels=1)[0], mix(stereo, 1))
     path = write(tmp_path / "mono.wav", stereo[:1], 24000)

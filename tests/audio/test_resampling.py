@@ -28,6 +28,7 @@ def test_resample_agrees_with_soxr_and_keeps_a_sine():
     result = resample(audio, 44100, 24000)
     reference = soxr.resample(audio.T.numpy(), 44100, 24000, quality="VHQ").T
     torch.testing.assert_close(result, torch.from_numpy(reference.copy()), atol=1e-6, rtol=0)
+    assert torch.equal(resample(audio.numpy(), 44100, 24000), result)
 
     tone = torch.sin(2 * math.pi * 440 * torch.arange(16000) / 16000)[None]
     expected = torch.sin(2 * math.pi * 440 * torch.arange(24000) / 24000)[None]

@@ -15,10 +15,12 @@ which does not hold for the microphones of an array: "mean" is for them.
 from collections.abc import Sequence
 from typing import Literal, get_args
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from catok.audio.resampling import describe
+from catok.io.arrays import as_tensor
 
 Downmix = Literal["itu", "mean", "first"]
 """ITU-R BS.775; the mean of all channels; the first ones, without the others."""
@@ -46,13 +48,14 @@ VORBIS_ORDER = {  # channels of Vorbis and Opus files -> where each of ours lies
 }
 
 
-def mix(audio: Tensor, channels: int, downmix: Downmix = "itu") -> Tensor:
+def mix(audio: Tensor | np.ndarray, channels: int, downmix: Downmix = "itu") -> Tensor:
     """Change the channels of `[..., C, T]`.
 
     From 1 by repetition. To fewer by `downmix`: "itu", to 1 or 2 (see the module; more than 8
     channels, which have no layout, become 1 by their mean); "mean", every output the mean of all;
     "first", the first `channels`. Raises ValueError for any other change, such as stereo to 5.1.
     """
+    audio = as_tensor(audio, "audio [..., C, T]")
     if audio.dim() < 2:
         raise ValueError(f"expected [..., C, T], got {describe(audio)}: add C with `audio[None]`")
     have = audio.shape[-2]

@@ -11,18 +11,21 @@ import soxr
 import torch
 from torch import Tensor
 
+from catok.io.arrays import as_tensor
+
 HIGHEST_RATE = 10_000_000  # Hz; beyond it a header is wrong
 MOST_CHANNELS = 256
 _LARGEST_RATIO = 1000
 
 
-def resample(audio: Tensor, from_rate: int, to_rate: int) -> Tensor:
+def resample(audio: Tensor | np.ndarray, from_rate: int, to_rate: int) -> Tensor:
     """Resample `[..., C, T]` from one rate in Hz to another: `[..., C, ceil(T * to / from)]`.
 
     Very high quality, linear phase, no gradient; dtype and device are kept. Raises ValueError for
     rates that are not positive integers and for audio that is not floating point or has no samples.
     """
     check_ratio(from_rate, to_rate)
+    audio = as_tensor(audio, "audio [..., C, T]")
     if not audio.is_floating_point() or audio.dim() < 1 or audio.numel() == 0:
         raise ValueError(f"expected float samples [..., C, T], got {describe(audio)}")
     if from_rate == to_rate:

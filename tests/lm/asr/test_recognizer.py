@@ -97,6 +97,7 @@ def test_audio_and_its_codes_give_the_same(recognizer, small_model):
     flat, stereo = audio[0], audio.expand(2, -1)
     assert recognizer.transcribe(flat, 24_000, BEAM) == expected
     assert recognizer.transcribe(stereo, 24_000, BEAM) == expected
+    assert recognizer.transcribe(stereo.numpy(), 24_000, BEAM) == expected  # not one per channel
     again = recognizer.transcribe(noise(48_000, 2), 48_000, GREEDY)
     assert again.tokens != expected.tokens
 

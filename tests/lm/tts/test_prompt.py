@@ -49,6 +49,8 @@ def test_references_in_every_form_give_the_same_codes(synth, tmp_path):
     save_audio(tmp_path / "voice.wav", mono, 24_000, subtype="FLOAT")
     assert torch.equal(synth.encode_reference(tmp_path / "voice.wav"), codes)
     assert torch.equal(synth.encode_reference((mono, 24_000)), codes)
+    for array in (mono.numpy(), (mono.numpy(), 24_000), codes.numpy()):
+        assert torch.equal(synth.encode_reference(array), codes)
     assert torch.equal(synth.encode_reference((mono.expand(2, -1), 24_000)), codes)
     assert synth.encode_reference((mono, 16_000)).shape == (4, 18)
     assert not torch.equal(synth.encode_reference(0.5 * mono), codes)  # 3 dB are not enough

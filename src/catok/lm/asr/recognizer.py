@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, BinaryIO, overload
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -50,15 +51,18 @@ class Recognizer(FromPretrained):
 
     @overload
     def transcribe(
-        self, audio: Tensor, sample_rate: int, config: DecodingConfig | None = None
+        self, audio: Tensor | np.ndarray, sample_rate: int, config: DecodingConfig | None = None
     ) -> Transcript: ...
     @overload
     def transcribe(
-        self, audio: Sequence[Tensor], sample_rate: int, config: DecodingConfig | None = None
+        self,
+        audio: Sequence[Tensor | np.ndarray],
+        sample_rate: int,
+        config: DecodingConfig | None = None,
     ) -> list[Transcript]: ...
     def transcribe(
         self,
-        audio: Tensor | Sequence[Tensor],
+        audio: Tensor | np.ndarray | Sequence[Tensor | np.ndarray],
         sample_rate: int,
         config: DecodingConfig | None = None,
     ) -> Transcript | list[Transcript]:
@@ -69,7 +73,7 @@ class Recognizer(FromPretrained):
         non-finite, wrongly shaped or wrongly typed audio.
         """
         config = config or DecodingConfig()
-        if isinstance(audio, Tensor):
+        if isinstance(audio, Tensor | np.ndarray):
             return self.transcribe([audio], sample_rate, config)[0]
         num_quantizers = self.resolve_num_quantizers(config)
         codes, loudness = [], []
@@ -162,7 +166,7 @@ class Recognizer(FromPretrained):
         default = None if self.config is None else self.config.num_quantizers
         return check_quantizers(config.num_quantizers or default, self.model.config.n_vq)
 
-    def prepare_audio(self, audio: Tensor, sample_rate: int) -> Tensor:
+    def prepare_audio(self, audio: Tensor | np.ndarray, sample_rate: int) -> Tensor:
         """Audio `[C, T]` or `[T]` at the tokenizer's rate and channels. Raises ValueError on what
         is no audio.
         """

@@ -6,10 +6,12 @@ Source: `docs/spec/tts-layout.md` (d), audio block.
 import math
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from catok.audio import load_audio, mix, resample
+from catok.io.arrays import as_tensor
 from catok.lm.config import TokenLMConfig
 from catok.lm.tts.request import Reference
 from catok.tokenizer.checks import check_samples
@@ -33,6 +35,8 @@ def reference_codes(
     on audio or codes that do not fit, and on audio that is too short, too long, silent or not
     finite.
     """
+    if isinstance(reference, np.ndarray):
+        reference = as_tensor(reference, "a reference")
     if isinstance(reference, Tensor) and reference.dtype == torch.int64:
         return _completed(reference.cpu(), config.n_vq, num_quantizers)
     audio = prepare_reference(reference, tokenizer)
@@ -69,8 +73,9 @@ def _mono(reference: Reference, tokenizer: AudioTokenizer) -> Tensor:
         audio, rate = reference
     else:
         audio, rate = reference, tokenizer.sample_rate
-    if not isinstance(audio, Tensor) or audio.dim() != 2 or not audio.is_floating_point():
-        found = f"{audio.dtype} {list(audio.shape)}" if isinstance(audio, Tensor) else type(audio)
+    audio = as_tensor(audio, "a reference, audio [C, T] or codes [K, F],")
+    if audio.dim() != 2 or not audio.is_floating_point():
+        found = f"{audio.dtype} {list(audio.shape)}"
         raise ValueError(f"a reference must be float audio [C, T], got {found}")
     if 0 in audio.shape:
         raise ValueError(f"the reference is empty: shape {list(audio.shape)}")

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 from torch import Tensor
 
 from catok.data.prompt_fields import PromptFields
@@ -18,7 +19,7 @@ LETTERS_PER_DIGIT = 4  # more than it takes itself
 
 Mode = Literal["clone", "continuation", "both"]
 
-Reference = Tensor | tuple[Tensor, int] | str | Path
+Reference = Tensor | np.ndarray | tuple[Tensor | np.ndarray, int] | str | Path
 """Audio `[C, T]` float32 at the tokenizer's rate, audio and its rate in Hz, an audio file, or
 codes `[K, F]` int64."""
 
