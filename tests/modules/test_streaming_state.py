@@ -33,6 +33,10 @@ def test_reset_of_a_row_that_is_not_there():
         state([1, 1]).reset(torch.tensor([True]))
 
 
+def test_a_state_is_printed_without_its_keys():
+    assert "positions=tensor([1, 2])" in repr(state([1, 2])) and len(repr(state([1, 2]))) < 200
+
+
 def test_first_marks_where_a_row_begins():
     assert state([0, 3, 9]).stages[0].first().tolist() == [4, 1, 0]
     assert state([4, 9]).stages[0].first() is None

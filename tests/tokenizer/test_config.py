@@ -77,6 +77,11 @@ def test_a_stage_that_does_not_fit_its_neighbour_is_named():
         TokenizerConfig.from_dict(settings)
 
 
+def test_a_name_is_no_configuration():
+    with pytest.raises(ValueError, match="got 'tiny': from_pretrained loads a model"):
+        CausalAudioTokenizer("tiny")
+
+
 def test_unknown_presets_list_the_known():
     with pytest.raises(ValueError, match=r"known are \['24khz', 'nano', 'tiny', 'v2'\]"):
         TokenizerConfig.preset("huge")

@@ -89,11 +89,29 @@ def test_file_objects(small_model, recording):
     assert load_audio(wav)[0].shape[1] == int(expected.sample_lengths)
 
 
+def test_a_file_is_not_replaced_by_what_is_made_of_it(small_model, recording, tmp_path):
+    before = recording.read_bytes()
+    (tmp_path / "link.flac").symlink_to(recording)
+    for target in (recording, str(recording), tmp_path / "link.flac"):
+        with pytest.raises(ValueError, match="is the source and would be replaced"):
+            encode_file(small_model, recording, target)
+        with pytest.raises(ValueError, match="is the source and would be replaced"):
+            roundtrip_file(small_model, recording, target)
+    assert recording.read_bytes() == before
+    encode_file(small_model, recording, codes := tmp_path / "codes.wav")
+    with pytest.raises(ValueError, match="is the source and would be replaced"):
+        decode_file(small_model, codes, codes)
+    assert Encoded.load(codes)
+
+
 def test_errors_say_what_to_do_and_leave_no_file(small_model, stereo_model, recording, tmp_path):
     with pytest.raises(ValueError, match="does not exist"):
         encode_file(small_model, tmp_path / "none.wav", tmp_path / "none.cat")
     with pytest.raises(ValueError, match="ends before 9 s: check the offset"):
         encode_file(small_model, recording, tmp_path / "none.cat", offset=9.0)
+    for part in ({"offset": float("nan")}, {"offset": -1}, {"duration": float("nan")}):
+        with pytest.raises(ValueError, match="must be"):
+            encode_file(small_model, recording, tmp_path / "none.cat", **part)
     with pytest.raises(ValueError, match="from 1 to 8"):
         encode_file(small_model, recording, tmp_path / "none.cat", num_quantizers=9)
     encoded = encode_file(small_model, recording)

@@ -26,8 +26,8 @@ class StageState:
     """
 
     positions: Tensor
-    keys: tuple[Tensor, ...]
-    values: tuple[Tensor, ...]
+    keys: tuple[Tensor, ...] = field(repr=False)
+    values: tuple[Tensor, ...] = field(repr=False)
     buffer: "CacheBuffer | None" = field(default=None, repr=False, compare=False)
     end: int = field(default=0, repr=False, compare=False)
 

@@ -1,5 +1,6 @@
 """Audio files of any length to `.cat` files and back, block by block, in bounded memory."""
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import BinaryIO
 
@@ -9,6 +10,7 @@ from torch import Tensor
 from catok.audio import AudioWriter, Downmix, audio_info, load_crop, read_blocks
 from catok.codes import Encoded
 from catok.io.files import StrPath, name_of
+from catok.io.numbers import check_number
 from catok.tokenizer.interface import AudioTokenizer
 
 BLOCK_SECONDS = 10.0
@@ -37,6 +39,7 @@ def encode_file(
     Raises ValueError where the file cannot be read or converted (see `load_audio`), where nothing
     lies at `offset`, and for a `num_quantizers` that the model does not have.
     """
+    _check_apart(source, target)
     blocks = _read(tokenizer, source, offset, duration, downmix, select)
     session = tokenizer.stream_encoder(num_quantizers=num_quantizers)
     codes = []
@@ -67,6 +70,7 @@ def decode_file(
     Raises ValueError where the file cannot be read, on codes of another model (see `decode`), on a
     batch of several rows, and where `target` cannot be written (see `save_audio`).
     """
+    _check_apart(source, target)
     if isinstance(source, Encoded):
         encoded = source if num_quantizers is None else source.prefix(num_quantizers)
     else:
@@ -101,6 +105,7 @@ def roundtrip_file(
     `target` is what `decode_file` writes for the codes of `encode_file`; arguments and errors are
     theirs.
     """
+    _check_apart(source, target)
     blocks = _read(tokenizer, source, None, None, downmix, select)
     encoder = tokenizer.stream_encoder(num_quantizers=num_quantizers)
     decoder = tokenizer.stream_decoder()
@@ -110,6 +115,15 @@ def roundtrip_file(
             report(block.shape[1] / tokenizer.sample_rate)
         writer.write(decoder.push(encoder.flush(), samples=encoder.samples)[0])
     return encoder.samples / tokenizer.sample_rate
+
+
+def _check_apart(source: object, target: object) -> None:
+    """Raises ValueError where the target is the source: the recording would be lost."""
+    paths = [
+        os.path.realpath(each) for each in (source, target) if isinstance(each, str | os.PathLike)
+    ]
+    if len(paths) == 2 and paths[0] == paths[1]:
+        raise ValueError(f"{target} is the source and would be replaced: choose another target")
 
 
 def _read(
@@ -124,15 +138,14 @@ def _read(
     rate, channels = tokenizer.sample_rate, tokenizer.channels
     if offset is None and duration is None:
         return read_blocks(source, rate, channels, BLOCK_SECONDS, downmix=downmix, select=select)
-    offset = offset or 0.0
+    offset = 0.0 if offset is None else offset
+    check_number("offset", offset, at_least=0)
+    if duration is not None:
+        check_number("duration", duration, above=0)
     left = audio_info(source).seconds - offset
     seconds = left if duration is None else min(duration, left)
-    if offset < 0:
-        raise ValueError(f"offset must not be negative, got {offset}")
     if left <= 0:
         raise ValueError(f"{name_of(source)} ends before {offset:g} s: check the offset")
-    if seconds <= 0:
-        raise ValueError(f"duration must be positive, got {duration}")
     crop = load_crop(
         source,
         offset,

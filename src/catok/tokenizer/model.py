@@ -40,6 +40,10 @@ class CodecModel(TokenizerFacts, nn.Module):
 
     def __init__(self, config: TokenizerConfig, *, part: Part = "all") -> None:
         super().__init__()
+        if not isinstance(config, TokenizerConfig):
+            raise ValueError(
+                f"config must be a TokenizerConfig, got {config!r}: from_pretrained loads a model"
+            )
         if part not in ("all", "encoder", "decoder"):
             raise ValueError(f'part must be "all", "encoder" or "decoder", got {part!r}')
         self.config = config
