@@ -13,6 +13,7 @@ import torch
 from catok.audio import (
     audio_info,
     load_audio,
+    load_crop,
     read_blocks,
     resample,
     save_audio,
@@ -107,6 +108,15 @@ def test_flac_that_does_not_state_its_length():
 def test_info(tmp_path):
     info = audio_info(write(tmp_path / "x.wav", noise(2, 12000), 48000))
     assert (info.sample_rate, info.channels, info.samples, info.seconds) == (48000, 2, 12000, 0.25)
+
+
+@pytest.mark.parametrize("rate", [8000, 22_050, 24_000, 44_100])
+def test_a_crop_begins_at_the_sample_that_its_offset_names(tmp_path, rate):
+    """In floating point, 27 / 24000 * 24000 is less than 27."""
+    whole, _ = load_audio(write(tmp_path / "x.wav", noise(1, 1200), rate))
+    for place in (15, 27, 49, 1001):
+        crop = load_crop(tmp_path / "x.wav", place / rate, 0.01, sample_rate=rate, channels=1)
+        assert torch.equal(crop[0, :9], whole[0, place : place + 9])
 
 
 def test_reading_errors(tmp_path):

@@ -18,6 +18,7 @@ from catok.audio.warned import AudioWarning
 from catok.io.arrays import check_peak
 from catok.io.files import StrPath
 
+_ROUNDING = 1e-3  # of a sample: k / rate * rate may lie just below k
 _LARGEST_BLOCK = 1 << 22  # samples of all channels, whatever the rate
 
 
@@ -106,7 +107,7 @@ def load_crop(
         for number, decoder in enumerate(decoders, start=1):
             rate = decoder.sample_rate
             conversion.check(decoder, source.name)
-            first = int(start * rate)
+            first = int(start * rate + _ROUNDING)
             if number < len(decoders) and first >= decoder.samples():
                 start -= decoder.samples() / rate
                 continue
