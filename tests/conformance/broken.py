@@ -83,7 +83,7 @@ class ResetKeeps(CausalAudioTokenizer):
         return Kept(super().encoder_state(batch_size).stages)
 
     def decoder_state(self, batch_size=1):
-        return Kept(super().decoder_state(batch_size).stages)
+        return Kept(super().decoder_state(batch_size).stages, of_decoder=True)
 
     def encode_step(self, chunk, state, active=None, num_quantizers=None):
         codes, after = super().encode_step(chunk, state, active, num_quantizers)
@@ -91,7 +91,7 @@ class ResetKeeps(CausalAudioTokenizer):
 
     def decode_step(self, codes, state, active=None):
         audio, after = super().decode_step(codes, state, active)
-        return audio, Kept(after.stages)
+        return audio, Kept(after.stages, of_decoder=True)
 
 
 class Kept(StackState):

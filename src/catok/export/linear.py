@@ -43,15 +43,17 @@ def _int8(graph: Graph, x: str, weight: Tensor, name: str) -> str:
         graph("Max", peak, graph.constant(1e-12, np.float32)),
         graph.constant(1 / 127, np.float32),
     )
-    # unsigned with zero at 128: onnxruntime has no fast product of signed activations everywhere
+    # unsigned with zero at 128 on both sides: of signed activations onnxruntime has no fast product
+    # everywhere, and of signed weights one that saturates on processors without VNNI
     zero = graph("Expand", graph.constant(128, np.uint8), graph("Shape", row_scale))
     rows = graph("QuantizeLinear", x, row_scale, zero, axis=0)
     product = graph(
         "MatMulIntegerToFloat",
         rows,
-        graph.weight(name, quantized.t().contiguous().numpy()),
+        graph.weight(name, (quantized.int() + 128).to(torch.uint8).t().contiguous().numpy()),
         graph.constant(1, np.float32),
         graph.weight(f"{name}.scale", scale.numpy()),
+        graph.constant(128, np.uint8),
         graph.constant(128, np.uint8),
         domain=CONTRIB,
     )

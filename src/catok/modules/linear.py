@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 _ONEDNN = torch.backends.mkldnn.is_available()  # part of PyTorch's builds for x86
+_BFLOAT16 = _ONEDNN and torch.ops.mkldnn._is_mkldnn_bf16_supported()  # from AVX-512 on
 
 
 def by_onednn(x: Tensor, weight: Tensor) -> bool:
@@ -93,7 +94,8 @@ class PrepackedLinear(nn.Linear):
 def prepack(module: nn.Module) -> None:
     """Replace all linear layers inside a module by `PrepackedLinear`, one after the other.
 
-    Raises ValueError where weights are not on a CPU. Does nothing where PyTorch has no oneDNN.
+    Raises ValueError where weights are not on a CPU. Does nothing where PyTorch has no oneDNN, nor
+    in bfloat16 on processors for which oneDNN has none.
     """
     if any(parameter.device.type != "cpu" for parameter in module.parameters()):
         raise ValueError("prepacking is for CPUs: load the model there")
@@ -101,10 +103,14 @@ def prepack(module: nn.Module) -> None:
         return
     for parent in list(module.modules()):
         for name, child in parent.named_children():
-            if isinstance(child, nn.Linear) and not isinstance(child, PrepackedLinear):
+            if not isinstance(child, nn.Linear) or isinstance(child, PrepackedLinear):
+                continue
+            if _BFLOAT16 or child.weight.dtype != torch.bfloat16:
                 setattr(parent, name, PrepackedLinear(child).train(child.training))
 
 
 def _pack(weight: Tensor) -> Tensor:
     """For steps of a few rows, which is where the layout matters."""
+    if weight.dtype == torch.bfloat16 and not _BFLOAT16:
+        raise ValueError("a prepacked model stays float32 on this processor: load it anew")
     return torch.ops.mkldnn._reorder_linear_weight(weight.contiguous(), 8)
